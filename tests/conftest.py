@@ -1,0 +1,84 @@
+"""What every test shares, and what must be there before the first one runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kernel
+import pythons
+
+CI = os.environ.get("CI") == "true"
+TARGETS = Path(__file__).resolve().parent / "targets"
+
+_passed_under: set[str] = set()
+
+
+def _selected() -> tuple[pythons.Interpreter, ...]:
+    try:
+        return pythons.INTERPRETERS
+    except LookupError:  # which the start of the session reports
+        return ()
+
+
+@pytest.fixture(scope="session", params=_selected(), ids=str)
+def interpreter(request: pytest.FixtureRequest) -> pythons.Interpreter:
+    """Each selected interpreter in turn; a test that asks for it runs once under every one."""
+    found = request.param
+    assert isinstance(found, pythons.Interpreter)
+    return found
+
+
+@pytest.fixture(scope="session")
+def targets() -> Path:
+    """The folder of the target programs."""
+    return TARGETS
+
+
+@pytest.fixture(scope="session")
+def bpf() -> None:
+    """Skips the test where the kernel refuses BPF (in CI as root the session does not even start)."""
+    if kernel.bpf_refusal():
+        pytest.skip(f"no BPF: {kernel.bpf_refusal()}")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop at once, with the command that mends it, when something is missing."""
+    for complaint in _complaints():
+        raise pytest.UsageError(complaint)
+
+
+def _complaints() -> Iterator[str]:
+    try:
+        pythons.selected(os.environ.get("MEMPROBE_PYTHONS", ""))
+    except LookupError as error:
+        yield f"MEMPROBE_PYTHONS: {error}; the missing minors may come with: make matrix"
+    try:
+        import memprobe.native  # noqa: F401
+    except ImportError as error:
+        yield f"the native extension is not built ({error}); run: make build"
+    if CI and os.geteuid() == 0 and kernel.bpf_refusal():
+        yield f"CI as root must be able to use BPF; bpf(2) says: {kernel.bpf_refusal()}"
+    missing = pythons.missing_required() if CI else []
+    if missing:
+        yield f"CI must test CPython {', '.join(missing)}, not here or not selected; run: make matrix"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note under which interpreters tests have really passed."""
+    if report.when == "call" and report.passed:
+        _passed_under.update(one.name for one in pythons.INTERPRETERS if one.name in report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI an interpreter under which nothing ran is a failure, not a quiet gap."""
+    if not CI or exitstatus != pytest.ExitCode.OK:
+        return
+    chosen = [one for one in pythons.INTERPRETERS if one.name in _passed_under]
+    idle = [wanted for wanted in pythons.REQUIRED if not any(one.matches(wanted) for one in chosen)]
+    if idle:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print(f"\nno test passed under CPython {', '.join(idle)}")
