@@ -1,0 +1,1 @@
+"""Everything about one process: identity, mappings, binaries, CPython layouts, threads and frames."""
