@@ -1,0 +1,4 @@
+/* The other structs whose bits are wanted. */
+FutureObj FutureObj;
+TaskObj TaskObj;
+fileio fileio;

@@ -1,0 +1,57 @@
+/* Strings, bytes and numbers. */
+
+SIZE(8, NOW, PyASCIIObject)
+FIELD(8, NOW, PyASCIIObject, length)
+FIELD(8, NOW, PyASCIIObject, hash)
+FIELD(8, NOW, PyASCIIObject, state)
+FIELD(8, 11, PyASCIIObject, wstr)
+
+SIZE(8, NOW, PyCompactUnicodeObject)
+FIELD(8, NOW, PyCompactUnicodeObject, utf8_length)
+FIELD(8, NOW, PyCompactUnicodeObject, utf8)
+FIELD(8, 11, PyCompactUnicodeObject, wstr_length)
+
+SIZE(8, NOW, PyUnicodeObject)
+FIELD(8, NOW, PyUnicodeObject, data)
+FIELD(8, NOW, PyUnicodeObject, data.any)
+
+SIZE(8, NOW, PyBytesObject)
+FIELD(8, NOW, PyBytesObject, ob_shash)
+FIELD(8, NOW, PyBytesObject, ob_sval)
+
+SIZE(8, NOW, PyLongObject)
+FIELD(8, 11, PyLongObject, ob_digit)
+FIELD(12, NOW, PyLongObject, long_value)
+FIELD(12, NOW, PyLongObject, long_value.lv_tag)
+FIELD(12, NOW, PyLongObject, long_value.ob_digit)
+
+SIZE(8, NOW, PyFloatObject)
+FIELD(8, NOW, PyFloatObject, ob_fval)
+
+SIZE(8, NOW, PyComplexObject)
+FIELD(8, NOW, PyComplexObject, cval)
+FIELD(8, NOW, PyComplexObject, cval.real)
+FIELD(8, NOW, PyComplexObject, cval.imag)
+
+CONSTANT(8, 11, PyUnicode_WCHAR_KIND)
+CONSTANT(8, NOW, PyUnicode_1BYTE_KIND)
+CONSTANT(8, NOW, PyUnicode_2BYTE_KIND)
+CONSTANT(8, NOW, PyUnicode_4BYTE_KIND)
+CONSTANT(8, NOW, SSTATE_NOT_INTERNED)
+CONSTANT(8, NOW, SSTATE_INTERNED_MORTAL)
+CONSTANT(8, NOW, SSTATE_INTERNED_IMMORTAL)
+CONSTANT(12, NOW, SSTATE_INTERNED_IMMORTAL_STATIC)
+CONSTANT(8, NOW, PyLong_SHIFT)
+CONSTANT(8, NOW, PyLong_BASE)
+CONSTANT(8, NOW, PyLong_MASK)
+CONSTANT(12, NOW, SIGN_MASK)
+CONSTANT(12, NOW, NON_SIZE_BITS)
+CONSTANT(12, NOW, SIGN_ZERO)
+CONSTANT(12, NOW, SIGN_NEGATIVE)
+CONSTANT(12, NOW, _PyLong_SIGN_MASK)
+CONSTANT(12, NOW, _PyLong_NON_SIZE_BITS)
+CONSTANT(14, NOW, IMMORTALITY_BIT_MASK)
+CONSTANT(9, NOW, _PY_NSMALLPOSINTS)
+CONSTANT(9, NOW, _PY_NSMALLNEGINTS)
+
+NAMED(8, NOW, "sizeof(digit)", sizeof(digit))
