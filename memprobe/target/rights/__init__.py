@@ -1,0 +1,1 @@
+"""What memprobe may do on this machine, found by trying."""
