@@ -1,0 +1,1 @@
+"""The inside of a CPython, decoded from its memory: threads, stacks, collector, arenas."""
