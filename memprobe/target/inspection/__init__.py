@@ -1,0 +1,1 @@
+"""Everything that is known about one process, as one document."""

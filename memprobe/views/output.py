@@ -1,0 +1,58 @@
+"""Standard output: one page for a person, or one JSON document for a program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from memprobe.errors import OutputNotWritable
+from memprobe.views.page import Page
+
+
+def show(page: Page) -> None:
+    """Print a page: with rich on a terminal, as plain text into a pipe or a file."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        from memprobe.views import terminal
+
+        _write(terminal.paint(page))
+    else:
+        from memprobe.views import plain
+
+        _write(plain.paint(page))
+
+
+def show_json(document: dict[str, Any]) -> None:
+    """Print one JSON document.
+
+    Only ASCII goes out, so the document may be shown on a terminal: a control character or a
+    bidirectional override in a name of the target arrives as its escape.
+    """
+    _write(json.dumps(_without_surrogates(document), indent=2, allow_nan=False) + "\n")
+
+
+def _without_surrogates(value: Any) -> Any:
+    # A file name that is not UTF-8 carries lone surrogates, which strict JSON readers refuse.
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case dict():
+            return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_without_surrogates(item) for item in value]
+    return value
+
+
+def _write(text: str) -> None:
+    try:
+        if sys.stdout is None:
+            raise OSError("it is closed")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputNotWritable(
+            f"standard output cannot be written: {error.strerror or error}",
+            remedy="send it somewhere with room, for example: memprobe ... > /tmp/report",
+        ) from error

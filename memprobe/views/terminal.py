@@ -1,0 +1,86 @@
+"""Paint a page with rich, for a person at a terminal.
+
+Cells are built as `Text`, never as markup: a thread named `[red]` stays `[red]`.
+"""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from memprobe.views.escaping import escape
+from memprobe.views.page import Column, Facts, Notes, Page, Section, Table
+
+WORDS = {"ok": "green", "missing": "yellow", "MISSING": "bold red", "holds": "bold green", "unknown": "dim"}
+"""Cells that consist of one of these words get its colour."""
+
+VERDICT, TITLE, NAME, HEADING = "bold", "bold cyan", "dim", "dim"
+
+
+def paint(page: Page, *, width: int | None = None) -> str:
+    """The page with the styles that the terminal knows, at its width unless told."""
+    # Painted into a string: rich leaves the program by itself when a pipe breaks.
+    stream = StringIO()
+    console = Console(
+        file=stream, force_terminal=True, highlight=False, markup=False, emoji=False, width=width
+    )
+    console.print(Text(escape(page.verdict), style=VERDICT))
+    for section in page.sections:
+        console.print()
+        console.print(_section(section))
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+
+
+def _section(section: Section) -> RenderableType:
+    title = [Text(escape(section.title), style=TITLE)] if section.title else []
+    return Group(*title, *(Padding(_block(block), (0, 0, 0, 2)) for block in section.blocks))
+
+
+def _block(block: Facts | Table | Notes) -> RenderableType:
+    match block:
+        case Facts():
+            return _facts(block)
+        case Table():
+            return _table(block)
+        case Notes():
+            return _notes(block)
+
+
+def _facts(facts: Facts) -> Grid:
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style=NAME, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts.pairs:
+        grid.add_row(Text(escape(name)), Text(escape(value)))
+    return grid
+
+
+def _table(table: Table) -> Grid:
+    grid = Grid(box=None, padding=(0, 2, 0, 0), header_style=HEADING, pad_edge=False)
+    for column in table.columns:
+        _add_column(grid, column)
+    for row in table.rows:
+        grid.add_row(*(Text(escape(cell), style=WORDS.get(cell, "")) for cell in row))
+    return grid
+
+
+def _add_column(grid: Grid, column: Column) -> None:
+    grid.add_column(
+        column.heading,
+        justify="right" if column.right else "left",
+        no_wrap=not column.stretches,
+        overflow="fold" if column.stretches else "ellipsis",
+    )
+
+
+def _notes(notes: Notes) -> Grid:
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    grid.add_column(style=NAME)
+    grid.add_column(overflow="fold")
+    for sentence in notes.sentences:
+        grid.add_row("-", Text(escape(sentence)))
+    return grid

@@ -1,0 +1,63 @@
+"""The target is never stopped: its own clock shows no gap that inspect makes, and nothing stays behind.
+
+The short form of tests/soak/soak_inspect.py.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pythons
+from soak._busy import busy_target, gaps, inspect_as_a_user, traces
+
+TURNS = 7
+GAP_ALLOWED_MS = 10.0
+"""Two slices of the scheduler: other programs want the CPU of the target too."""
+
+HELD_ALLOWED_MS = 10.0
+"""Half of what the shortest reading takes: a target stopped for it would be held up for 20 ms and more."""
+
+
+def test_inspect_makes_no_gap(interpreter: pythons.Interpreter) -> None:
+    inspected, alone = [], []
+    with busy_target(interpreter) as target:
+        for _ in range(TURNS):
+            inspected.append(gaps(target, lambda: inspect_as_a_user(target.pid)))
+            alone.append(gaps(target, lambda: time.sleep(0.3)))
+    print(f"inspected {inspected}, alone {alone}")
+    # A stop would be in every turn, the noise of the machine is not: the quietest turns tell.
+    longest_ms, alone_ms = (min(one.longest_ms for one in turns) for turns in (inspected, alone))
+    assert longest_ms <= alone_ms + GAP_ALLOWED_MS
+    held_ms, alone_ms = (min(one.held_ms for one in turns) for turns in (inspected, alone))
+    assert held_ms <= alone_ms + HELD_ALLOWED_MS
+
+
+def test_inspect_leaves_nothing() -> None:
+    with busy_target(pythons.own()) as target:
+        inspect_as_a_user(target.pid)
+        before = traces(target)
+        for _ in range(10):
+            inspect_as_a_user(target.pid)
+        assert traces(target) == before
+        assert before.tracer == "0"
+
+
+def test_the_target_is_not_traced_while_it_is_read() -> None:
+    """Looks at TracerPid all through an inspection: ptrace would show."""
+    import subprocess
+    import sys
+
+    with pythons.own().spawn(Path(__file__).parent / "targets" / "service.py") as target:
+        status = Path(f"/proc/{target.pid}/status")
+        running = subprocess.Popen(
+            [sys.executable, "-m", "memprobe.cli", "inspect", str(target.pid)], stdout=subprocess.DEVNULL
+        )
+        looks = 0
+        while running.poll() is None:
+            text = status.read_text()
+            assert "TracerPid:\t0\n" in text
+            assert "State:\tT" not in text
+            assert "State:\tt" not in text
+            looks += 1
+        assert (running.returncode, looks > 50) == (0, True)
