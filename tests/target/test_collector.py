@@ -113,7 +113,11 @@ def test_a_list_that_is_longer_than_the_bound_is_not_counted(monkeypatch: pytest
     assert Lists(100).objects() is None
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 0xDEAD0000, NODES + 8, NODES + 5 * NODE_BYTES, 2**64 - 16])
+# The last word of a page that was read already is the one whose neighbour lies beyond it.
+@pytest.mark.parametrize(
+    "wrong",
+    [0, 1, 0xDEAD0000, NODES + 8, (NODES | 0xFFF) - 7, NODES + 5 * NODE_BYTES, 2**64 - 16],
+)
 @pytest.mark.parametrize("place", [0, 8])
 def test_a_broken_link_is_noticed(wrong: int, place: int) -> None:
     lists = Lists(20)

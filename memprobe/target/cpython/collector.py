@@ -203,10 +203,11 @@ def _length(memory: Memory, head: int) -> int:
         count += 1
         if count > MAXIMUM_OBJECTS:
             raise _TooMany
+        if address & 15:  # headers are aligned so: none lies across two pages
+            raise _NotClosed
         page = pages.get(address // _PAGE)
         if page is None:
-            # Headers are aligned to 16 bytes: none lies across two pages.
-            if address & 15 or not is_pointer(address):
+            if not is_pointer(address):
                 raise _NotClosed
             if len(pages) >= _PAGES_KEPT:
                 pages.clear()
