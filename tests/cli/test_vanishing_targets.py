@@ -66,7 +66,9 @@ def test_the_command_on_a_target_that_ends(targets: Path) -> None:
                 assert f"pid {pid} is" in done.stdout
 
 
-@pytest.mark.skipif(not os.access(LAST_PID, os.W_OK), reason="needs root and ns_last_pid")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not os.access(LAST_PID, os.W_OK), reason="needs root and ns_last_pid"
+)
 def test_a_recycled_pid_is_never_read(targets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The target dies in the middle, and another Python gets its pid: nothing of that one is believed."""
     with pythons.own().spawn(targets / "service.py") as target, contextlib.ExitStack() as others:

@@ -8,7 +8,6 @@ import select
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -140,7 +139,7 @@ class LiveMemory:
         if error.errno == errno.ESTALE:
             return self._gone()
         if error.errno in (errno.EPERM, errno.EACCES):
-            return _not_permitted(self._pid)
+            return _refused(self._pid)
         return error
 
     def _exited(self) -> TargetExited:
@@ -181,14 +180,17 @@ def _open_mem(pid: int) -> int:
     try:
         return os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError:
-        raise _not_permitted(pid) from None
+        raise _refused(pid) from None
     except FileNotFoundError:
         raise NoSuchProcess(f"there is no process {pid}") from None
     except ProcessLookupError:
         raise TargetExited(f"process {pid} has no memory any more: it is ending") from None
 
 
-def _not_permitted(pid: int) -> MemprobeError:
+def _refused(pid: int) -> MemprobeError:
+    """Why the kernel says no. Whoever is not root is refused the memory of a process that ends, too."""
+    if _is_exiting(pid):
+        return TargetExited(f"process {pid} ended while it was being read")
     return NotPermitted(
         f"no right to read the memory of process {pid}",
         remedy=f"run memprobe with sudo; `memprobe doctor {pid}` names the missing right",
@@ -198,7 +200,8 @@ def _not_permitted(pid: int) -> MemprobeError:
 def _is_exiting(pid: int) -> bool:
     """Whether the kernel has begun to take the process down; true as well if it is not there."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat = file.read()
     except OSError:
         return True
     # The name in parentheses may hold anything, spaces and parentheses too.
