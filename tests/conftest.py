@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import kernel
 import pythons
 
 CI = os.environ.get("CI") == "true"
 TARGETS = Path(__file__).resolve().parent / "targets"
+
+# No test is timed: machines are noisy. Speed is measured in bench/.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _passed_under: set[str] = set()
 

@@ -150,7 +150,7 @@ def ask_everything(read: Reader, loaded_at: int | None) -> None:
         list(binary.biases(0x1000, 0, True))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     changes=some.lists(some.tuples(some.integers(0, 1 << 20), some.integers(0, 255)), max_size=20),
     seed=some.integers(),
@@ -166,13 +166,13 @@ def test_a_damaged_binary_is_survived(
     survive(bytes(content), tmp_path_factory.getbasetemp())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(length=some.integers(0, 20_000))
 def test_a_binary_that_is_cut_off_is_survived(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
     survive(small_binary(tmp_path_factory)[:length], tmp_path_factory.getbasetemp())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(content=some.binary(max_size=10_000))
 def test_garbage_is_survived(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     survive(b"\x7fELF\x02\x01" + content, tmp_path_factory.getbasetemp())
