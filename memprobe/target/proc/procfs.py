@@ -231,5 +231,11 @@ class ProcFolder:
         """The error for an entry that may not be read."""
         return NotPermitted(
             f"not permitted to read {self.path}/{name}",
-            remedy=f"run memprobe as root (sudo) or as the user who owns process {self.pid}",
+            remedy=_more_rights(self.pid),
         )
+
+
+def _more_rights(pid: int) -> str:
+    if os.geteuid() == 0:  # root without capabilities, or a process that a security module guards
+        return "give memprobe CAP_SYS_PTRACE (a container: start it with --cap-add SYS_PTRACE)"
+    return f"run memprobe as root (sudo) or as the user who owns process {pid}"
