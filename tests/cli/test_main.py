@@ -156,7 +156,10 @@ def test_a_reader_that_went_away(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_it_cleanly(number: signal.Signals, expected: int) -> None:
     code = (
-        "import sys, time; import memprobe.target.killable as killable; from memprobe.cli.main import main\n"
+        "import signal, sys, time; import memprobe.target.killable as killable\n"
+        "from memprobe.cli.main import main\n"
+        # Who is started in the background by a shell without job control ignores it, and so would Python.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import memprobe.cli.inspect as module\n"
         "print('ready', flush=True)\n"
         "module._look = lambda *_: killable.call(lambda: time.sleep(60))\n"
