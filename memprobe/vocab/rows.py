@@ -1,0 +1,172 @@
+"""The rows that batches are made of: one dtype per table.
+
+Rows that come from the kernel are its records with the header's fields drawn level (a record's bytes can be
+looked at as rows, nothing is copied); what memprobe reads by itself is written out here. Every pid and tid is
+numbered as memprobe's own pid namespace numbers it: the source translates.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from memprobe import abi
+
+Rows: TypeAlias = npt.NDArray[np.void]
+"""A table: a one-dimensional structured array."""
+
+NOT_MEASURED = -1
+"""In a SAMPLE: this number is not known. It becomes null in a report, never 0."""
+
+
+class HandleKind(IntEnum):
+    """What a descriptor is; lower-case names are those of the report."""
+
+    UNKNOWN = 0
+    """Nobody has looked yet: a dup, a descriptor that was received."""
+
+    FILE = 1
+    SOCKET = 2
+    PIPE = 3
+    EPOLL = 4
+    EVENTFD = 5
+    TIMERFD = 6
+    SIGNALFD = 7
+    INOTIFY = 8
+    MEMFD = 9
+    PIDFD = 10
+    IO_URING = 11
+    TTY = 12
+    OTHER = 13
+
+
+class SocketState(IntEnum):
+    """The states of a TCP socket, as include/net/tcp_states.h numbers them."""
+
+    NONE = 0
+    """Not a socket, or one without a state."""
+
+    ESTABLISHED = 1
+    SYN_SENT = 2
+    SYN_RECV = 3
+    FIN_WAIT1 = 4
+    FIN_WAIT2 = 5
+    TIME_WAIT = 6
+    CLOSE = 7
+    CLOSE_WAIT = 8
+    LAST_ACK = 9
+    LISTEN = 10
+    CLOSING = 11
+    NEW_SYN_RECV = 12
+
+
+def _places(dtype: np.dtype[np.void]) -> dict[str, tuple[np.dtype[Any], int]]:
+    """Return type and offset of each field."""
+    return {name: (place[0], place[1]) for name, place in (dtype.fields or {}).items()}
+
+
+def _level(record: np.dtype[np.void], *without: str, size_bytes: int = 0) -> np.dtype[np.void]:
+    """Return a record's dtype with the header's fields drawn level, and without what rows do not need."""
+    header, own = _places(abi.RECORD_HEADER), _places(record)
+    fields = {name: header[name] for name in ("time_ns", "pid", "tid")}
+    fields |= {name: place for name, place in own.items() if name not in ("header", *without)}
+    return np.dtype(
+        {
+            "names": list(fields),
+            "formats": [dtype for dtype, _ in fields.values()],
+            "offsets": [offset for _, offset in fields.values()],
+            "itemsize": size_bytes or record.itemsize,
+        }
+    )
+
+
+BIRTH = _level(abi.BIRTH_RECORD, "path", size_bytes=_places(abi.BIRTH_RECORD)["path"][1])
+"""A descriptor was born: the record as far as its path, which stands in `Batch.paths`."""
+
+DEATH = _level(abi.DEATH_RECORD, "flags")
+"""The descriptors from `first` to `last` died."""
+
+PROCESS = _level(abi.PROCESS_RECORD, "other_local", "reserved")
+"""A process forked, called exec, ended, or came by another table; `other` is translated, too."""
+
+TABLE = _level(abi.TABLE_RECORD, "reserved")
+"""Which descriptors of a table were open, one bit each."""
+
+COLLECTION = _level(abi.COLLECTION_RECORD, "reserved")
+"""The collector ran."""
+
+GROWTH = np.dtype(
+    [
+        ("stack_id", "<u8"),
+        ("pid", "<u4"),
+        ("how", "<u4"),  # abi.GrowthHow
+        ("grown_bytes", "<u8"),
+        ("freed_bytes", "<u8"),
+        ("events", "<u8"),
+    ]
+)
+"""What one stack of one process has grown by since the batch before."""
+
+OPEN_HANDLE = np.dtype(
+    [
+        ("descriptor", "<i4"),
+        ("kind", "u1"),  # HandleKind
+        ("state", "u1"),  # SocketState
+        ("family", "<u2"),  # AF_*, 0 if it is not a socket
+        ("inode", "<u8"),  # 0 if it was not read
+        ("receive_queue_bytes", "<u4"),
+        ("send_queue_bytes", "<u4"),
+    ]
+)
+"""A descriptor as /proc and sock_diag show it."""
+
+SAMPLE = np.dtype(
+    [
+        ("time_ns", "<u8"),
+        ("pid", "<u4"),
+        ("gc_enabled", "<i4"),  # 1, 0 or NOT_MEASURED
+        *(
+            (name, "<i8")
+            for name in (
+                "rss_bytes",
+                "rss_peak_bytes",
+                "rss_anonymous_bytes",
+                "pss_bytes",
+                "swap_bytes",
+                "vms_bytes",
+                "limit_bytes",  # the cgroup limit that leaves the least room
+                "python_bytes",  # live blocks of Python's own allocator
+                "arena_free_bytes",  # held by its arenas, but free
+                "native_bytes",  # C heaps
+                "mmap_bytes",  # mappings that are nobody's heap
+                "cpu_ns",  # user and system time since the process began
+                "threads",
+                "fds",
+                "fd_limit",
+                "gc_collected",
+                "gc_uncollectable",
+            )
+        ),
+        ("gc_counts", "<i8", (3,)),
+        ("gc_thresholds", "<i8", (3,)),
+        ("gc_collections", "<i8", (3,)),
+    ]
+)
+"""One process at one instant. Every number may be NOT_MEASURED."""
+
+
+def no_rows(dtype: np.dtype[np.void]) -> Rows:
+    """Return an empty table of this dtype."""
+    return np.empty(0, dtype)
+
+
+def unmeasured(count: int) -> Rows:
+    """Return SAMPLE rows in which nothing is measured yet; time and pid are 0."""
+    samples = np.zeros(count, SAMPLE)
+    for name in SAMPLE.names or ():
+        if name not in ("time_ns", "pid"):
+            samples[name] = NOT_MEASURED
+    return samples

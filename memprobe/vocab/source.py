@@ -1,0 +1,37 @@
+"""Where batches come from: the kernel, /proc, a recording, a test."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from memprobe.vocab.batch import Batch
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Something that can be asked, tick by tick, what happened since it was last asked.
+
+    Where several sources observe one run, the one with the events is asked first in every tick.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that its batches carry and that the report prints."""
+        ...
+
+    @property
+    def tier(self) -> int:
+        """The evidence tier that this source gives: 0, 1 or 2."""
+        ...
+
+    def start(self) -> None:
+        """Begin to observe; raise a MemprobeError if that is not possible."""
+        ...
+
+    def poll(self) -> Batch | None:
+        """Return what happened since the last call; None when there will be no more."""
+        ...
+
+    def close(self) -> None:
+        """Stop observing and leave nothing behind. May be called twice."""
+        ...
