@@ -1,7 +1,7 @@
 /* Proof that BPF works here, from the compiler to reading a map: counts one system call of one process.
  *
  * A raw tracepoint needs neither tracefs (often not mounted) nor kprobes (often not built in). */
-#include "lib/kernel.h"
+#include "lib/bpf.h"
 #include "lib/watched.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

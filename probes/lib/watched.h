@@ -3,7 +3,7 @@
 #ifndef PROBES_WATCHED_H
 #define PROBES_WATCHED_H
 
-#include "kernel.h"
+#include "bpf.h"
 
 /* The process id as memprobe sees it; 0 watches nobody. */
 const volatile __u32 watched_pid = 0;
