@@ -34,7 +34,10 @@ WARNINGS = [
     "-Werror=vla",
 ]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
-PROBE_FLAGS = ["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-target", "bpf"]
+# Callbacks take what the kernel gives them, used or not.
+PROBE_WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-function"]
+PROBE_MACHINE = {"x86_64": "x86", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+PROBE_FLAGS = ["-O2", "-g", *PROBE_WARNINGS, "-target", "bpf", f"-D__TARGET_ARCH_{PROBE_MACHINE}"]
 
 
 def extension(name: str, topics: list[str], libraries: list[str]) -> Extension:
@@ -58,7 +61,26 @@ def extension(name: str, topics: list[str], libraries: list[str]) -> Extension:
 
 NATIVE = extension("_native", ["module", "remote_methods", "remote_read", "lifetime", "errors"], [])
 # Apart from the other, so that reading memory needs no libbpf, and starting up does not load it.
-BPF = extension("_bpf", ["bpf_module", "bpf_object", "bpf_constant", "bpf_log", "errors"], ["bpf"])
+BPF = extension(
+    "_bpf",
+    [
+        "bpf_module",
+        "bpf_object",
+        "bpf_call",
+        "bpf_constant",
+        "bpf_attach",
+        "bpf_attachment",
+        "bpf_aside",
+        "bpf_map",
+        "bpf_program",
+        "bpf_log",
+        "ring",
+        "ring_object",
+        "tracefs",
+        "errors",
+    ],
+    ["bpf"],
+)
 
 
 class BuildNative(build_ext):
@@ -81,6 +103,7 @@ class BuildNative(build_ext):
             target = objects / source.with_suffix(".o").name
             if self.force or _is_older(target, [source, *headers]):
                 _compile_probe(source, target)
+        shutil.copy(PROBES / "programs.json", objects)
 
 
 def _check_tools() -> None:

@@ -1,10 +1,11 @@
-"""The C core that needs libbpf: opening, loading and attaching compiled BPF programs.
+"""The C core that needs libbpf: opening, loading and attaching compiled BPF programs, reading what they send.
 
 This stub is the home of its documentation; the sources are in `src/`. libbpf never prints: what it
 has to say about a failure is in the exception.
 """
 
 import os
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, final
 
@@ -41,19 +42,95 @@ class BpfObject:
     def maps(self) -> tuple[str, ...]:
         """The names of its maps."""
 
+    @property
+    def run_counts(self) -> dict[str, tuple[int, int, int]]:
+        """What each loaded program has done: runs, nanoseconds, runs skipped because it was running.
+
+        The first two stay 0 unless `enable_statistics` (or the sysctl) is in force.
+        """
+
     def set_constant(self, name: str, value: Buffer, /) -> None:
         """Set a `const volatile` variable; only before load(), and to exactly its size."""
+
+    def has_constant(self, name: str, /) -> bool:
+        """Whether there is a `const volatile` variable of that name."""
+
+    def set_variable(self, name: str, value: Buffer, /) -> None:
+        """Set a `volatile` variable, loaded or not, to exactly its size.
+
+        In a loaded object the section that it lies in is read and written back as a whole.
+        """
+
+    def leave_out(self, program: str, /) -> None:
+        """Do not load this program; only before load()."""
+
+    def resize_map(self, name: str, entries: int, /) -> None:
+        """Set how many entries (a ring buffer: bytes) a map has; only before load()."""
+
+    def share_maps(self, other: BpfObject, /) -> None:
+        """Use the maps of a loaded object instead of own ones of the same names; only before load().
+
+        Raises BpfError (EMEDIUMTYPE) if a map there is of another kind or has other sizes.
+        """
 
     def load(self) -> None:
         """Create the maps and have the kernel verify the programs."""
 
-    def attach(self, program: str, /) -> None:
-        """Attach a program to the hook that its section names. It runs from now on."""
+    def attach(self, program: str, /) -> int:
+        """Attach a program to the raw tracepoint that its section names. It runs from now on.
+
+        What is attached has a number, which is not used again.
+        """
+
+    def attach_tracepoint(self, program: str, number: int, /) -> int:
+        """Attach a program to a tracepoint by the number in its `id` file."""
+
+    def attach_uprobe(
+        self,
+        program: str,
+        path: str | os.PathLike[str],
+        offset: int,
+        pid: int,
+        cookie: int = 0,
+        semaphore: int = 0,
+    ) -> int:
+        """Attach a program to an instruction of a binary, in one process (-1: in all).
+
+        `offset` is in the file, and must be the first byte of an instruction: the kernel does not check,
+        and a target with an uprobe inside an instruction crashes. `semaphore` is the file offset of a
+        counter in the target that the kernel holds above 0 meanwhile; 0 means there is none.
+        """
+
+    def attach_event(
+        self, program: str, *, kind: int, config: int, period: int, tid: int, inherit: bool = False
+    ) -> int:
+        """Attach a program to a perf event of a thread (perf_event_open: type, config, sample_period)."""
+
+    def detach(self, *numbers: int) -> None:
+        """Detach some of what was attached; each tracepoint keeps the kernel busy for some 75 ms.
+
+        Other threads may use the object meanwhile.
+        """
+
+    def iterate(self, program: str, /) -> bytes:
+        """Run an iterator program over all it iterates over, and return what it has written."""
 
     def read_map(self, name: str, key: Buffer, /) -> bytes | None:
         """Return what a map has for a key, None if it does not have the key.
 
         A per-CPU map gives one value for each possible CPU, each padded to 8 bytes.
+        """
+
+    def write_map(self, name: str, key: Buffer, value: Buffer, /) -> None:
+        """Set what a map has for a key."""
+
+    def delete_from_map(self, name: str, key: Buffer, /) -> bool:
+        """Take a key out of a map; False if it was not there."""
+
+    def drain_map(self, name: str, keys: Buffer, values: Buffer, /) -> int:
+        """Copy all keys and values of a map into two buffers, back to back; return how many.
+
+        Nothing is taken out. If the map has more than there is room for, the rest is not copied.
         """
 
     def close(self) -> None:
@@ -63,3 +140,58 @@ class BpfObject:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
+
+@final
+class Ring:
+    """The reader of a ring buffer map whose records begin with their kind and their size (two u32).
+
+    `shapes` says how the records of each kind that is wanted are taken apart: bytes of the head
+    that all of them have, and the offset of the u32 in the head that says how many bytes of the rest are used
+    (0: all).
+    It keeps the map; programs go on writing into it after the object was closed.
+    """
+
+    def __init__(self, maps: BpfObject, name: str, shapes: dict[int, tuple[int, int]]) -> None:
+        """Map the ring into memory."""
+
+    @property
+    def strange(self) -> int:
+        """Records whose kind or size made no sense, ever; they are left out."""
+
+    @property
+    def unwanted(self) -> int:
+        """Records of kinds that were not asked for, ever."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What lies in the ring and was not drained yet."""
+
+    def drain(self) -> dict[int, tuple[bytes, bytes, bytes]]:
+        """Take out all that is there; for each kind that came: heads, ends of tails, tails.
+
+        Heads lie back to back in the order of the ring, and so do tails. The ends are one u64 more than
+        there are records: tail i reaches from ends[i] to ends[i + 1].
+        """
+
+    def wait(self, timeout_ms: int, /) -> bool:
+        """Wait until a program wakes the reader; False if the time was up."""
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when a program wakes the reader."""
+
+    def close(self) -> None:
+        """Let go of the map; more than once is fine."""
+
+def detach_aside(attachments: Iterable[tuple[BpfObject, int]], /) -> None:
+    """Detach at once as far as the caller can tell: processes of their own wait for the kernel.
+
+    The kernel takes some 75 ms for each tracepoint, one after the other, whoever asks for it. Two helper
+    processes, which have nothing else of the caller's open, do the waiting, in the order given; they end
+    by themselves and are nobody's children.
+    """
+
+def enable_statistics() -> int:
+    """Have the kernel count runs and run times of BPF programs until the returned descriptor is closed."""
+
+def open_tracefs() -> int:
+    """Mount tracefs where nobody can see it; return the descriptor of its root, with which it vanishes."""

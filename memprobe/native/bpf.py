@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memprobe.native._bpf import BpfError, BpfObject
+from memprobe.native._bpf import (
+    BpfError,
+    BpfObject,
+    Ring,
+    detach_aside,
+    enable_statistics,
+    open_tracefs,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BpfError", "BpfObject", "object_path"]
+__all__ = [
+    "BpfError",
+    "BpfObject",
+    "Ring",
+    "detach_aside",
+    "enable_statistics",
+    "object_path",
+    "open_tracefs",
+    "table_path",
+]
 
 
 def object_path(name: str) -> Path:
@@ -17,3 +33,8 @@ def object_path(name: str) -> Path:
     from pathlib import Path
 
     return Path(__file__).parent / "objects" / f"{name}.bpf.o"
+
+
+def table_path() -> Path:
+    """Where the table of all programs is: the copy of `probes/programs.json`."""
+    return object_path("").with_name("programs.json")

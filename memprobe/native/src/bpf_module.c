@@ -2,7 +2,13 @@
  * Documentation is in _bpf.pyi. */
 #include "bpf_log.h"
 #include "bpf_object.h"
+#include "ring_object.h"
+#include "tracefs.h"
 #include "scope.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static int add_error(PyObject *module, struct bpf_state *state)
 {
@@ -10,25 +16,46 @@ static int add_error(PyObject *module, struct bpf_state *state)
     return state->error == NULL ? -1 : PyModule_AddObjectRef(module, "BpfError", state->error);
 }
 
-static int add_type(PyObject *module)
+static int add_object(PyObject *module, struct bpf_state *state)
 {
-    scope(scope_unref) PyObject *type = PyType_FromModuleAndSpec(module, &bpf_object_spec, NULL);
+    state->object = (PyTypeObject *)PyType_FromModuleAndSpec(module, &bpf_object_spec, NULL);
+    return state->object == NULL ? -1 : PyModule_AddObjectRef(module, "BpfObject", (PyObject *)state->object);
+}
 
-    return type == NULL ? -1 : PyModule_AddObjectRef(module, "BpfObject", type);
+static int add_ring(PyObject *module)
+{
+    scope(scope_unref) PyObject *type = PyType_FromModuleAndSpec(module, &bpf_ring_spec, NULL);
+
+    return type == NULL ? -1 : PyModule_AddObjectRef(module, "Ring", type);
+}
+
+/* libbpf parses 5 MB of the kernel's types for each load, and a thread's own heap would keep the room. */
+static void keep_one_heap(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, 1);
+#endif
 }
 
 static int start(PyObject *module)
 {
+    struct bpf_state *state = PyModule_GetState(module);
+
+    keep_one_heap();
     bpf_log_install();
-    return add_error(module, PyModule_GetState(module)) < 0 ? -1 : add_type(module);
+    if (add_error(module, state) < 0 || add_object(module, state) < 0)
+        return -1;
+    return add_ring(module);
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {
     const struct bpf_state *state = PyModule_GetState(module);
 
-    if (state != NULL)
+    if (state != NULL) {
         Py_VISIT(state->error);
+        Py_VISIT(state->object);
+    }
     return 0;
 }
 
@@ -36,10 +63,19 @@ static int clear(PyObject *module)
 {
     struct bpf_state *state = PyModule_GetState(module);
 
-    if (state != NULL)
+    if (state != NULL) {
         Py_CLEAR(state->error);
+        Py_CLEAR(state->object);
+    }
     return 0;
 }
+
+static PyMethodDef functions[] = {
+    {"enable_statistics", bpf_enable_statistics, METH_NOARGS, NULL},
+    {"detach_aside", bpf_detach_aside, METH_O, NULL},
+    {"open_tracefs", open_tracefs, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, start},
@@ -50,6 +86,7 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "memprobe.native._bpf",
     .m_size = sizeof(struct bpf_state),
+    .m_methods = functions,
     .m_slots = slots,
     .m_traverse = traverse,
     .m_clear = clear,

@@ -1,101 +1,37 @@
+/* BpfObject itself: opening, preparing, loading and letting go. */
 #include "bpf_object.h"
 
 #include "bpf_constant.h"
-#include "bpf_log.h"
-#include "errors.h"
 #include "scope.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-    PyObject_HEAD
-    struct bpf_object *object; /* NULL once closed */
-    struct bpf_link **links;
-    size_t link_count;
-    bool loaded;
-    bool busy; /* a call that has released the GIL is using it */
-} BpfObject;
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
-/* libbpf is called with the GIL released and its log caught; every such call begins and ends here. */
-struct call {
-    BpfObject *self;
-    PyThreadState *thread;
-    struct bpf_log log;
-};
-
-static void call_begin(struct call *call, BpfObject *self)
-{
-    call->self = self;
-    self->busy = true;
-    bpf_log_begin(&call->log);
-    call->thread = PyEval_SaveThread();
-}
-
-static void call_end(struct call *call)
-{
-    PyEval_RestoreThread(call->thread);
-    bpf_log_end();
-    call->self->busy = false;
-}
-
-static PyObject *call_failed(const struct call *call, int err, const char *doing, const char *what)
-{
-    const struct bpf_state *state = PyType_GetModuleState(Py_TYPE((PyObject *)call->self));
-    struct bpf_failure failure = {
-        .err = err,
-        .doing = doing,
-        .what = what,
-        .log = call->log.text,
-        .log_length = call->log.length,
-    };
-
-    libbpf_strerror(err, failure.reason, sizeof(failure.reason));
-    return raise_bpf_error(state->error, &failure);
-}
-
-static bool refuse(PyObject *kind, const char *why)
-{
-    PyErr_SetString(kind, why);
-    return false;
-}
-
-static bool is_usable(const BpfObject *self)
-{
-    if (self->busy)
-        return refuse(PyExc_RuntimeError, "another thread is using this BPF object");
-    if (self->object == NULL)
-        return refuse(PyExc_ValueError, "this BPF object is closed");
-    return true;
-}
-
-static bool is_usable_and_loaded(const BpfObject *self)
-{
-    return is_usable(self) && (self->loaded || refuse(PyExc_ValueError, "load() has not been called"));
-}
-
-/* Links before their programs: nothing may fire into what is being taken down. */
-static void let_go(struct bpf_object *object, struct bpf_link **links, size_t count)
+/* Attachments before their programs: nothing may fire into what is being taken down. */
+static void let_go(struct bpf_object *object, struct bpf_attachment *attachments, size_t count)
 {
     while (count > 0)
-        bpf_link__destroy(links[--count]);
-    free(links);
+        bpf_attachment_close(&attachments[--count]);
+    free(attachments);
     bpf_object__close(object);
 }
 
 static void object_close(BpfObject *self)
 {
     struct bpf_object *object = self->object;
-    struct bpf_link **links = self->links;
-    size_t count = self->link_count;
+    struct bpf_attachment *attachments = self->attachments;
+    size_t count = self->attachment_count;
 
     self->object = NULL;
-    self->links = NULL;
-    self->link_count = 0;
+    self->attachments = NULL;
+    self->attachment_count = 0;
     Py_BEGIN_ALLOW_THREADS
-    let_go(object, links, count);
+    let_go(object, attachments, count);
     Py_END_ALLOW_THREADS
 }
 
@@ -112,15 +48,15 @@ static void object_dealloc(BpfObject *self)
 static bool object_open(BpfObject *self, const char *name, const char *path, const Py_buffer *image)
 {
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
-    struct call call;
+    struct bpf_call call;
     int err;
 
-    call_begin(&call, self);
+    bpf_call_begin(&call, self);
     self->object = path != NULL ? bpf_object__open_file(path, &options)
                                 : bpf_object__open_mem(image->buf, (size_t)image->len, &options);
     err = errno;
-    call_end(&call);
-    return self->object != NULL || call_failed(&call, err, "open", path != NULL ? path : name) != NULL;
+    bpf_call_end(&call);
+    return self->object != NULL || bpf_call_failed(&call, err, "open", path != NULL ? path : name) != NULL;
 }
 
 static bool open_file(BpfObject *self, const char *name, PyObject *source)
@@ -150,7 +86,7 @@ static int object_init(BpfObject *self, PyObject *arguments, PyObject *keywords)
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$s:BpfObject", names, &source, &name))
         return -1;
     if (self->busy || self->object != NULL) {
-        refuse(PyExc_ValueError, "this BPF object is open already");
+        PyErr_SetString(PyExc_ValueError, "this BPF object is open already");
         return -1;
     }
     self->loaded = false;
@@ -159,143 +95,158 @@ static int object_init(BpfObject *self, PyObject *arguments, PyObject *keywords)
     return opened ? 0 : -1;
 }
 
+/* Whether it is open and not loaded yet. */
+static bool can_prepare(const BpfObject *self, const char *what)
+{
+    if (!bpf_object_is_usable(self))
+        return false;
+    if (self->loaded)
+        PyErr_Format(PyExc_ValueError, "%s cannot be set: the object is loaded", what);
+    return !self->loaded;
+}
+
+static PyObject *set_bytes(BpfObject *self, const struct bpf_variable *variable, const char *name,
+                           const Py_buffer *value)
+{
+    if ((size_t)value->len != variable->size)
+        return PyErr_Format(PyExc_ValueError, "%s has %zu bytes, not %zd", name, variable->size,
+                            value->len);
+    if (!self->loaded) {
+        memcpy(variable->value, value->buf, variable->size);
+        Py_RETURN_NONE;
+    }
+    int err = bpf_variable_write(variable, value->buf);
+    return err != 0 ? bpf_failed(self, err, "set", name) : Py_NewRef(Py_None);
+}
+
 static PyObject *object_set_constant(BpfObject *self, PyObject *arguments)
 {
     scope(scope_release) Py_buffer value = {0};
-    struct bpf_constant constant;
+    struct bpf_variable constant;
     const char *name;
 
-    if (!PyArg_ParseTuple(arguments, "sy*:set_constant", &name, &value) || !is_usable(self))
+    if (!PyArg_ParseTuple(arguments, "sy*:set_constant", &name, &value) || !can_prepare(self, name))
         return NULL;
-    if (self->loaded)
-        return PyErr_Format(PyExc_ValueError, "%s cannot be set: the object is loaded", name);
-    int err = bpf_constant_find(self->object, name, &constant);
-    if (err != 0)
+    if (bpf_constant_find(self->object, name, &constant) != 0)
         return PyErr_Format(PyExc_KeyError, "the BPF object has no constant %s", name);
-    if ((size_t)value.len != constant.size)
-        return PyErr_Format(PyExc_ValueError, "%s has %zu bytes, not %zd", name, constant.size,
-                            value.len);
-    memcpy(constant.value, value.buf, constant.size);
+    return set_bytes(self, &constant, name, &value);
+}
+
+static PyObject *object_set_variable(BpfObject *self, PyObject *arguments)
+{
+    scope(scope_release) Py_buffer value = {0};
+    struct bpf_variable variable;
+    const char *name;
+
+    if (!PyArg_ParseTuple(arguments, "sy*:set_variable", &name, &value) || !bpf_object_is_usable(self))
+        return NULL;
+    if (bpf_variable_find(self->object, name, &variable) != 0)
+        return PyErr_Format(PyExc_KeyError, "the BPF object has no variable %s", name);
+    return set_bytes(self, &variable, name, &value);
+}
+
+static PyObject *object_has_constant(BpfObject *self, PyObject *arguments)
+{
+    struct bpf_variable constant;
+    const char *name;
+
+    if (!PyArg_ParseTuple(arguments, "s:has_constant", &name) || !bpf_object_is_usable(self))
+        return NULL;
+    return PyBool_FromLong(bpf_constant_find(self->object, name, &constant) == 0);
+}
+
+static PyObject *object_leave_out(BpfObject *self, PyObject *arguments)
+{
+    const char *name;
+
+    if (!PyArg_ParseTuple(arguments, "s:leave_out", &name) || !can_prepare(self, name))
+        return NULL;
+    struct bpf_program *program = bpf_object_program(self, name);
+    if (program == NULL)
+        return NULL;
+    int err = bpf_program__set_autoload(program, false);
+    return err != 0 ? bpf_failed(self, err, "leave out", name) : Py_NewRef(Py_None);
+}
+
+static PyObject *object_resize_map(BpfObject *self, PyObject *arguments)
+{
+    unsigned int entries;
+    const char *name;
+
+    if (!PyArg_ParseTuple(arguments, "sI:resize_map", &name, &entries) || !can_prepare(self, name))
+        return NULL;
+    struct bpf_map *map = bpf_object_map(self, name);
+    if (map == NULL)
+        return NULL;
+    int err = bpf_map__set_max_entries(map, entries);
+    return err != 0 ? bpf_failed(self, err, "resize map", name) : Py_NewRef(Py_None);
+}
+
+static bool is_same_shape(const struct bpf_map *left, const struct bpf_map *right)
+{
+    return bpf_map__type(left) == bpf_map__type(right)
+           && bpf_map__key_size(left) == bpf_map__key_size(right)
+           && bpf_map__value_size(left) == bpf_map__value_size(right);
+}
+
+/* Use the map of that name which `other` has made. libbpf would not look whether it fits. */
+static int share(struct bpf_map *map, const struct bpf_map *from)
+{
+    return is_same_shape(map, from) ? bpf_map__reuse_fd(map, bpf_map__fd(from)) : -EMEDIUMTYPE;
+}
+
+static PyObject *object_share_maps(BpfObject *self, PyObject *arguments)
+{
+    PyObject *given;
+    struct bpf_map *map;
+
+    if (!PyArg_ParseTuple(arguments, "O!:share_maps", Py_TYPE((PyObject *)self), &given)
+        || !can_prepare(self, "a map"))
+        return NULL;
+    const BpfObject *other = (BpfObject *)given;
+    if (!bpf_object_is_loaded(other))
+        return NULL;
+    bpf_object__for_each_map(map, self->object) {
+        const char *name = bpf_map__name(map);
+        const struct bpf_map *from = bpf_object__find_map_by_name(other->object, name);
+        if (from == NULL || bpf_map__is_internal(map))
+            continue;
+        int err = share(map, from);
+        if (err != 0)
+            return bpf_failed(self, err, "share map", name);
+    }
     Py_RETURN_NONE;
+}
+
+/* Of the 10 MB that a load takes, most is free again but not given back. */
+static void give_back_memory(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 static PyObject *object_load(BpfObject *self, PyObject *Py_UNUSED(ignored))
 {
-    struct call call;
+    struct bpf_call call;
 
-    if (!is_usable(self))
+    if (!bpf_object_is_usable(self))
         return NULL;
     if (self->loaded)
         return PyErr_Format(PyExc_ValueError, "the BPF object is loaded already");
-    call_begin(&call, self);
+    bpf_call_begin(&call, self);
     int err = bpf_object__load(self->object);
-    call_end(&call);
+    give_back_memory();
+    bpf_call_end(&call);
     if (err != 0)
-        return call_failed(&call, err, "load", bpf_object__name(self->object));
+        return bpf_call_failed(&call, err, "load", bpf_object__name(self->object));
     self->loaded = true;
     Py_RETURN_NONE;
 }
 
-/* Make room before attaching, so that a link that exists can always be kept. */
-static bool links_reserve(BpfObject *self)
-{
-    size_t size = (self->link_count + 1) * sizeof(struct bpf_link *);
-    struct bpf_link **links = realloc(self->links, size);
-
-    if (links == NULL) {
-        PyErr_NoMemory();
-        return false;
-    }
-    self->links = links;
-    return true;
-}
-
-static PyObject *object_attach(BpfObject *self, PyObject *arguments)
-{
-    struct call call;
-    const char *name;
-
-    if (!PyArg_ParseTuple(arguments, "s:attach", &name) || !is_usable_and_loaded(self))
-        return NULL;
-    struct bpf_program *program = bpf_object__find_program_by_name(self->object, name);
-    if (program == NULL)
-        return PyErr_Format(PyExc_KeyError, "the BPF object has no program %s", name);
-    if (!links_reserve(self))
-        return NULL;
-    call_begin(&call, self);
-    struct bpf_link *link = bpf_program__attach(program);
-    int err = errno;
-    call_end(&call);
-    if (link == NULL)
-        return call_failed(&call, err, "attach", name);
-    self->links[self->link_count++] = link;
-    Py_RETURN_NONE;
-}
-
-static struct bpf_map *find_map(const BpfObject *self, const char *name)
-{
-    struct bpf_map *map = bpf_object__find_map_by_name(self->object, name);
-
-    if (map == NULL)
-        PyErr_Format(PyExc_KeyError, "the BPF object has no map %s", name);
-    return map;
-}
-
-/* A per-CPU map gives one value for every CPU that the machine could have, each at 8 bytes. */
-static Py_ssize_t value_size(const struct bpf_map *map)
-{
-    size_t size = bpf_map__value_size(map);
-
-    switch (bpf_map__type(map)) {
-    case BPF_MAP_TYPE_PERCPU_ARRAY:
-    case BPF_MAP_TYPE_PERCPU_HASH:
-    case BPF_MAP_TYPE_LRU_PERCPU_HASH:
-        size = (size + 7) / 8 * 8 * (size_t)libbpf_num_possible_cpus();
-        break;
-    default:
-        break;
-    }
-    return (Py_ssize_t)size;
-}
-
-static PyObject *lookup(BpfObject *self, const struct bpf_map *map, const Py_buffer *key)
-{
-    scope(scope_unref) PyObject *value = PyBytes_FromStringAndSize(NULL, value_size(map));
-    struct call call;
-
-    if (value == NULL)
-        return NULL;
-    char *room = PyBytes_AsString(value);
-    size_t size = (size_t)PyBytes_Size(value);
-    call_begin(&call, self);
-    int err = bpf_map__lookup_elem(map, key->buf, (size_t)key->len, room, size, 0);
-    call_end(&call);
-    if (err == -ENOENT)
-        Py_RETURN_NONE;
-    if (err != 0)
-        return call_failed(&call, err, "read map", bpf_map__name(map));
-    return Py_NewRef(value);
-}
-
-static PyObject *object_read_map(BpfObject *self, PyObject *arguments)
-{
-    scope(scope_release) Py_buffer key = {0};
-    const char *name;
-
-    if (!PyArg_ParseTuple(arguments, "sy*:read_map", &name, &key) || !is_usable_and_loaded(self))
-        return NULL;
-    const struct bpf_map *map = find_map(self, name);
-    if (map == NULL)
-        return NULL;
-    if ((size_t)key.len != bpf_map__key_size(map))
-        return PyErr_Format(PyExc_ValueError, "a key of %s has %u bytes, not %zd", name,
-                            bpf_map__key_size(map), key.len);
-    return lookup(self, map, &key);
-}
-
 static PyObject *object_programs(BpfObject *self, void *Py_UNUSED(closure))
 {
-    scope(scope_unref) PyObject *names = is_usable(self) ? PyList_New(0) : NULL;
+    scope(scope_unref) PyObject *names = bpf_object_is_usable(self) ? PyList_New(0) : NULL;
     struct bpf_program *program;
 
     if (names == NULL)
@@ -310,7 +261,7 @@ static PyObject *object_programs(BpfObject *self, void *Py_UNUSED(closure))
 
 static PyObject *object_maps(BpfObject *self, void *Py_UNUSED(closure))
 {
-    scope(scope_unref) PyObject *names = is_usable(self) ? PyList_New(0) : NULL;
+    scope(scope_unref) PyObject *names = bpf_object_is_usable(self) ? PyList_New(0) : NULL;
     struct bpf_map *map;
 
     if (names == NULL)
@@ -325,7 +276,7 @@ static PyObject *object_maps(BpfObject *self, void *Py_UNUSED(closure))
 
 static PyObject *object_close_method(BpfObject *self, PyObject *Py_UNUSED(ignored))
 {
-    if (self->object != NULL && !is_usable(self))
+    if (self->object != NULL && !bpf_object_is_usable(self))
         return NULL;
     object_close(self);
     Py_RETURN_NONE;
@@ -341,13 +292,24 @@ static PyObject *object_exit(BpfObject *self, PyObject *Py_UNUSED(arguments))
     return object_close_method(self, NULL);
 }
 
-#define METHOD(function) ((PyCFunction)(void (*)(void))(function))
-
 static PyMethodDef methods[] = {
     {"set_constant", METHOD(object_set_constant), METH_VARARGS, NULL},
+    {"set_variable", METHOD(object_set_variable), METH_VARARGS, NULL},
+    {"has_constant", METHOD(object_has_constant), METH_VARARGS, NULL},
+    {"leave_out", METHOD(object_leave_out), METH_VARARGS, NULL},
+    {"resize_map", METHOD(object_resize_map), METH_VARARGS, NULL},
+    {"share_maps", METHOD(object_share_maps), METH_VARARGS, NULL},
     {"load", METHOD(object_load), METH_NOARGS, NULL},
-    {"attach", METHOD(object_attach), METH_VARARGS, NULL},
-    {"read_map", METHOD(object_read_map), METH_VARARGS, NULL},
+    {"attach", METHOD(bpf_object_attach), METH_VARARGS, NULL},
+    {"attach_tracepoint", METHOD(bpf_object_attach_tracepoint), METH_VARARGS, NULL},
+    {"attach_uprobe", METHOD(bpf_object_attach_uprobe), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"attach_event", METHOD(bpf_object_attach_event), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"detach", METHOD(bpf_object_detach), METH_VARARGS, NULL},
+    {"iterate", METHOD(bpf_object_iterate), METH_VARARGS, NULL},
+    {"read_map", METHOD(bpf_object_read_map), METH_VARARGS, NULL},
+    {"write_map", METHOD(bpf_object_write_map), METH_VARARGS, NULL},
+    {"delete_from_map", METHOD(bpf_object_delete_from_map), METH_VARARGS, NULL},
+    {"drain_map", METHOD(bpf_object_drain_map), METH_VARARGS, NULL},
     {"close", METHOD(object_close_method), METH_NOARGS, NULL},
     {"__enter__", object_enter, METH_NOARGS, NULL},
     {"__exit__", METHOD(object_exit), METH_VARARGS, NULL},
@@ -357,6 +319,7 @@ static PyMethodDef methods[] = {
 static PyGetSetDef properties[] = {
     {"programs", (getter)object_programs, NULL, NULL, NULL},
     {"maps", (getter)object_maps, NULL, NULL, NULL},
+    {"run_counts", (getter)bpf_object_run_counts, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
