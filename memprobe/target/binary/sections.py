@@ -41,16 +41,16 @@ class Section:
 
 def find_section(descriptor: int, name: str) -> Section | None:
     """Find a section by its name in an open file."""
-    return _sections(descriptor).get(name)
+    return read_sections(descriptor).get(name)
 
 
 def local_symbol(descriptor: int, name: str) -> Symbol | None:
     """Find a symbol that only the full symbol table has; None in a stripped file."""
-    table = _sections(descriptor).get(".symtab")
-    names = _sections(descriptor).get(".strtab")
+    table = read_sections(descriptor).get(".symtab")
+    names = read_sections(descriptor).get(".strtab")
     if table is None or names is None:
         return None
-    return _scan(_content(descriptor, table), _content(descriptor, names), name)
+    return _scan(section_content(descriptor, table), section_content(descriptor, names), name)
 
 
 def _scan(table: bytes, names: bytes, name: str) -> Symbol | None:
@@ -73,14 +73,18 @@ def _positions(names: bytes, wanted: bytes) -> list[int]:
     return found
 
 
-def _content(descriptor: int, section: Section) -> bytes:
+def section_content(descriptor: int, section: Section) -> bytes:
+    """Read what the file has of a section; BadElf if it is too large or not all there."""
     if section.size > TABLE_LIMIT or section.offset + section.size > os.fstat(descriptor).st_size:
         raise BadElf("a section reaches out of the file")
     return file_reader(descriptor)(section.offset, section.size)
 
 
-def _sections(descriptor: int) -> dict[str, Section]:
-    """Read all section headers; pyelftools fails in many ways on garbage, all of them mean BadElf."""
+def read_sections(descriptor: int) -> dict[str, Section]:
+    """Read all section headers, some 20 ms; BadElf if they make no sense.
+
+    pyelftools fails in many ways on garbage; all of them mean that.
+    """
     from elftools.elf.elffile import ELFFile
 
     try:

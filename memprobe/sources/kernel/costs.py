@@ -1,0 +1,36 @@
+"""What the programs of a run have cost, as the governor wants to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from memprobe.sources.kernel.programs import Programs
+from memprobe.vocab.costs import Hook, ProgramRuns, SourceCosts
+
+HOOKS = {
+    "tracepoint": Hook.SYSCALL,
+    "raw_tracepoint": Hook.RAW_TRACEPOINT,
+    "perf_event": Hook.PERF_EVENT,
+    "uprobe": Hook.UPROBE,
+    "iterator": Hook.OWN,
+}
+
+
+def source_costs(programs: Programs, events: Mapping[str, int]) -> SourceCosts:
+    """Read all counters; `events` has what came from the targets, by program."""
+    counts = programs.run_counts()
+    measured = programs.counts_costs
+    return SourceCosts(
+        programs=tuple(
+            ProgramRuns(
+                name=row.name,
+                hook=HOOKS[row.hook],
+                runs=counts[row.name][0] if measured else None,
+                run_ns=counts[row.name][1] if measured else None,
+                target_runs=events.get(row.name),
+            )
+            for row in programs.table
+            if row.name in counts
+        ),
+        syscall_tracepoints=sum(one.hook == "tracepoint" for one in programs.attached),
+    )

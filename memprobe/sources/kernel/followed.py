@@ -1,0 +1,162 @@
+"""The processes that are followed: who they are, and the Python in each of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from memprobe.errors import MemprobeError, NotPython, TargetGone, TargetUnsupported
+from memprobe.sources.kernel.stacks import StackNames
+from memprobe.target.binary.runtime import find_runtimes
+from memprobe.target.cpython.objects import Objects
+from memprobe.target.cpython.python import Python, attach_python
+from memprobe.target.cpython.threads import OsThread
+from memprobe.target.memory.live import LiveMemory
+from memprobe.target.proc.facts import read_threads
+from memprobe.target.proc.mappings import Mapping, read_mappings
+from memprobe.target.proc.process import Process, open_process
+
+ATTEMPTS_S = (0.0, 0.05, 0.15, 0.4, 1.0, 3.0)
+"""How long after exec a Python is looked for: it takes some 20 ms to start, on a busy machine a second."""
+
+
+@dataclass(slots=True, eq=False)
+class Followed:
+    """One process that is followed."""
+
+    pid: int
+    """In memprobe's own pid namespace."""
+
+    kernel_pid: int
+    """As the initial namespace numbers it: the key of the map `targets`."""
+
+    process: Process | None
+    """None if it had ended before it could be opened."""
+
+    python: Python | None
+    """None if it is no Python, or not yet."""
+
+    names: StackNames | None
+    """What names its stacks; shared with its forked children."""
+
+    parent: Python | None = None
+    """The Python that it was forked from, which has the same code objects at the same addresses."""
+
+    mappings: tuple[Mapping, ...] = ()
+
+    epoch: int = 1
+    """The kernel counts it up at exec."""
+
+    owned: list[Callable[[], None]] = field(default_factory=list)
+    """What closes what was opened for it."""
+
+    since_s: float = 0.0
+    """When it was first followed, or called exec."""
+
+    has_edges: bool = False
+    """Whether its allocator and collector are watched, or were found to be not watchable."""
+
+    attempts_left: list[float] = field(default_factory=list)
+    """When to look for a Python again: seconds after `exec_s`."""
+
+    reason: str = ""
+    """Why there is no Python."""
+
+    @property
+    def pythons(self) -> tuple[Python, ...]:
+        """Where its code objects may be read."""
+        return tuple(one for one in (self.python, self.parent) if one is not None)
+
+    def tids(self) -> list[int]:
+        """Its threads, in memprobe's own pid namespace."""
+        return [] if self.process is None else [one.tid for one in read_threads(self.process)]
+
+    def close(self) -> None:
+        """Let go of what was opened for it."""
+        while self.owned:
+            self.owned.pop()()
+        self.process = self.python = self.parent = None
+
+
+def forked(parent: Followed, pid: int, kernel_pid: int, now_s: float) -> Followed:
+    """A child: a copy of its parent, Python and all."""
+    child = Followed(pid, kernel_pid, None, None, parent.names, mappings=parent.mappings)
+    child.epoch = parent.epoch
+    child.since_s = now_s
+    original = parent.python or parent.parent
+    try:
+        process, memory = _opened(child)
+        if original is not None:
+            child.python = _same_python(original, memory, process, child.mappings)
+    except (MemprobeError, OSError):
+        child.close()  # it has ended already
+    child.parent = original
+    return child
+
+
+def _same_python(
+    python: Python, memory: LiveMemory, process: Process, mappings: tuple[Mapping, ...]
+) -> Python:
+    """What was verified for the parent holds for its copy."""
+    return Python(Objects(memory, python.layout), python.runtime, mappings, _threads(process), {})
+
+
+def called_exec(followed: Followed, now_s: float) -> None:
+    """Another program now: forget the old one, and look for a Python in the new one soon."""
+    followed.close()
+    followed.names = None
+    followed.mappings = ()
+    followed.epoch += 1
+    followed.since_s = now_s
+    followed.has_edges = False
+    followed.attempts_left = list(ATTEMPTS_S)
+
+
+def is_due(followed: Followed, now_s: float) -> bool:
+    """Whether it is time to look for a Python again."""
+    left = followed.attempts_left
+    return bool(left) and now_s >= followed.since_s + left[0]
+
+
+def look_for_python(followed: Followed) -> bool:
+    """Try once to find a Python after exec; True if there is one now."""
+    followed.attempts_left.pop(0)
+    try:
+        process, memory = _opened(followed)
+        followed.mappings = read_mappings(process)
+        runtimes = find_runtimes(process, followed.mappings, memory)
+        followed.python = attach_python(memory, runtimes[0], followed.mappings, _threads(process))
+    except (MemprobeError, OSError) as error:
+        followed.reason = error.fact if isinstance(error, MemprobeError) else str(error)
+        followed.close()
+        if isinstance(error, TargetGone) or _is_final(error):
+            followed.attempts_left.clear()
+        return False
+    followed.names = StackNames(followed.python.layout)
+    followed.attempts_left.clear()
+    return True
+
+
+def _is_final(error: Exception) -> bool:
+    """A Python of the wrong kind stays one; a program without one may still be loading it."""
+    return isinstance(error, TargetUnsupported) and not isinstance(error, NotPython)
+
+
+def _opened(followed: Followed) -> tuple[Process, LiveMemory]:
+    process = open_process(followed.pid)
+    followed.owned.append(process.close)
+    followed.process = process
+    memory = LiveMemory(process.id, process.pidfd)
+    followed.owned.append(memory.close)
+    return process, memory
+
+
+def _threads(process: Process) -> list[OsThread]:
+    return [OsThread(one.tid, one.tid_inside, one.name) for one in read_threads(process)]
+
+
+def is_initial_namespace() -> bool:
+    """Whether memprobe runs in the initial pid namespace, where kernel pids are its own."""
+    # PROC_PID_INIT_INO of include/linux/proc_ns.h
+    return os.stat("/proc/self/ns/pid").st_ino == 0xEFFFFFFC

@@ -1,0 +1,52 @@
+"""Kernel numbers of processes and threads, and memprobe's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from memprobe.vocab.rows import Rows
+
+
+class Numbers:
+    """Translates pids and tids; in the initial pid namespace there is nothing to do."""
+
+    def __init__(self, *, is_initial: bool) -> None:
+        self.is_initial = is_initial
+        self._own: dict[int, int] = {}
+
+    def learn(self, tasks: Rows) -> None:
+        """Take the numbers of a census."""
+        if not self.is_initial:
+            self._own.update(zip(tasks["tid"].tolist(), tasks["local_tid"].tolist(), strict=True))
+
+    def add(self, kernel_number: int, own: int) -> None:
+        """Take one number."""
+        if not self.is_initial:
+            self._own[kernel_number] = own
+
+    def own(self, kernel_number: int) -> int:
+        """Memprobe's number; 0 if it has none."""
+        return kernel_number if self.is_initial else self._own.get(kernel_number, 0)
+
+    def unknown(self, tables: Iterable[Rows]) -> bool:
+        """Whether there are numbers that no census has told yet."""
+        if self.is_initial:
+            return False
+        return any(
+            number not in self._own
+            for rows in tables
+            for name in ("pid", "tid")
+            for number in np.unique(rows[name]).tolist()
+        )
+
+    def translated(self, rows: Rows, *names: str) -> Rows:
+        """The same rows with memprobe's numbers in some columns."""
+        if self.is_initial or not len(rows):
+            return rows
+        changed = rows.copy()
+        for name in names:
+            numbers, places = np.unique(rows[name], return_inverse=True)
+            changed[name] = np.array([self.own(int(number)) for number in numbers], "<u4")[places]
+        return changed

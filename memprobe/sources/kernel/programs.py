@@ -1,0 +1,320 @@
+"""The BPF programs of a run: loaded, attached where they belong, detached again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from threading import Thread
+
+from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
+from memprobe.native.bpf import BpfError, BpfObject, detach_aside, enable_statistics, object_path
+from memprobe.sources.kernel.options import KernelOptions
+from memprobe.sources.kernel.table import Program, programs
+from memprobe.sources.kernel.tracepoints import read_numbers
+
+FIRST = "processes"
+"""The object that is loaded first, and makes all maps that objects share."""
+
+EXACT = "memory_moved"
+"""The program that keeps the exact account of memory."""
+
+HANDLES = "handles"
+GROWTH = "growth"
+
+# Detached first, because they are hit most: system calls of every process pay until then.
+_HOTTEST = (
+    "sys_enter_close",
+    "sys_exit_openat",
+    "sys_exit_fcntl",
+    "sys_exit_recvmsg",
+    "sys_exit_mmap",
+    "sys_enter_munmap",
+    "sys_exit_madvise",
+    "sys_exit_brk",
+    "sys_exit_socket",
+    "sys_exit_accept4",
+)
+
+_NO_TRACEFS = "System calls cannot be traced: tracefs can be neither read nor mounted ({reason})."
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One program at one place."""
+
+    object: str
+    program: str
+
+    hook: str
+    """How it is reached; see table.Program."""
+
+    point: str
+    """What it is attached to; for uprobes the name of the place."""
+
+    pid: int
+    """The process or thread that it is bound to; 0 if to none."""
+
+    number: int
+    """In its BpfObject."""
+
+
+class Programs:
+    """What a KernelSource has in the kernel. `close` takes all of it out."""
+
+    def __init__(self, options: KernelOptions) -> None:
+        self._options = options
+        self._table = [row for row in programs() if options.growth or row.object not in (GROWTH, "allocator")]
+        self._objects: dict[str, BpfObject] = {}
+        self._attached: list[Attachment] = []
+        self._numbers: dict[str, int] | None = None
+        self._statistics = -1
+        self._missing: dict[str, str] = {}
+        self._failed: dict[str, BpfError] = {}
+        self._waiting: list[tuple[Program, str]] = []
+
+    @property
+    def invisible(self) -> tuple[str, ...]:
+        """What is not there, one sentence each."""
+        return tuple(dict.fromkeys(self._missing.values()))
+
+    @property
+    def attached(self) -> tuple[Attachment, ...]:
+        """All that is attached at present."""
+        return tuple(self._attached)
+
+    @property
+    def maps(self) -> BpfObject:
+        """The object through which the shared maps are reached."""
+        return self._objects[FIRST]
+
+    def has_attached(self, program: str) -> bool:
+        """Whether a program is attached anywhere."""
+        return any(one.program == program for one in self._attached)
+
+    def object(self, name: str) -> BpfObject:
+        """One of the loaded objects; KeyError if it was not loaded."""
+        return self._objects[name]
+
+    def has(self, object_name: str) -> bool:
+        """Whether this object was loaded."""
+        return object_name in self._objects
+
+    # Loading ----------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Load all objects; raise NotPermitted or NoKernelSupport if the essential ones do not load."""
+        others = dict.fromkeys(row.object for row in self._table if row.object != FIRST)
+        opened = {name: self._open(name) for name in (FIRST, *others)}
+        self._load(FIRST, opened.pop(FIRST))
+        # The verifier takes a second in all, half of it for one object: it may as well use two CPUs.
+        slowest = Thread(target=self._load, args=(GROWTH, opened.pop(GROWTH))) if GROWTH in opened else None
+        if slowest is not None:
+            slowest.start()
+        for name, made in opened.items():
+            self._load(name, made)
+        if slowest is not None:
+            slowest.join()
+        for name, error in self._failed.items():
+            rows = [row for row in self._table if row.object == name]
+            if any(not row.optional for row in rows):
+                raise _refused(name, error) from error
+            self._say_missing(rows)
+
+    def _open(self, name: str) -> BpfObject:
+        made = BpfObject(object_path(name), name=name)
+        for constant, value in _constants(self._options).items():
+            if made.has_constant(constant):
+                made.set_constant(constant, value)
+        return made
+
+    def _load(self, name: str, made: BpfObject) -> None:
+        try:
+            if name == FIRST:
+                made.resize_map("events", self._options.ring_bytes)
+            elif FIRST in self._objects:
+                made.share_maps(self._objects[FIRST])
+            made.load()
+            self._objects[name] = made
+        except BpfError as error:
+            self._failed[name] = error
+
+    def count_costs(self) -> None:
+        """Have the kernel count runs and run times, as long as this lives."""
+        try:
+            self._statistics = enable_statistics()
+        except OSError:  # without CAP_SYS_ADMIN; another one's statistics may run all the same
+            self._statistics = -1
+
+    @property
+    def counts_costs(self) -> bool:
+        """Whether run times are counted for us."""
+        return self._statistics >= 0
+
+    @property
+    def table(self) -> list[Program]:
+        """The rows of the programs that this run wants."""
+        return self._table
+
+    def run_counts(self) -> dict[str, tuple[int, int, int]]:
+        """What each program has done so far: runs, nanoseconds, runs skipped."""
+        return {
+            name: counts for loaded in self._objects.values() for name, counts in loaded.run_counts.items()
+        }
+
+    # Attaching --------------------------------------------------------------------------------------
+
+    def attach(self, *objects: str, hook: str | None = None) -> None:
+        """Attach all programs of these objects (of one kind of hook) that need nothing but their name."""
+        for row in self._table:
+            if row.object in objects and row.object in self._objects and hook in (None, row.hook):
+                self._attach(row)
+
+    def _attach(self, row: Program) -> None:
+        if row.hook == "raw_tracepoint" and (row.name != EXACT or self._options.exact_account):
+            self._attach_raw(row)
+        elif row.hook == "tracepoint":
+            self._attach_tracepoints(row)
+
+    def _attach_raw(self, row: Program) -> None:
+        try:
+            number = self._objects[row.object].attach(row.name)
+        except BpfError:
+            self._say_missing([row])
+            return
+        self._attached.append(Attachment(row.object, row.name, row.hook, row.points[0][0], 0, number))
+
+    def _attach_tracepoints(self, row: Program) -> None:
+        numbers = self._tracepoints()
+        for point, optional in row.points:
+            if point in numbers and self._attach_tracepoint(row, point):
+                continue
+            if not optional:
+                self._missing.setdefault(f"{row.name} {point}", row.missing)
+
+    def _attach_tracepoint(self, row: Program, point: str) -> bool:
+        """Attach; where the same program is still there from before, as soon as it has gone."""
+        number = self._tracepoints()[point]
+        try:
+            kept = self._objects[row.object].attach_tracepoint(row.name, number)
+        except BpfError as error:
+            if error.errno != errno.EEXIST:
+                return False
+            self._waiting.append((row, point))
+            return True
+        self._attached.append(Attachment(row.object, row.name, row.hook, point, 0, kept))
+        return True
+
+    def attach_waiting(self) -> bool:
+        """Attach what could not be attached because its predecessor was being detached; True at the last."""
+        waiting, self._waiting = self._waiting, []
+        for row, point in waiting:
+            if not self._attach_tracepoint(row, point):
+                self._say_missing([row])
+        return bool(waiting) and not self._waiting
+
+    def _tracepoints(self) -> Mapping[str, int]:
+        """The numbers of all tracepoints of the table, read once."""
+        if self._numbers is None:
+            wanted = [point for row in self._table if row.hook == "tracepoint" for point, _ in row.points]
+            try:
+                self._numbers = read_numbers(wanted)
+            except OSError as error:
+                self._numbers = {}
+                self._missing["tracefs"] = _NO_TRACEFS.format(reason=error.strerror)
+        return self._numbers
+
+    def attach_uprobe(
+        self, object_name: str, program: str, path: str, place: tuple[str, int, int, int], pid: int
+    ) -> None:
+        """Attach a program to an instruction: (name, file offset, cookie, semaphore); raises BpfError."""
+        point, offset, cookie, semaphore = place
+        number = self._objects[object_name].attach_uprobe(program, path, offset, pid, cookie, semaphore)
+        self._attached.append(Attachment(object_name, program, "uprobe", point, pid, number))
+
+    def attach_event(self, object_name: str, program: str, kind: int, config: int, tid: int) -> None:
+        """Attach a program to every event of a kind in a thread and those that it starts; raises BpfError."""
+        number = self._objects[object_name].attach_event(
+            program, kind=kind, config=config, period=1, tid=tid, inherit=True
+        )
+        kept = Attachment(object_name, program, "perf_event", f"event {kind}/{config}", tid, number)
+        self._attached.append(kept)
+
+    def _say_missing(self, rows: Iterable[Program]) -> None:
+        for row in rows:
+            self._missing.setdefault(row.name, row.missing)
+
+    def say_missing(self, program: str, sentence: str) -> None:
+        """Note what cannot be seen because a program could not be attached."""
+        self._missing[program] = sentence
+
+    def say_visible(self, program: str) -> None:
+        """Take the note about a program back."""
+        self._missing.pop(program, None)
+
+    # Detaching --------------------------------------------------------------------------------------
+
+    def detach(self, *objects: str, hook: str | None = None, pid: int | None = None) -> None:
+        """Detach the programs of these objects (of one kind of hook, in one process); does not wait."""
+        going: list[Attachment] = []
+        staying: list[Attachment] = []
+        for one in self._attached:
+            chosen = one.object in objects and hook in (None, one.hook) and pid in (None, one.pid)
+            (going if chosen else staying).append(one)
+        self._attached = staying
+        self._waiting = [(row, point) for row, point in self._waiting if row.object not in objects]
+        self._let_go(going)
+
+    def _let_go(self, going: list[Attachment]) -> None:
+        going.sort(key=_heat)
+        if going:
+            detach_aside([(self._objects[one.object], one.number) for one in going])
+
+    def close(self) -> None:
+        """Take everything out of the kernel; what takes time is left to a helper. May be called twice."""
+        going, self._attached = self._attached, []
+        self._let_go(going)
+        for loaded in self._objects.values():
+            loaded.close()
+        self._objects.clear()
+        if self._statistics >= 0:
+            os.close(self._statistics)
+            self._statistics = -1
+
+
+def _heat(attachment: Attachment) -> int:
+    point = attachment.point.rpartition("/")[2]
+    return _HOTTEST.index(point) if point in _HOTTEST else len(_HOTTEST)
+
+
+def _constants(options: KernelOptions) -> dict[str, bytes]:
+    """What the programs want to know before they are loaded."""
+    return {
+        "processors": struct.pack("=I", possible_processors()),
+        "page_bytes": struct.pack("=I", os.sysconf("SC_PAGESIZE")),
+        "wake_bytes": struct.pack("=Q", options.ring_bytes // 4),
+        "native_frames": struct.pack("=?", options.native_frames),
+    }
+
+
+def possible_processors() -> int:
+    """How many CPUs the kernel makes room for: those that may still be plugged in are counted."""
+    try:
+        with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:
+            return int(file.read().strip().replace(",", "-").split("-")[-1]) + 1
+    except (OSError, ValueError):
+        return os.cpu_count() or 1
+
+
+def _refused(name: str, error: BpfError) -> MemprobeError:
+    if error.errno in (errno.EPERM, errno.EACCES):
+        return NotPermitted(
+            f"the kernel does not let memprobe load BPF programs ({error.strerror})",
+            remedy="run memprobe with sudo; `memprobe doctor` names the missing right",
+        )
+    return NoKernelSupport(
+        f"the kernel refuses memprobe's BPF program {name!r} ({error.strerror})",
+        remedy="`memprobe doctor` says what it lacks",
+    )

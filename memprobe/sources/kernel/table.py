@@ -1,0 +1,51 @@
+"""The table of all programs, as probes/programs.json has it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+from memprobe.native.bpf import table_path
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One BPF program, and where it belongs."""
+
+    object: str
+    """The compiled file that it is in."""
+
+    name: str
+
+    hook: str
+    """raw_tracepoint, tracepoint, perf_event, iterator or uprobe."""
+
+    optional: bool
+    """Whether the source can do without it."""
+
+    missing: str
+    """The sentence for the report where it is not there."""
+
+    points: tuple[tuple[str, bool], ...]
+    """Its tracepoints, and whether each may be missing without a word."""
+
+
+@cache
+def programs() -> tuple[Program, ...]:
+    """All programs, in the order of the table."""
+    document = json.loads(table_path().read_bytes())
+    return tuple(_program(row) for row in document["programs"])
+
+
+def _program(row: dict[str, object]) -> Program:
+    points = row["points"]
+    assert isinstance(points, list)
+    return Program(
+        object=str(row["object"]),
+        name=str(row["program"]),
+        hook=str(row["hook"]),
+        optional=bool(row["optional"]),
+        missing=str(row["missing"]),
+        points=tuple((str(point["point"]), bool(point["optional"])) for point in points),
+    )

@@ -1,0 +1,79 @@
+"""Uprobes in the followed processes: on the allocator's growth edges and the collector."""
+
+from __future__ import annotations
+
+from memprobe.errors import MemprobeError, ReadFault
+from memprobe.native.bpf import BpfError
+from memprobe.sources.kernel.edges import Edges, find_edges, opened_binary
+from memprobe.sources.kernel.followed import Followed
+from memprobe.sources.kernel.options import KernelOptions
+from memprobe.sources.kernel.programs import EXACT, GROWTH, Programs
+from memprobe.target.binary.elf import BadElf
+
+# PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS
+SOFTWARE, PAGE_FAULTS = 1, 2
+
+LIFE_S = 2.0
+"""Children that live shorter than this are not worth the 20 ms that an uprobe takes."""
+
+_OBJECTS = {"heap_grew": "allocator", "collection_begins": "collector", "collection_ends": "collector"}
+
+_UNREADABLE = "Growth of Python's small objects and the collector are seen from outside only: {reason}."
+
+
+class Watching:
+    """Attaches uprobes, and takes them away."""
+
+    def __init__(self, programs: Programs, options: KernelOptions) -> None:
+        self._programs = programs
+        self._options = options
+
+    def watch(self, one: Followed) -> None:
+        """Attach what its build offers; what it does not offer is noted."""
+        one.has_edges = True
+        if one.process is None or one.python is None:
+            return
+        try:
+            with opened_binary(one.process, one.python, one.mappings) as descriptor:
+                edges = find_edges(
+                    descriptor,
+                    one.python,
+                    pools=self._options.pools and self._options.growth,
+                    large_blocks=self._options.large_blocks and self._options.growth,
+                )
+                self._attach(one, edges, f"/proc/self/fd/{descriptor}")
+        except (BadElf, ReadFault, OSError, MemprobeError) as error:
+            self._programs.say_missing("heap_grew", _UNREADABLE.format(reason=error))
+            return
+        for program, sentence in edges.missing.items():
+            self._programs.say_missing(program, sentence)
+
+    def _attach(self, one: Followed, edges: Edges, path: str) -> None:
+        for place in edges.places:
+            owner = _OBJECTS[place.program]
+            if not self._programs.has(owner):
+                continue
+            at = (place.name, place.offset, place.cookie, place.semaphore)
+            try:
+                self._programs.attach_uprobe(owner, place.program, path, at, one.pid)
+            except BpfError as error:
+                edges.missing.setdefault(place.program, f"{place.name} cannot be watched: {error.strerror}.")
+
+    def watch_faults(self, one: Followed) -> None:
+        """Count page faults where there is no exact account; threads and children that are new inherit it."""
+        if not self._options.growth or self._programs.has_attached(EXACT):
+            return
+        try:
+            for tid in one.tids():
+                self._programs.attach_event(GROWTH, "page_faulted", SOFTWARE, PAGE_FAULTS, tid)
+        except BpfError as error:
+            self._programs.say_missing("page_faulted", f"Page faults cannot be counted: {error.strerror}.")
+
+    def watch_if_due(self, one: Followed, now_s: float) -> None:
+        """Attach to a child once it has lived for a while."""
+        if not one.has_edges and one.python is not None and now_s - one.since_s >= LIFE_S:
+            self.watch(one)
+
+    def leave(self, one: Followed) -> None:
+        """Take away what was attached to a process that has ended or called exec."""
+        self._programs.detach("allocator", "collector", pid=one.pid)
