@@ -1,0 +1,109 @@
+"""What is open now, since when, born where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from memprobe.ledger import reconciling
+from memprobe.ledger.batch_fold import BatchFold
+from memprobe.ledger.entries import ENTRY
+from memprobe.ledger.folding import joined
+from memprobe.ledger.reconciling import ALL, Shown, UnderWay
+from memprobe.ledger.state import GRACE_NS, Evidence, State
+from memprobe.ledger.texts import Numbers, Texts
+from memprobe.vocab.batch import Batch, Handles
+from memprobe.vocab.rows import Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenHandles:
+    """Open descriptors at the end of a batch."""
+
+    rows: Rows
+    """ENTRY rows. Where a table is shared its descriptors stand here once."""
+
+    texts: Texts
+    """What they point to; holds until the next batch is folded."""
+
+    def text(self, row: int) -> str:
+        """What one of them points to: path or peer, as far as it is known."""
+        return self.texts.get(int(self.rows["text"][row]), int(self.rows["text_bytes"][row]))
+
+
+class HandleLedger:
+    """Births, deaths, censuses and pictures folded into the open descriptors of every observed process.
+
+    `tree` is whether children are observed, too.
+    """
+
+    def __init__(self, *, tree: bool = True, grace_ns: int = GRACE_NS) -> None:
+        self._state = State(tree=tree, grace_ns=grace_ns)
+        self._drained_ns = 0
+        self._waiting: list[Handles] = []
+
+    @property
+    def evidence(self) -> Evidence:
+        """How far the entries can be trusted; counts since the beginning."""
+        return self._state.evidence
+
+    def fold(self, batch: Batch) -> Rows:
+        """Take a batch in; return the lifetimes that ended in it (FINISHED rows)."""
+        BatchFold(self._state, batch).run()
+        self._note_drained(batch.drained_ns)
+        self._waiting += batch.handles
+        self._compare_pictures()
+        self._state.compact_texts()
+        return self._state.take_finished()
+
+    def open(self, pid: int | None = None) -> OpenHandles:
+        """Return what is open, in one process or in all."""
+        tables = [table for table in self._state.tables if pid is None or pid in table.users]
+        rows = joined(ENTRY, *(table.rows for table in tables))
+        return OpenHandles(rows, self._state.texts)
+
+    def processes(self) -> frozenset[int]:
+        """Return the processes that have descriptors."""
+        return frozenset[int]().union(*(table.users for table in self._state.tables))
+
+    def _note_drained(self, drained_ns: int | None) -> None:
+        if drained_ns is not None:
+            self._drained_ns = drained_ns
+        if not self._drained_ns:
+            for table in self._state.tables:
+                table.trusted = False
+
+    def _compare_pictures(self) -> None:
+        """Compare the pictures behind which no event can come any more; keep the others."""
+        waiting, self._waiting = self._waiting, []
+        for picture in waiting:
+            if self._drained_ns and picture.end_ns > self._drained_ns:
+                self._waiting.append(picture)
+            elif self._is_outdated(picture):
+                self._state.evidence.outdated += 1
+            else:
+                self._compare_picture(picture)
+
+    def _is_outdated(self, picture: Handles) -> bool:
+        table = self._state.tables.get(self._state.tables.of(picture.pid))
+        ended_ns = self._state.ended.get(picture.pid, -1)
+        return ended_ns >= picture.begin_ns or (table is not None and table.since_ns > picture.begin_ns)
+
+    def _compare_picture(self, picture: Handles) -> None:
+        files = self._state.tables.of(picture.pid)
+        table = self._state.tables.used_by(files, picture.pid)
+        rows, starts, lengths = self._sorted(picture)
+        left_out = table.touched_since(picture.begin_ns)
+        self._state.replace(table, reconciling.replaced(table.rows, rows, left_out), picture.end_ns)
+        shown = Shown(rows["descriptor"], -ALL, ALL)
+        under_way = UnderWay(left_out, left_out)
+        self._state.compare(table, shown, lambda: under_way, picture.pid, picture.end_ns)
+        reconciling.describe(table.rows, rows, starts, lengths, left_out)
+        table.complete, table.trusted, table.next_census = True, self._drained_ns > 0, None
+
+    def _sorted(self, picture: Handles) -> tuple[Rows, Numbers, Numbers]:
+        """Return a picture's rows by descriptor, each once, with their texts."""
+        starts, lengths = self._state.texts.add_strings(picture.texts)
+        _, once = np.unique(picture.rows["descriptor"], return_index=True)
+        return picture.rows[once], starts[once], lengths[once]

@@ -1,0 +1,99 @@
+"""The ledger of a run: everything that batches say, added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memprobe.ledger.collector import CollectorLedger
+from memprobe.ledger.growth import GrowthLedger, GrowthSite
+from memprobe.ledger.handles import HandleLedger
+from memprobe.ledger.process import MemorySection, ProcessLedger, ProcessSection
+from memprobe.ledger.sites import HandleSite, Sites, summarise
+from memprobe.vocab.batch import Batch
+from memprobe.vocab.rows import Rows
+from memprobe.vocab.stack import Stack
+
+MAX_STACKS = 1 << 16
+"""Above this many, stacks that nothing refers to any more are forgotten."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class News:
+    """What folding a batch brought about, for models that look at streams."""
+
+    begin_ns: int
+    end_ns: int
+    finished: Rows
+    """FINISHED rows: lifetimes of descriptors that ended."""
+
+
+class Ledger:
+    """Folds batches, in the order in which they came.
+
+    `tree` is whether children are observed, too.
+    """
+
+    def __init__(self, *, tree: bool = True) -> None:
+        self.handles = HandleLedger(tree=tree)
+        self.sites = Sites()
+        self.growth = GrowthLedger()
+        self.processes = ProcessLedger()
+        self.collector = CollectorLedger()
+        self.stacks: dict[int, Stack] = {}
+        self.losses: dict[str, int] = {}
+        self.invisible: dict[str, tuple[str, ...]] = {}
+        """By source: what it could not see when it was last asked."""
+
+        self.events = 0
+        self.begin_ns: int | None = None
+        self.now_ns = 0
+
+    def fold(self, batch: Batch) -> News:
+        """Take a batch in."""
+        self._note(batch)
+        finished = self.handles.fold(batch)
+        self.sites.add(batch.births, finished)
+        self.growth.fold(batch.growth, batch.samples, batch.end_ns)
+        self.processes.fold(batch.samples)
+        self.collector.fold(batch.collections)
+        self._forget_stacks()
+        return News(batch.begin_ns, batch.end_ns, finished)
+
+    @property
+    def duration_s(self) -> float:
+        """How long has been observed."""
+        return 0.0 if self.begin_ns is None else (self.now_ns - self.begin_ns) / 1e9
+
+    def handle_sites(self, pid: int | None = None) -> list[HandleSite]:
+        """Return the open descriptors by birth site, most first."""
+        begin_ns = self.now_ns if self.begin_ns is None else self.begin_ns
+        return summarise(self.handles.open(pid), self.sites, self.stacks, begin_ns, self.now_ns)
+
+    def growth_sites(self, pid: int | None = None) -> list[GrowthSite]:
+        """Return growth by stack, most first."""
+        begin_ns = self.now_ns if self.begin_ns is None else self.begin_ns
+        return self.growth.sites(self.stacks, begin_ns, self.now_ns, pid)
+
+    def memory(self, pid: int) -> MemorySection:
+        """Return the report's `memory` for a process."""
+        return self.processes.memory(pid)
+
+    def process(self, pid: int) -> ProcessSection:
+        """Return the report's `process` for a process."""
+        return self.processes.process(pid, self.collector.pause_ms(pid))
+
+    def _note(self, batch: Batch) -> None:
+        self.begin_ns = batch.begin_ns if self.begin_ns is None else min(self.begin_ns, batch.begin_ns)
+        self.now_ns = max(self.now_ns, batch.end_ns)
+        self.stacks.update(batch.stacks)
+        self.invisible[batch.source] = batch.invisible
+        for name, count in batch.losses.items():
+            self.losses[name] = self.losses.get(name, 0) + count
+        tables = (batch.births, batch.deaths, batch.processes, batch.collections)
+        self.events += sum(map(len, tables)) + int(batch.growth["events"].sum())
+
+    def _forget_stacks(self) -> None:
+        if len(self.stacks) > MAX_STACKS:
+            used = self.sites.stacks() | self.growth.stacks()
+            used |= set(map(int, self.handles.open().rows["stack_id"]))
+            self.stacks = {number: stack for number, stack in self.stacks.items() if number in used}

@@ -1,0 +1,181 @@
+"""Samples folded into the report's `memory` and `process`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memprobe.vocab.rows import NOT_MEASURED, Rows
+
+MIB = 1 << 20
+SERIES = 4096
+"""Points kept of a process's RSS; when they are full every other one is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySection:
+    """`memory` of the report; None was not measured."""
+
+    rss_mb: float | None
+    rss_peak_mb: float | None
+    vms_mb: float | None
+    swap_mb: float | None
+    rss_growth_mb_per_h: float | None
+    python_mb: float | None
+    arena_free_mb: float | None
+    native_mb: float | None
+    mmap_mb: float | None
+    limit_mb: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GcSection:
+    """`gc` of the report's `process`; None was not measured."""
+
+    enabled: bool | None
+    counts: tuple[int, ...] | None
+    thresholds: tuple[int, ...] | None
+    collections: tuple[int, ...] | None
+    """By generation, since the process began."""
+
+    pause_ms: float | None
+    """All pauses that were seen, together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSection:
+    """`process` of the report; None was not measured."""
+
+    cpu_pct: float | None
+    threads: int | None
+    fds: int | None
+    fd_limit: int | None
+    gc: GcSection
+
+
+class Series:
+    """Points (time, value) of a process: thinned out evenly, so that the oldest stay."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, int]] = []
+        self._every = 1
+        self._seen = 0
+
+    def add(self, time_ns: int, value: int) -> None:
+        """Add a point; every n-th is kept."""
+        if self._seen % self._every == 0:
+            self.points.append((time_ns, value))
+        self._seen += 1
+        if len(self.points) >= SERIES:
+            del self.points[1::2]
+            self._every *= 2
+
+    def slope_per_s(self) -> float | None:
+        """Return the slope of the least-squares line; None with fewer than two instants.
+
+        Sums of integers, exact: the same on every machine.
+        """
+        if len(self.points) < 2:
+            return None
+        begin_ns, first = self.points[0]
+        times = [time - begin_ns for time, _ in self.points]
+        values = [value - first for _, value in self.points]
+        count, time_sum, value_sum = len(times), sum(times), sum(values)
+        spread = count * sum(time * time for time in times) - time_sum * time_sum
+        if not spread:
+            return None
+        together = count * sum(time * value for time, value in zip(times, values, strict=True))
+        return (together - time_sum * value_sum) / spread * 1e9
+
+
+@dataclass(slots=True)
+class _Process:
+    first: Rows
+    last: Rows
+    rss: Series
+
+
+class ProcessLedger:
+    """The samples of every process: the first, the last, and the course of RSS."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, _Process] = {}
+
+    def fold(self, samples: Rows) -> None:
+        """Take samples in; one row per process and tick."""
+        for place in range(len(samples)):
+            row = samples[place : place + 1]
+            pid = int(row["pid"][0])
+            process = self._processes.setdefault(pid, _Process(row, row, Series()))
+            process.last = row
+            if row["rss_bytes"][0] != NOT_MEASURED:
+                process.rss.add(int(row["time_ns"][0]), int(row["rss_bytes"][0]))
+
+    def pids(self) -> list[int]:
+        """Return the processes that were sampled."""
+        return sorted(self._processes)
+
+    def last(self, pid: int) -> Rows | None:
+        """Return the last sample of a process: a table of one row."""
+        return self._processes[pid].last if pid in self._processes else None
+
+    def rss(self, pid: int) -> list[tuple[int, int]]:
+        """Return the course of a process's RSS: (time_ns, bytes)."""
+        return self._processes[pid].rss.points if pid in self._processes else []
+
+    def memory(self, pid: int) -> MemorySection:
+        """Return the section `memory` for a process."""
+        process = self._processes.get(pid)
+        slope = process.rss.slope_per_s() if process else None
+        return MemorySection(
+            rss_mb=self._mb(pid, "rss_bytes"),
+            rss_peak_mb=self._mb(pid, "rss_peak_bytes"),
+            vms_mb=self._mb(pid, "vms_bytes"),
+            swap_mb=self._mb(pid, "swap_bytes"),
+            rss_growth_mb_per_h=None if slope is None else slope * 3600 / MIB,
+            python_mb=self._mb(pid, "python_bytes"),
+            arena_free_mb=self._mb(pid, "arena_free_bytes"),
+            native_mb=self._mb(pid, "native_bytes"),
+            mmap_mb=self._mb(pid, "mmap_bytes"),
+            limit_mb=self._mb(pid, "limit_bytes"),
+        )
+
+    def process(self, pid: int, pause_ms: float | None) -> ProcessSection:
+        """Return the section `process`; the pauses are the collector's ledger's."""
+        enabled = self._number(pid, "gc_enabled")
+        return ProcessSection(
+            cpu_pct=self._cpu_pct(pid),
+            threads=self._number(pid, "threads"),
+            fds=self._number(pid, "fds"),
+            fd_limit=self._number(pid, "fd_limit"),
+            gc=GcSection(
+                enabled=None if enabled is None else bool(enabled),
+                counts=self._numbers(pid, "gc_counts"),
+                thresholds=self._numbers(pid, "gc_thresholds"),
+                collections=self._numbers(pid, "gc_collections"),
+                pause_ms=pause_ms,
+            ),
+        )
+
+    def _cpu_pct(self, pid: int) -> float | None:
+        process = self._processes.get(pid)
+        if process is None:
+            return None
+        begin, end = process.first[0], process.last[0]
+        elapsed_ns = int(end["time_ns"]) - int(begin["time_ns"])
+        if elapsed_ns <= 0 or NOT_MEASURED in (begin["cpu_ns"], end["cpu_ns"]):
+            return None
+        return 100 * (int(end["cpu_ns"]) - int(begin["cpu_ns"])) / elapsed_ns
+
+    def _number(self, pid: int, name: str) -> int | None:
+        row = self.last(pid)
+        value = NOT_MEASURED if row is None else int(row[name][0])
+        return None if value == NOT_MEASURED else value
+
+    def _numbers(self, pid: int, name: str) -> tuple[int, ...] | None:
+        row = self.last(pid)
+        values = () if row is None else tuple(int(value) for value in row[name][0])
+        return None if not values or NOT_MEASURED in values else values
+
+    def _mb(self, pid: int, name: str) -> float | None:
+        value = self._number(pid, name)
+        return None if value is None else value / MIB
