@@ -1,0 +1,202 @@
+"""Batches into a recording."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from memprobe.errors import OutputNotWritable
+from memprobe.recording.columns import LEVEL, layout_text, packed
+from memprobe.recording.format import (
+    APPLICATION_ID,
+    COLUMNS,
+    LAYOUTS,
+    PATHS,
+    SAMPLE_FIELDS,
+    SAMPLES_SCHEMA,
+    SCHEMA,
+    VERSION,
+    signed,
+    storable,
+)
+from memprobe.recording.redaction import redacted
+from memprobe.vocab.batch import Batch, Handles
+from memprobe.vocab.rows import Rows
+from memprobe.vocab.stack import Frame, Stack
+
+COMMIT_NS = 1_000_000_000
+"""A transaction is committed when its batches reach this far: what a kill can cost."""
+
+REMEMBERED = 1 << 16
+"""Stacks and frames whose rows are remembered; what is forgotten is written again when it comes back."""
+
+
+class RecordingWriter:
+    """Writes batches as they come; whatever ends the process, committed ones are there.
+
+    Raises OutputNotWritable where the file cannot be written, a full disk included; what was committed stays.
+    """
+
+    def __init__(self, path: Path, facts: Mapping[str, Any], *, redact: bool = False) -> None:
+        self.path = path
+        self._redact = redact
+        self._frames: dict[Frame, int] = {}
+        self._stacks: dict[tuple[int, Stack], int] = {}
+        self._next = {"batches": 0, "frames": 0, "stacks": 0}
+        self._open_since_ns: int | None = None
+        with failures(path):
+            self._database: sqlite3.Connection | None = _created(path, facts)
+
+    def __enter__(self) -> RecordingWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def write(self, batch: Batch) -> None:
+        """Add a batch; commit if the last commit is long enough ago by the batches' own times."""
+        database = self._writable()
+        with failures(self.path):
+            if self._open_since_ns is None:
+                self._open_since_ns = batch.begin_ns
+                database.execute("BEGIN")
+            self._add(database, redacted(batch) if self._redact else batch)
+        if batch.end_ns - self._open_since_ns >= COMMIT_NS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what was written."""
+        if self._open_since_ns is not None:
+            self._open_since_ns = None
+            with failures(self.path):
+                self._writable().execute("COMMIT")
+
+    def close(self) -> None:
+        """Commit, and leave one file without a -wal beside it. May be called twice."""
+        if self._database is None:
+            return
+        try:
+            self.flush()
+            with failures(self.path):
+                self._database.execute("PRAGMA journal_mode = DELETE").fetchone()
+        finally:
+            self._database.close()
+            self._database = None
+
+    def _writable(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise OutputNotWritable(f"{self.path}: the recording is closed")
+        return self._database
+
+    def _add(self, database: sqlite3.Connection, batch: Batch) -> None:
+        number = self._number("batches")
+        database.execute(
+            "INSERT INTO batches VALUES (?, ?, ?, ?, ?)",
+            (number, storable(batch.source), batch.begin_ns, batch.end_ns, batch.drained_ns),
+        )
+        database.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", _blobs(number, batch))
+        self._add_stacks(database, number, batch.stacks)
+        database.executemany(_INSERT_PICTURE, map(_picture, _numbered(number, batch.handles)))
+        database.executemany(_INSERT_SAMPLE, _samples(number, batch.samples))
+        losses = [(number, storable(name), int(count)) for name, count in batch.losses.items()]
+        database.executemany("INSERT INTO losses VALUES (?, ?, ?)", losses)
+        database.executemany(
+            "INSERT INTO invisible VALUES (?, ?, ?)", _numbered(number, tuple(map(storable, batch.invisible)))
+        )
+
+    def _add_stacks(self, database: sqlite3.Connection, batch: int, stacks: Mapping[int, Stack]) -> None:
+        for place, (stack_id, stack) in enumerate(stacks.items()):
+            key = (int(stack_id), stack)
+            if key not in self._stacks:
+                frames = [self._frame(database, frame) for frame in stack.frames]
+                _make_room(self._stacks)
+                self._stacks[key] = self._number("stacks")
+                packed_frames = struct.pack(f"<{len(frames)}I", *frames)
+                row = (self._stacks[key], signed(key[0]), stack.complete, packed_frames)
+                database.execute("INSERT INTO stacks VALUES (?, ?, ?, ?)", row)
+            database.execute("INSERT INTO new_stacks VALUES (?, ?, ?)", (batch, place, self._stacks[key]))
+
+    def _frame(self, database: sqlite3.Connection, frame: Frame) -> int:
+        if frame not in self._frames:
+            _make_room(self._frames)
+            number = self._frames[frame] = self._number("frames")
+            row = (number, storable(frame.function), storable(frame.file), frame.line)
+            database.execute("INSERT INTO frames VALUES (?, ?, ?, ?)", row)
+        return self._frames[frame]
+
+    def _number(self, table: str) -> int:
+        self._next[table] += 1
+        return self._next[table]
+
+
+_INSERT_PICTURE = "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_SAMPLE = f"INSERT INTO samples VALUES (?, ?{', ?' * len(SAMPLE_FIELDS)})"
+
+
+@contextmanager
+def failures(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with the file into OutputNotWritable."""
+    try:
+        yield
+    except FileExistsError as error:
+        remedy = "choose another name, or remove it first"
+        raise OutputNotWritable(f"{path}: there is a file of this name already", remedy=remedy) from error
+    except OSError as error:
+        raise OutputNotWritable(f"{path}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise OutputNotWritable(f"{path}: the recording cannot be written ({error})") from error
+
+
+def _created(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
+    """Make the file, for its owner only; its identity is in it before the first batch, outside the WAL."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database.executescript(f"BEGIN; {SCHEMA} {SAMPLES_SCHEMA}")
+    layouts = [(name, layout_text(dtype)) for name, dtype in LAYOUTS.items()]
+    database.executemany("INSERT INTO layouts VALUES (?, ?)", layouts)
+    stored = [(storable(name), json.dumps(value)) for name, value in facts.items()]
+    database.executemany("INSERT INTO facts VALUES (?, ?)", stored)
+    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version = {VERSION}")
+    database.execute("COMMIT")
+    database.execute("PRAGMA journal_mode = WAL").fetchone()
+    database.execute("PRAGMA synchronous = NORMAL")
+    return database
+
+
+def _blobs(batch: int, source: Batch) -> Iterator[tuple[int, str, int, bytes]]:
+    for name in COLUMNS:
+        rows: Rows = getattr(source, name)
+        if len(rows):
+            yield batch, name, len(rows), packed(rows)
+    if source.paths:
+        yield batch, PATHS, len(source.paths), zlib.compress(source.paths, LEVEL)
+
+
+def _picture(numbered: tuple[int, int, Handles]) -> tuple[int, int, int, int, int, int, bytes, bytes]:
+    batch, place, picture = numbered
+    texts = zlib.compress(json.dumps(picture.texts).encode(), LEVEL)
+    times = (int(picture.pid), int(picture.begin_ns), int(picture.end_ns))
+    return (batch, place, *times, len(picture.rows), packed(picture.rows), texts)
+
+
+def _samples(batch: int, samples: Rows) -> Iterator[tuple[int, ...]]:
+    for place, row in enumerate(samples):
+        values = (row[name] if at is None else row[name][at] for name, at in SAMPLE_FIELDS)
+        yield (batch, place, *(signed(int(value)) for value in values))
+
+
+def _numbered(batch: int, values: tuple[Any, ...]) -> Iterator[tuple[int, int, Any]]:
+    return ((batch, place, value) for place, value in enumerate(values))
+
+
+def _make_room(remembered: dict[Any, int]) -> None:
+    if len(remembered) >= REMEMBERED:
+        remembered.clear()
