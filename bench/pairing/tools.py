@@ -1,0 +1,208 @@
+"""The tools that are compared: how each comes to a running process, and how it leaves."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from pairing.process import Running
+
+PATIENCE_S = 60.0
+
+
+class Tool(ABC):
+    """One row of the table. It is attached and detached many times."""
+
+    name: str
+    settle_s = 1.0
+    """What is not measured after attaching: the tool starts up."""
+
+    def missing(self) -> str:
+        """What is not there, and how to get it; empty if it can run."""
+        return ""
+
+    @abstractmethod
+    def attach(self, target: Running) -> None:
+        """Begin."""
+
+    @abstractmethod
+    def detach(self, target: Running) -> None:
+        """End, and wait until nothing is left."""
+
+    def cpu_s(self) -> float | None:
+        """CPU time of the tool's own process so far; None if it has none."""
+        return None
+
+
+class Nothing(Tool):
+    """No tool: what the harness shows when there is nothing to show."""
+
+    name = "nothing (noise)"
+
+    def attach(self, target: Running) -> None:
+        """Nothing."""
+
+    def detach(self, target: Running) -> None:
+        """Nothing."""
+
+
+class Tracemalloc(Tool):
+    """The module of the standard library, started by the workload itself."""
+
+    name = "tracemalloc"
+
+    def attach(self, target: Running) -> None:
+        """One frame per allocation, its default."""
+        target.command("tracemalloc on")
+
+    def detach(self, target: Running) -> None:
+        """Stop, and forget what was traced."""
+        target.command("tracemalloc off")
+
+
+@dataclass
+class Memray(Tool):
+    """`memray attach`: through gdb, or sys.remote_exec from 3.14."""
+
+    name: str
+    options: tuple[str, ...] = ()
+
+    def missing(self) -> str:
+        """The package, and a debugger below 3.14."""
+        if find_spec("memray") is None:
+            return "pip install memray"
+        if sys.version_info < (3, 14) and not (shutil.which("gdb") or shutil.which("lldb")):
+            return "memray attach needs a debugger: apt install gdb"
+        return ""
+
+    def attach(self, target: Running) -> None:
+        """Aggregate in the target: the file stays small however long it runs."""
+        file = Path(tempfile.gettempdir()) / f"memprobe-bench-{target.pid}.memray"
+        self._run("attach", "--aggregate", "-f", "-o", str(file), *self.options, str(target.pid))
+
+    def detach(self, target: Running) -> None:
+        """Stop tracking."""
+        self._run("detach", str(target.pid))
+        (Path(tempfile.gettempdir()) / f"memprobe-bench-{target.pid}.memray").unlink(missing_ok=True)
+
+    def _run(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "memray", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}: {done.stderr or done.stdout}")
+
+
+class Program(Tool):
+    """A program of its own that observes until it is interrupted."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self, pid: int) -> list[str]:
+        """The command line."""
+
+    def environment(self) -> dict[str, str]:
+        """Its environment."""
+        return dict(os.environ)
+
+    def attach(self, target: Running) -> None:
+        """Start it; `settle_s` later it observes."""
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            self.command(target.pid), stdin=quiet, stdout=quiet, stderr=quiet, env=self.environment()
+        )
+
+    def detach(self, target: Running) -> None:
+        """Interrupt it as a user does. It must have lived until now, or the row is worthless."""
+        process, self._process = self._process, None
+        assert process is not None
+        if process.poll() is not None:
+            raise SystemExit(f"{self.name} ended by itself with code {process.returncode}: {process.args!r}")
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE_S)
+
+    def cpu_s(self) -> float | None:
+        """User and system time, with its children."""
+        if self._process is None or self._process.poll() is not None:
+            return None
+        family = psutil.Process(self._process.pid)
+        return sum(sum(one.cpu_times()[:4]) for one in (family, *family.children(recursive=True)))
+
+
+class Memprobe(Program):
+    """The command as users type it, with its defaults."""
+
+    name = "memprobe attach"
+    settle_s = 5.0
+
+    def missing(self) -> str:
+        """The command, and the rights."""
+        if not _memprobe().exists():
+            return "make install"
+        if os.geteuid():
+            return "run as root: without BPF there is little to measure"
+        asked = subprocess.run([_memprobe(), "attach", "--help"], capture_output=True)
+        return "this memprobe has no `attach` yet" if asked.returncode else ""
+
+    def command(self, pid: int) -> list[str]:
+        """Until interrupted."""
+        return [str(_memprobe()), "attach", str(pid), "--json"]
+
+
+def _memprobe() -> Path:
+    return Path(sys.executable).with_name("memprobe")
+
+
+class Memleak(Program):
+    """`memleak-bpfcc` of Debian's bpfcc-tools, with its defaults."""
+
+    name = "bcc memleak"
+    settle_s = 10.0
+    """It compiles its program first."""
+
+    def missing(self) -> str:
+        """The tool, and kernel headers to compile against."""
+        if not shutil.which("memleak-bpfcc"):
+            return "apt install bpfcc-tools"
+        if not _kernel_headers():
+            return "kernel headers: apt install linux-headers-amd64 (those of another kernel do too)"
+        return "run as root" if os.geteuid() else ""
+
+    def command(self, pid: int) -> list[str]:
+        """A report every 5 s."""
+        return ["memleak-bpfcc", "-p", str(pid), "5"]
+
+    def environment(self) -> dict[str, str]:
+        """Told where the headers are: Debian has none for a kernel of one's own."""
+        return {**os.environ, "BCC_KERNEL_SOURCE": str(_kernel_headers())}
+
+
+def _kernel_headers() -> Path | None:
+    """The headers of this kernel, else the newest that are installed."""
+    own = Path("/lib/modules", platform.release(), "build")
+    found = sorted(Path("/usr/src").glob("linux-headers-*-amd64"))
+    return own if own.exists() else found[-1] if found else None
+
+
+def tools() -> list[Tool]:
+    """Every row, in the order of the table."""
+    return [
+        Nothing(),
+        Memprobe(),
+        Memleak(),
+        Tracemalloc(),
+        Memray("memray attach"),
+        Memray("memray attach, Python allocators", ("--trace-python-allocators",)),
+    ]
