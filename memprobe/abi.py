@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 MAX_PYTHON_FRAMES = 128
 MAX_NATIVE_FRAMES = 16
 MAX_PATH_BYTES = 256

@@ -183,7 +183,7 @@ def module(source: str, losses: list[dict[str, object]], types: dict[str, BtfTyp
     parts += [_enum(types[f"{_ENUM} {name}"]) for name in names_of(source, "enum")]
     parts += ["\n".join(_dtype(types[f"{_STRUCT} {name}"], types) for name in names_of(source, "struct"))]
     parts += [_loss_table(losses)]
-    return "\n\n".join(parts)
+    return parts[0] + "\n" + "\n\n".join(parts[1:])
 
 
 _PREFACE = '''"""The kernel side's records, maps, enums and losses.
