@@ -14,9 +14,11 @@ from memprobe.sources.procfs.children import open_child
 from memprobe.sources.procfs.followed import NS, Followed
 from memprobe.sources.procfs.networks import Networks
 from memprobe.sources.procfs.options import ProcfsOptions
+from memprobe.sources.procfs.usage import Usage
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process, open_process
 from memprobe.vocab.batch import Batch, Handles
+from memprobe.vocab.costs import SourceCosts
 from memprobe.vocab.knobs import NOTHING, Knob
 from memprobe.vocab.rows import PROCESS, SAMPLE, Rows, no_rows
 
@@ -66,6 +68,7 @@ class ProcfsSource:
         self.picture_cost_ns = 0
         """CPU time that pictures have cost so far."""
         self._networks = Networks()
+        self._usage = Usage()
         self._followed = {process.pid: Followed(process, python, self._networks, owned=False)}
         self._since_ns = 0
 
@@ -88,6 +91,10 @@ class ProcfsSource:
             # Children that are there already were not born before our eyes.
             for _ in self._adopted(_Seen()):
                 pass
+
+    def costs(self) -> SourceCosts:
+        """What the followed processes have used so far; polling costs them nothing."""
+        return self._usage.read([one.process for one in self._followed.values()])
 
     @property
     def knobs(self) -> frozenset[Knob]:
