@@ -106,7 +106,7 @@ class ProcessLedger:
             row = samples[place : place + 1]
             pid = int(row["pid"][0])
             process = self._processes.setdefault(pid, _Process(row, row, Series()))
-            process.last = row
+            process.last = _carried_on(process.last, row)
             if row["rss_bytes"][0] != NOT_MEASURED:
                 process.rss.add(int(row["time_ns"][0]), int(row["rss_bytes"][0]))
 
@@ -179,3 +179,12 @@ class ProcessLedger:
     def _mb(self, pid: int, name: str) -> float | None:
         value = self._number(pid, name)
         return None if value is None else value / MIB
+
+
+def _carried_on(before: Rows, row: Rows) -> Rows:
+    """Return a sample with what was not measured this time as it was measured last: some numbers are dear."""
+    row = row.copy()
+    for name in row.dtype.names or ():
+        if (row[name] == NOT_MEASURED).all():
+            row[name] = before[name]
+    return row

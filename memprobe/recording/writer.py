@@ -71,6 +71,12 @@ class RecordingWriter:
         if batch.end_ns - self._open_since_ns >= COMMIT_NS:
             self.flush()
 
+    def note(self, name: str, value: Any) -> None:
+        """Write down a fact that is known only now, or has changed; the latest counts."""
+        with failures(self.path):
+            row = (storable(name), json.dumps(value))
+            self._writable().execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", row)
+
     def flush(self) -> None:
         """Commit what was written."""
         if self._open_since_ns is not None:
