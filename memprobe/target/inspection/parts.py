@@ -76,7 +76,7 @@ def _inspection(
     facts = evidence.facts
     return Inspection(
         created_at=evidence.created_at,
-        target=_target(evidence, tier),
+        target=target_part(evidence, tier),
         python=python,
         threads=threads,
         process=ProcessPart(
@@ -91,7 +91,8 @@ def _inspection(
     )
 
 
-def _target(evidence: Evidence, tier: int) -> TargetPart:
+def target_part(evidence: Evidence, tier: int) -> TargetPart:
+    """Who the process is."""
     facts = evidence.facts
     return TargetPart(
         pid=facts.pid,
