@@ -1,0 +1,243 @@
+"""One run: sources into the ledger, the recording and the governor. Owns time and the loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from memprobe.abi import ProcessHow
+from memprobe.errors import NoKernelSupport, NotPermitted, UnreadableRecording
+from memprobe.governor import CHECK_INTERVAL_NS, Calibrator, Governor, Limits, LiveGovernor, knobs_of
+from memprobe.ledger import Ledger
+from memprobe.recording.reader import RecordingReader
+from memprobe.recording.writer import RecordingWriter
+from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
+from memprobe.target.inspection.evidence import iso
+from memprobe.target.inspection.opening import Opened, opened
+from memprobe.views.report import Run
+from memprobe.vocab.batch import Batch
+from memprobe.vocab.costs import Metered, ProgramRuns
+from memprobe.vocab.knobs import Sheddable
+from memprobe.vocab.source import Source
+
+TICK_S = 0.1
+"""Between two looks at the ring: at 200,000 events a second it is half full by then."""
+
+SAMPLE_NS = 1_000_000_000
+"""Between two looks at /proc."""
+
+UNSEEN = "Which lines open handles and where memory grows is not seen"
+
+CALIBRATED = "born"
+"""The program on the call that the calibrator times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be chosen about a run."""
+
+    tree: bool = False
+    max_overhead_pct: float = 1.0
+    record: Path | None = None
+    seed: int = 0
+
+
+def fold(ledger: Ledger, batch: Batch, pid: int) -> bool:
+    """Take a batch in; return whether the target has ended in it.
+
+    The end of the target itself is not folded: its report is about what was open when it ended.
+    """
+    ends = (batch.processes["how"] == ProcessHow.EXIT) & (batch.processes["pid"] == pid)
+    ledger.fold(replace(batch, processes=batch.processes[~ends]) if ends.any() else batch)
+    return bool(ends.any())
+
+
+class Session:
+    """A run on a live process."""
+
+    def __init__(self, target: Opened, options: Options) -> None:
+        self.target, self.options = target, options
+        self.ledger = Ledger(tree=options.tree)
+        self.ended: str | None = None
+        self._invisible = list(target.invisible)
+        self._calibrator = Calibrator()
+        self._kernel: Source | None = None
+        self._sources: list[Source] = []
+        self._recording: RecordingWriter | None = None
+        self._begin_s = time.time()
+        self._sample_due_ns = self._check_due_ns = 0
+
+    # Life -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Attach what can be attached; without BPF /proc alone is polled."""
+        self._kernel = self._started_kernel()
+        self._sources = [self._kernel] if self._kernel else []
+        options = ProcfsOptions(tree=self.options.tree, reports_processes=self._kernel is None)
+        self._procfs = ProcfsSource(self.target.process, self.target.python, options)
+        self._procfs.start()
+        self._sources.append(self._procfs)
+        sheddable = [source for source in self._sources if isinstance(source, Sheddable)]
+        metered = [source for source in self._sources if isinstance(source, Metered)]
+        limits = Limits(slowdown_pct=self.options.max_overhead_pct)
+        governor = Governor(limits, knobs_of(sheddable), self._calibrator.calibration)
+        self._governor = LiveGovernor(governor, metered, sheddable)
+        self._tier = max(source.tier for source in self._sources)
+        if self.options.record is not None:
+            self._recording = RecordingWriter(self.options.record, self._facts())
+
+    def _started_kernel(self) -> Source | None:
+        """The kernel source; None where it cannot be had, which is then said."""
+        try:
+            from memprobe.sources.kernel import KernelOptions, KernelSource
+        except ImportError as error:
+            self._invisible.append(
+                f"Nothing was asked of the kernel: memprobe was built without BPF ({error})."
+            )
+            return None
+        options = KernelOptions(tree=self.options.tree, seed=self.options.seed)
+        source = KernelSource(self.target.process, self.target.python, options)
+        self._calibrator.before()
+        try:
+            source.start()
+        except (NotPermitted, NoKernelSupport) as error:
+            self._invisible.append(f"{UNSEEN}: {error.line}.")
+            return None
+        self._calibrator.after(lambda: _program(source.costs().programs))
+        return source
+
+    def close(self) -> None:
+        """Leave nothing behind. May be called twice."""
+        for source in self._sources:
+            source.close()
+        if self._recording is not None:
+            self._recording.close()
+
+    # The loop ---------------------------------------------------------------------------------------
+
+    def run(self, go_on: Callable[[], bool], watch: Callable[[Session], None] | None = None) -> None:
+        """Observe until `go_on` says no or the target ends; `watch` is called after every look at /proc."""
+        while go_on() and self.ended is None:
+            if self._tick() and watch is not None:
+                watch(self)
+            time.sleep(TICK_S)
+        self._finish()
+
+    def _tick(self) -> bool:
+        """Poll what is due; return whether /proc was looked at."""
+        now_ns = time.monotonic_ns()
+        if self._kernel is not None:
+            self._poll(self._kernel)
+        is_due = now_ns >= self._sample_due_ns
+        if is_due:
+            self._sample_due_ns = now_ns + SAMPLE_NS
+            self._poll(self._procfs)
+            self._note()
+        if now_ns >= self._check_due_ns:
+            self._check_due_ns = now_ns + CHECK_INTERVAL_NS
+            self._governor.check(now_ns)
+        if self.ended is None and self.target.process.has_ended():
+            self._say_ended()
+        return is_due
+
+    def _finish(self) -> None:
+        """Close the accounts: one more picture, and all events before it."""
+        if self.ended is None:
+            self._procfs.request_pictures()
+        settle = getattr(self._kernel, "settle", None)
+        if settle is not None and self.ended is None:
+            settle()
+        for source in (self._kernel, self._procfs, self._kernel, self._kernel):
+            if source is not None:
+                self._poll(source)
+        self._governor.check(time.monotonic_ns())
+        self._note()
+
+    def _poll(self, source: Source) -> None:
+        batch = source.poll()
+        if batch is None:
+            if source is self._procfs and self.ended is None:
+                self._say_ended()
+            return
+        if self._recording is not None:
+            self._recording.write(batch)
+        if fold(self.ledger, batch, self.target.process.pid) and self.ended is None:
+            self._say_ended()
+
+    def _say_ended(self) -> None:
+        self.ended = f"it ended {time.time() - self._begin_s:.1f} s after the attach"
+
+    # What is known of it ----------------------------------------------------------------------------
+
+    def report(self) -> Run:
+        """What is known of the run beside the ledger."""
+        return _run(self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        governor = self._governor.governor
+        return {
+            "pid": self.target.process.pid,
+            "target": {**asdict(self.target.facts), "cmdline": list(self.target.facts.cmdline)},
+            "created_at": iso(self._begin_s),
+            "tier": self._tier,
+            "tree": self.options.tree,
+            "seed": self.options.seed,
+            "ended": self.ended,
+            "overhead": governor.overhead,
+            "invisible": [*self._invisible, *governor.invisible],
+        }
+
+    def _note(self) -> None:
+        """Keep in the recording what only the session knows; it must report even if killed now."""
+        if self._recording is not None:
+            facts = self._facts()
+            for name in ("ended", "overhead", "invisible"):
+                self._recording.note(name, facts[name])
+
+
+@contextmanager
+def session(pid: int, options: Options) -> Iterator[Session]:
+    """Attach to a process until the block ends."""
+    with ExitStack() as held:
+        run = Session(held.enter_context(opened(pid)), options)
+        held.callback(run.close)
+        run.start()
+        yield run
+
+
+def replayed(path: Path) -> tuple[Ledger, Run]:
+    """Fold a recording; the same as its run came to."""
+    with RecordingReader(path) as reader:
+        run = _run_of(reader.facts, path)
+        ledger = Ledger(tree=run.tree)
+        while (batch := reader.poll()) is not None:
+            fold(ledger, batch, run.pid)
+    return ledger, run
+
+
+def _run_of(facts: dict[str, Any], path: Path) -> Run:
+    try:
+        return _run(facts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableRecording(f"{path}: the facts of the run are damaged ({error!r})") from error
+
+
+def _run(facts: dict[str, Any]) -> Run:
+    return Run(
+        pid=int(facts["pid"]),
+        target=dict(facts["target"]),
+        created_at=str(facts["created_at"]),
+        tier=int(facts["tier"]),
+        tree=bool(facts["tree"]),
+        ended=facts["ended"],
+        overhead=dict(facts["overhead"]),
+        invisible=tuple(map(str, facts["invisible"])),
+    )
+
+
+def _program(programs: Sequence[ProgramRuns]) -> ProgramRuns:
+    return next(program for program in programs if program.name == CALIBRATED)

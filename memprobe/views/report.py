@@ -1,0 +1,143 @@
+"""The document `memprobe.report/1`, from a ledger and the facts of a run.
+
+A live run and a recording give the same ledger, and so the same document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from memprobe import __version__
+from memprobe.ledger import Ledger
+from memprobe.ledger.growth import GrowthSite
+from memprobe.ledger.sites import HandleSite
+from memprobe.vocab.stack import Frame
+
+SCHEMA = "memprobe.report/1"
+GROWTH_ROWS = 200
+"""A document has this many rows of growth, the largest; the rest is summed up in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is known of a run beside its batches."""
+
+    pid: int
+
+    target: Mapping[str, Any]
+    """Who the target is: fields of the report's `target`."""
+
+    created_at: str
+    """When the run began: UTC, ISO 8601."""
+
+    tier: int
+
+    tree: bool = False
+    """Whether children were followed."""
+
+    ended: str | None = None
+    """What became of the target during the run; None if it still runs."""
+
+    overhead: Mapping[str, Any] | None = None
+    """The governor's section."""
+
+    invisible: Sequence[str] = ()
+    """What could not be seen, beside what the sources say in their batches."""
+
+    @property
+    def observed(self) -> int | None:
+        """The process to report on; None for all that were followed."""
+        return None if self.tree else self.pid
+
+
+OVERHEAD = (
+    "target_slowdown_pct",
+    "target_slowdown_how",
+    "profiler_cpu_pct",
+    "profiler_rss_mb",
+    "longest_pause_ms",
+    "budget_pct",
+)
+TARGET = ("pid", "start_time", "cmdline", "python", "build", "container")
+
+
+def document(ledger: Ledger, run: Run) -> dict[str, Any]:
+    """Return the report of a run."""
+    handles, growth = ledger.handle_sites(run.observed), ledger.growth_sites(run.observed)
+    shown = [site for site in growth if site.bytes > 0][:GROWTH_ROWS]
+    return {
+        "schema": SCHEMA,
+        "memprobe": __version__,
+        "created_at": run.created_at,
+        "target": {name: run.target.get(name) for name in TARGET} | {"tier": run.tier, "ended": run.ended},
+        "window": {"start": run.created_at, "duration_s": round(ledger.duration_s, 3)},
+        "overhead": {name: (run.overhead or {}).get(name) for name in OVERHEAD},
+        "evidence": _evidence(ledger, run, growth[len(shown) :]),
+        "memory": {name: _rounded(value) for name, value in asdict(ledger.memory(run.pid)).items()},
+        "process": _process(ledger, run.pid),
+        "handles": [_handles(site) for site in handles],
+        "growth": [_growth(site) for site in shown],
+        "findings": [],
+        "cost_usd_per_month": None,
+        "stamp": stamp(()),
+    }
+
+
+def stamp(finding_ids: Sequence[str]) -> str:
+    """Return what two runs with the same findings have in common."""
+    return hashlib.sha256("\n".join(sorted(finding_ids)).encode()).hexdigest()[:16]
+
+
+def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[str, Any]:
+    told = [sentence for sentences in ledger.invisible.values() for sentence in sentences]
+    more = sum(site.bytes for site in left_out if site.bytes > 0)
+    if more:
+        told.append(f"Growth of {more / (1 << 20):.1f} MB at many smaller places is not listed.")
+    return {
+        "events": ledger.events,
+        "lost": dict(ledger.losses),
+        "repaired": ledger.handles.evidence.repaired,
+        "snapshots": ledger.handles.evidence.compared,
+        "torn_objects": None,
+        "invisible": list(dict.fromkeys((*run.invisible, *told))),
+    }
+
+
+def _process(ledger: Ledger, pid: int) -> dict[str, Any]:
+    section = asdict(ledger.process(pid))
+    section["cpu_pct"] = _rounded(section["cpu_pct"])
+    section["gc"]["pause_ms"] = _rounded(section["gc"]["pause_ms"])
+    return section
+
+
+def _handles(site: HandleSite) -> dict[str, Any]:
+    return {
+        "kind": site.kind,
+        "open": site.open,
+        "inherited": site.inherited,
+        "opened_per_s": _rounded(site.opened_per_s),
+        "closed_per_s": _rounded(site.closed_per_s),
+        "oldest_s": _rounded(site.oldest_s),
+        "site": _frames(site.site),
+        "examples": list(site.examples),
+    }
+
+
+def _growth(site: GrowthSite) -> dict[str, Any]:
+    return {
+        "bytes": site.bytes,
+        "bytes_per_s": _rounded(site.bytes_per_s),
+        "how": site.how,
+        "site": _frames(site.site),
+    }
+
+
+def _frames(frames: Sequence[Frame]) -> list[dict[str, Any]]:
+    return [{"function": one.function, "file": one.file, "line": one.line} for one in frames]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

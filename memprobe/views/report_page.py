@@ -1,0 +1,168 @@
+"""The page of a report: what is open and from where, what grows and where, and what it cost to know."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from memprobe.abi import LOSSES
+from memprobe.views.escaping import shorten
+from memprobe.views.page import Column, Facts, Notes, Page, Section, Table
+from memprobe.views.quantities import UNKNOWN, count, duration, megabytes
+
+ROWS = 20
+"""Rows of a table on a page; all of them are in the document."""
+
+COMMAND_WIDTH = 300
+MIB = 1 << 20
+SENTENCES = {loss.name: loss.sentence for loss in LOSSES}
+INSTALLED = re.compile(r"/lib(?:64)?/python3(?:\.[0-9]+)?/|^<|^$")
+"""Files of the standard library, of installed packages and of no file: seldom the line that leaks."""
+
+
+def page(document: dict[str, Any]) -> Page:
+    """Everything that a person wants to see of a report."""
+    sections = [
+        Section("target", (Facts(tuple(_target(document))),)),
+        *handles_sections(document["handles"]),
+        *_growth(document["growth"]),
+        Section("memory", (Facts(tuple(_memory(document))),)),
+        Section("what it cost", (Facts(tuple(_overhead(document["overhead"]))),)),
+        *_lost(document["evidence"]),
+        *_invisible(document["evidence"]["invisible"]),
+    ]
+    return Page(_verdict(document), tuple(sections))
+
+
+def handles_page(document: dict[str, Any]) -> Page:
+    """The open handles alone, every row."""
+    rows = document["handles"]
+    total = sum(row["open"] for row in rows)
+    verdict = (
+        f"pid {document['target']['pid']} has {count(total, 'open handle')} from {count(len(rows), 'place')}"
+    )
+    invisible = _invisible(document["evidence"]["invisible"])
+    return Page(verdict, (*handles_sections(rows, limit=len(rows)), *invisible))
+
+
+def handles_sections(rows: Sequence[dict[str, Any]], limit: int = ROWS) -> Iterator[Section]:
+    """Open handles by birth site; those from before the attach have none."""
+    if not rows:
+        return
+    names = ("open", "inherited", "opened/s", "closed/s")
+    columns = (Column("kind"), *(Column(name, right=True) for name in names), Column("oldest", right=True))
+    columns += (Column("born at", stretches=True),)
+    table = Table(columns, tuple(_handle(row) for row in rows[:limit]))
+    yield Section("open handles", (table, *_more(len(rows) - limit)))
+
+
+def place(site: Sequence[dict[str, Any]]) -> str:
+    """The line of the program; where it called a library for it, the library's line after it."""
+    if not site:
+        return UNKNOWN
+    own = next((frame for frame in site if not INSTALLED.search(frame["file"])), site[0])
+    through = "" if own is site[0] else f", by {site[0]['function']}"
+    where = f" {own['file']}:{own['line']}" if own["file"] else ""
+    return f"{own['function']}{where}{through}"
+
+
+def _handle(row: dict[str, Any]) -> tuple[str, ...]:
+    born = "before the attach" if not row["site"] and row["inherited"] == row["open"] else place(row["site"])
+    return (
+        row["kind"],
+        f"{row['open']:,}",
+        f"{row['inherited']:,}",
+        _rate(row["opened_per_s"]),
+        _rate(row["closed_per_s"]),
+        ("at least " if row["inherited"] else "") + duration(row["oldest_s"]),
+        born,
+    )
+
+
+def _growth(rows: Sequence[dict[str, Any]]) -> Iterator[Section]:
+    if not rows:
+        return
+    numbers = (Column("grown", right=True), Column("per hour", right=True))
+    columns = (*numbers, Column("how"), Column("at", stretches=True))
+    table = Table(columns, tuple(_grown(row) for row in rows[:ROWS]))
+    note = Notes(("The same memory may stand here under several hows: it is mapped, then used.",))
+    yield Section("growing memory", (table, *_more(len(rows) - ROWS), note))
+
+
+def _grown(row: dict[str, Any]) -> tuple[str, ...]:
+    rate = row["bytes_per_s"]
+    per_hour = UNKNOWN if rate is None else megabytes(rate * 3600 / MIB)
+    return megabytes(row["bytes"] / MIB), per_hour, row["how"], place(row["site"])
+
+
+def _more(rows: int) -> tuple[Notes, ...]:
+    return (Notes((f"{count(rows, 'more row')}: see --json.",)),) if rows > 0 else ()
+
+
+def _verdict(document: dict[str, Any]) -> str:
+    target, process, memory = document["target"], document["process"], document["memory"]
+    facts = [
+        f"watched for {duration(document['window']['duration_s'])}",
+        count(process["fds"], "open handle"),
+        f"{megabytes(memory['rss_mb'])} resident",
+    ]
+    if target["ended"]:
+        facts.append(target["ended"])
+    return f"pid {target['pid']}: {', '.join(facts)}"
+
+
+def _target(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    target = document["target"]
+    yield "command", shorten(shlex.join(target["cmdline"]), COMMAND_WIDTH) if target["cmdline"] else UNKNOWN
+    yield "python", f"{target['python'] or UNKNOWN}, {target['build'] or 'unknown build'}"
+    if target["container"]:
+        yield "container", target["container"]
+    yield "evidence", f"tier {target['tier']}, {count(document['evidence']['events'], 'event')}"
+    if target["ended"]:
+        yield "ended", target["ended"]
+
+
+def _memory(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    memory, process = document["memory"], document["process"]
+    yield "resident", f"{megabytes(memory['rss_mb'])}, peak {megabytes(memory['rss_peak_mb'])}"
+    if memory["rss_growth_mb_per_h"] is not None:
+        yield "trend", f"{memory['rss_growth_mb_per_h']:+,.1f} MB per hour"
+    if memory["python_mb"] is not None:
+        free = megabytes(memory["arena_free_mb"])
+        yield "python objects", f"{megabytes(memory['python_mb'])} in its arenas, {free} free there"
+    if memory["limit_mb"] is not None:
+        yield "limit", megabytes(memory["limit_mb"])
+    yield "threads", UNKNOWN if process["threads"] is None else f"{process['threads']:,}"
+    if process["gc"]["pause_ms"] is not None:
+        yield "collector", f"paused for {process['gc']['pause_ms']:,.1f} ms in all"
+
+
+def _overhead(overhead: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    slowdown, budget = overhead["target_slowdown_pct"], overhead["budget_pct"]
+    lost = UNKNOWN if slowdown is None else f"{slowdown:.3f} % of a core"
+    yield "to the target", lost if budget is None else f"{lost} ({budget:g} % allowed)"
+    cpu = overhead["profiler_cpu_pct"]
+    own = UNKNOWN if cpu is None else f"{cpu:.1f} % of a core"
+    yield "of memprobe", f"{own}, {megabytes(overhead['profiler_rss_mb'])}"
+
+
+def _lost(evidence: dict[str, Any]) -> Iterator[Section]:
+    lost = [
+        f"{number:,} x {SENTENCES.get(name, name)}" for name, number in evidence["lost"].items() if number
+    ]
+    if evidence["repaired"]:
+        found = count(evidence["repaired"], "difference")
+        lost.append(f"{found} between the events and what was really open: put right.")
+    if lost:
+        yield Section("lost and repaired", (Notes(tuple(lost)),))
+
+
+def _invisible(sentences: Sequence[str]) -> Iterator[Section]:
+    if sentences:
+        yield Section("not visible", (Notes(tuple(sentences)),))
+
+
+def _rate(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:,.1f}"
