@@ -24,6 +24,9 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 COMMANDS = {
     "doctor": "What memprobe may do here, and what grants it the rest.",
     "inspect": "Say exactly what a Python process is and what it is doing.",
+    "attach": "Watch a process: what it holds open, from which lines, and where its memory grows.",
+    "handles": "What a process holds open, since when, and which line opened it.",
+    "report": "Report on a recording of attach.",
 }
 
 

@@ -1,0 +1,80 @@
+"""What attach, handles and report have in common: a run on a process, or a recording of one."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from memprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    from memprobe.session import Options, Session
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Ending:
+    """Whether somebody has asked for the end of the run; asked twice, it ends without a report."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Take Ctrl-C and SIGTERM as the wish for the report until the block ends."""
+        before = {number: signal.signal(number, self._ask) for number in ENDING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.is_asked:
+            raise KeyboardInterrupt
+        self.is_asked = True
+
+
+def pid_of(text: str) -> int | None:
+    """The pid that this is; None if it is something else."""
+    return int(text[:12]) if text.isascii() and text.isdecimal() else None
+
+
+def check_duration(duration_s: float | None) -> None:
+    """Raise UsageError for a time that is none."""
+    if duration_s is not None and not 0 < duration_s < 1e9:
+        raise UsageError("--duration must be above 0 seconds")
+
+
+def watched(pid: int, options: Options, duration_s: float | None) -> dict[str, Any]:
+    """Run until somebody ends it, the time is over or the target is gone; return the report."""
+    from memprobe.session import session
+    from memprobe.views.live import LiveLine
+    from memprobe.views.report import document
+
+    ending, live = Ending(), LiveLine()
+
+    def show(run: Session) -> None:
+        if live.is_shown:
+            live.show(document(run.ledger, run.report()))
+
+    with ending.heard(), session(pid, options) as run:
+        end_s = None if duration_s is None else time.monotonic() + duration_s
+        try:
+            run.run(lambda: not ending.is_asked and (end_s is None or time.monotonic() < end_s), show)
+        finally:
+            live.erase()
+        return document(run.ledger, run.report())
+
+
+def recorded(path: str) -> dict[str, Any]:
+    """Return the report of a recording."""
+    from memprobe.session import replayed
+    from memprobe.views.report import document
+
+    return document(*replayed(Path(path)))

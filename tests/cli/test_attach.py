@@ -1,0 +1,208 @@
+"""attach, handles and report on real targets: with BPF, without it, and on a target that ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pythons
+from cli.running import COMMAND, complaint, document, run
+from cli.unprivileged import needs_root
+
+OPENED = 20
+WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--")
+
+
+@contextmanager
+def attached(*arguments: str | int | Path, wrapper: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Run attach beside the test; kill it if the test forgets it."""
+    command = [*wrapper, *COMMAND, "attach", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(path: Path, table: str, process: subprocess.Popen[str]) -> None:
+    """Wait until a batch with rows in a table is in the recording: the run has begun."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        try:
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+                if database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]:
+                    return
+        except sqlite3.Error:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"nothing was recorded in {path}")
+
+
+def ended(process: subprocess.Popen[str], number: int = signal.SIGINT) -> dict[str, Any]:
+    """End a run and return its report."""
+    process.send_signal(number)
+    return finished(process)
+
+
+def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    report = json.loads(output)
+    assert isinstance(report, dict)
+    return report
+
+
+def born(report: dict[str, Any], function: str) -> list[dict[str, Any]]:
+    """The rows whose birth stack has this function."""
+    return [
+        row for row in report["handles"] if any(frame["function"].endswith(function) for frame in row["site"])
+    ]
+
+
+def frame_of(row: dict[str, Any], function: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = [frame for frame in row["site"] if frame["function"].endswith(function)]
+    return found[0]
+
+
+@needs_root
+def test_the_lines_that_opened_what_is_open(
+    bpf: None, interpreter: pythons.Interpreter, targets: Path, tmp_path: Path
+) -> None:
+    recording = tmp_path / "run.mprobe"
+    with interpreter.spawn(targets / "leaking.py") as target:
+        with attached(target.pid, "--json", "--record", recording) as process:
+            wait_for(recording, "samples", process)
+            truth = json.loads(target.ask(str(OPENED)))
+            report = ended(process)
+        again = document("report", str(recording))
+        shown = document("handles", str(recording), "--site", "open_file")
+    (files,), (pairs,) = born(report, "open_file"), born(report, "open_pair")
+    assert (files["kind"], files["open"], files["inherited"]) == ("file", OPENED, 0)
+    assert (pairs["kind"], pairs["open"], pairs["inherited"]) == ("socket", OPENED, 0)
+    assert frame_of(files, "open_file")["line"] == 11
+    assert frame_of(pairs, "open_pair")["line"] == 15
+    assert files["site"][0]["file"].endswith("leaking.py")
+    assert files["examples"] == ["/etc/passwd"]
+    # One of them was the listing of the folder itself.
+    assert sum(row["open"] for row in report["handles"]) == len(truth) - 1
+    assert report["target"]["tier"] == 2
+    assert report["target"]["ended"] is None
+    assert report["findings"] == []
+    assert report["evidence"]["lost"] == {}
+    assert report["overhead"]["target_slowdown_pct"] is not None
+    assert again["handles"] == report["handles"]
+    assert again["growth"] == report["growth"]
+    assert again == report
+    assert [row["open"] for row in shown["handles"]] == [OPENED]
+    assert recording.stat().st_mode & 0o777 == 0o600
+
+
+@needs_root
+def test_without_bpf_it_polls_and_says_so(targets: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "run.mprobe"
+    with (
+        pythons.own().spawn(targets / "leaking.py") as target,
+        attached(target.pid, "--json", "--record", recording, wrapper=WITHOUT_BPF) as process,
+    ):
+        wait_for(recording, "pictures", process)
+        truth = json.loads(target.ask(str(OPENED)))
+        report = ended(process, signal.SIGTERM)
+    assert report["target"]["tier"] == 1
+    assert sum(row["open"] for row in report["handles"]) == len(truth) - 1
+    assert report["growth"] == []
+    assert any("is not seen" in sentence for sentence in report["evidence"]["invisible"])
+    assert any("polled from /proc" in sentence for sentence in report["evidence"]["invisible"])
+    assert report["memory"]["rss_mb"] > 1
+    assert document("report", str(recording)) == report
+
+
+@pytest.mark.parametrize("wrapper", [(), WITHOUT_BPF], ids=["as it is", "without BPF"])
+@needs_root
+def test_a_target_that_ends_in_the_middle(targets: Path, tmp_path: Path, wrapper: tuple[str, ...]) -> None:
+    recording = tmp_path / "run.mprobe"
+    with (
+        pythons.own().spawn(targets / "leaking.py") as target,
+        attached(target.pid, "--json", "--record", recording, wrapper=wrapper) as process,
+    ):
+        wait_for(recording, "pictures", process)
+        target.ask(str(OPENED))
+        if wrapper:
+            time.sleep(4)  # polling sees what is there when it looks
+        target.send("exit")
+        report = finished(process)
+    assert "ended" in report["target"]["ended"]
+    assert sum(row["open"] for row in report["handles"]) >= 2 * OPENED
+    assert document("report", str(recording)) == report
+
+
+@needs_root
+def test_a_run_that_was_killed_still_reports(bpf: None, targets: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "run.mprobe"
+    with pythons.own().spawn(targets / "leaking.py") as target:
+        with attached(target.pid, "--json", "--record", recording) as process:
+            wait_for(recording, "pictures", process)
+            process.kill()
+            process.wait()
+        report = document("report", str(recording))
+        assert target.ask("1")
+    assert report["handles"]
+    assert report["target"]["pid"] == target.pid
+
+
+def test_the_pages_in_a_pipe(targets: Path) -> None:
+    with pythons.own().spawn(targets / "leaking.py") as target:
+        shown = run("attach", target.pid, "--duration", "0.5")
+        table = run("handles", target.pid, "--duration", "0.5")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith(f"pid {target.pid}: watched for ")
+    assert "what it cost:" in shown.stdout
+    assert (table.returncode, table.stderr) == (0, "")
+    assert table.stdout.startswith(f"pid {target.pid} has ")
+    assert "before the attach" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("attach", "nonsense"), 2, "is not a pid"),
+        (("attach", "1", "--duration", "-1"), 2, "--duration must be above 0"),
+        (("attach", "1", "--max-overhead", "0"), 2, "--max-overhead must be above 0"),
+        (("attach", str(10**30)), 4, "no process has the pid"),
+        (("handles", "nonsense"), 2, "neither a pid nor a file"),
+        (("handles", "/etc/passwd"), 7, "not a recording"),
+        (("report", "/nonexistent"), 7, "No such file"),
+        (("report", "/etc/passwd"), 7, "not a recording"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_in_one_line(
+    arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    assert words in complaint(run(*arguments), code)
+
+
+def test_a_process_that_is_not_python_is_refused() -> None:
+    with pythons.spawn_command(["sleep", "1000"], ready=None) as target:
+        time.sleep(0.2)
+        complaint(run("attach", target.pid, "--duration", "1"), 5)
+
+
+def test_a_recording_is_not_written_over(targets: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "run.mprobe"
+    recording.write_text("mine")
+    with pythons.own().spawn(targets / "leaking.py") as target:
+        words = complaint(run("attach", target.pid, "--record", str(recording), "--duration", "1"), 8)
+    assert "already" in words
+    assert recording.read_text() == "mine"
+    assert os.listdir(tmp_path) == ["run.mprobe"]
