@@ -182,7 +182,7 @@ def test_the_pages_in_a_pipe(targets: Path) -> None:
         (("attach", str(10**30)), 4, "no process has the pid"),
         (("handles", "nonsense"), 2, "neither a pid nor a file"),
         (("handles", "/etc/passwd"), 7, "not a recording"),
-        (("report", "/nonexistent"), 7, "No such file"),
+        (("report", "/no-such-file.mprobe"), 7, "No such file"),
         (("report", "/etc/passwd"), 7, "not a recording"),
     ],
 )
