@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from memprobe.cli.options import as_json, verbose
 from memprobe.cli.watching import check_duration, pid_of, watched
-from memprobe.errors import UsageError
+from memprobe.errors import OutputNotWritable, UsageError
 
 
 @click.command()
@@ -51,6 +52,10 @@ def attach(
     if not 0 < max_overhead <= 100:
         raise UsageError("--max-overhead must be above 0 and at most 100 percent")
     check_duration(duration)
+    if record is not None and os.path.lexists(record):
+        raise OutputNotWritable(
+            f"{record}: there is a file of this name already", remedy="choose another name"
+        )
     from memprobe.session import Options
     from memprobe.views import output
 
