@@ -81,6 +81,11 @@ class Session:
         self._procfs = ProcfsSource(self.target.process, self.target.python, options)
         self._procfs.start()
         self._sources.append(self._procfs)
+        elder = len(self._procfs.pids) - 1
+        if self._kernel is not None and elder:
+            self._invisible.append(
+                f"{UNSEEN} in children that ran before the attach (they are polled): {elder}."
+            )
         sheddable = [source for source in self._sources if isinstance(source, Sheddable)]
         metered = [source for source in self._sources if isinstance(source, Metered)]
         limits = Limits(slowdown_pct=self.options.max_overhead_pct)

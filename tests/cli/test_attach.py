@@ -206,3 +206,16 @@ def test_a_recording_is_not_written_over(targets: Path, tmp_path: Path) -> None:
     assert "already" in words
     assert recording.read_text() == "mine"
     assert os.listdir(tmp_path) == ["run.mprobe"]
+
+
+@needs_root
+def test_children_that_are_older_than_the_attach_are_polled(bpf: None, targets: Path) -> None:
+    with pythons.own().spawn(targets / "parent.py") as target:
+        target.ask("fork")
+        report = document("attach", target.pid, "--tree", "--duration", "1")
+        alone = document("attach", target.pid, "--duration", "1")
+    said = [sentence for sentence in report["evidence"]["invisible"] if "ran before the attach" in sentence]
+    assert [sentence.split()[-1] for sentence in said] == ["2."]
+    assert alone["evidence"]["invisible"] == []
+    total, own = (sum(row["open"] for row in one["handles"]) for one in (report, alone))
+    assert total == 3 * own
