@@ -112,8 +112,12 @@ class BpfObject:
         Other threads may use the object meanwhile.
         """
 
-    def iterate(self, program: str, /) -> bytes:
-        """Run an iterator program over all it iterates over, and return what it has written."""
+    def iterate(self, program: str, *, tid: int = 0, pid: int = 0) -> bytes:
+        """Run an iterator program over all it iterates over, and return what it has written.
+
+        From Linux 6.1 on an iterator over tasks can be kept to one thread, or to one process; an older kernel
+        goes over all.
+        """
 
     def read_map(self, name: str, key: Buffer, /) -> bytes | None:
         """Return what a map has for a key, None if it does not have the key.
@@ -173,11 +177,11 @@ class Ring:
         there are records: tail i reaches from ends[i] to ends[i + 1].
         """
 
-    def wait(self, timeout_ms: int, /) -> bool:
-        """Wait until a program wakes the reader; False if the time was up."""
-
     def fileno(self) -> int:
-        """A descriptor that becomes readable when a program wakes the reader."""
+        """A descriptor that is readable while anything lies in the ring.
+
+        Whoever wants to wait for a program that wakes its reader registers it for edges (EPOLLET).
+        """
 
     def close(self) -> None:
         """Let go of the map; more than once is fine."""

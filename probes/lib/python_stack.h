@@ -251,7 +251,7 @@ static __always_inline void send_stack(void *context, struct stack_walk *walk, _
 	walk_frames(walk);
 	record->status = walk->status;
 	now = record->header.time_ns;
-	submit(record);
+	submit_urgent(record);	/* its code objects may not live long */
 	bpf_map_update_elem(&stacks_sent, &id, &now, BPF_ANY);
 }
 

@@ -3,7 +3,8 @@
  *
  * Map `events`: ring buffer; programs write, memprobe's reader drains it. User space sets its size before load.
  * The reader is woken only when it has fallen behind by `wake_bytes` (it looks by itself several times a second):
- * waking it for every record costs more than the record.
+ * waking it for every record costs more than the record. New stacks wake it at once: they are few, and their code
+ * objects may be freed before they are looked up.
  * Minimum kernel: 5.8.
  */
 #ifndef MEMPROBE_RING_H
@@ -46,6 +47,12 @@ static __always_inline void *reserve(__u32 kind, __u32 size, __u32 loss)
 static __always_inline void submit(void *record)
 {
 	bpf_ringbuf_submit(record, wakeup());
+}
+
+/* Submit and wake the reader, whatever else is in the ring. */
+static __always_inline void submit_urgent(void *record)
+{
+	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 
 /* Copy a finished record (its header filled in) into the ring; not 0 if it was lost and counted. */

@@ -305,7 +305,7 @@ static PyMethodDef methods[] = {
     {"attach_uprobe", METHOD(bpf_object_attach_uprobe), METH_VARARGS | METH_KEYWORDS, NULL},
     {"attach_event", METHOD(bpf_object_attach_event), METH_VARARGS | METH_KEYWORDS, NULL},
     {"detach", METHOD(bpf_object_detach), METH_VARARGS, NULL},
-    {"iterate", METHOD(bpf_object_iterate), METH_VARARGS, NULL},
+    {"iterate", METHOD(bpf_object_iterate), METH_VARARGS | METH_KEYWORDS, NULL},
     {"read_map", METHOD(bpf_object_read_map), METH_VARARGS, NULL},
     {"write_map", METHOD(bpf_object_write_map), METH_VARARGS, NULL},
     {"delete_from_map", METHOD(bpf_object_delete_from_map), METH_VARARGS, NULL},

@@ -56,7 +56,7 @@ PyObject *bpf_object_attach_tracepoint(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_attach_uprobe(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_attach_event(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_detach(BpfObject *self, PyObject *numbers);
-PyObject *bpf_object_iterate(BpfObject *self, PyObject *arguments);
+PyObject *bpf_object_iterate(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_run_counts(BpfObject *self, void *closure);
 PyObject *bpf_object_read_map(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_write_map(BpfObject *self, PyObject *arguments);

@@ -47,9 +47,30 @@ static int read_to_end(int descriptor, struct content *ret)
     }
 }
 
-static int iterate(int program, struct content *ret)
+/* What kernels from 6.1 on understand as `task` of union bpf_iter_link_info; older ones go over all tasks. */
+struct task_choice {
+    __u32 tid; /* one thread */
+    __u32 pid; /* all threads of a process */
+    __u32 pid_fd;
+};
+
+static int open_iterator(int program, struct task_choice *choice)
 {
-    int link = bpf_link_create(program, 0, BPF_TRACE_ITER, NULL);
+    LIBBPF_OPTS(bpf_link_create_opts, options);
+
+    if (choice->tid != 0 || choice->pid != 0) {
+        options.iter_info = (union bpf_iter_link_info *)(void *)choice;
+        options.iter_info_len = sizeof(*choice);
+    }
+    int link = bpf_link_create(program, 0, BPF_TRACE_ITER, &options);
+    if ((link == -E2BIG || link == -EINVAL) && options.iter_info != NULL)
+        link = bpf_link_create(program, 0, BPF_TRACE_ITER, NULL);
+    return link;
+}
+
+static int iterate(int program, struct task_choice choice, struct content *ret)
+{
+    int link = open_iterator(program, &choice);
 
     if (link < 0)
         return link;
@@ -61,19 +82,23 @@ static int iterate(int program, struct content *ret)
     return err;
 }
 
-PyObject *bpf_object_iterate(BpfObject *self, PyObject *arguments)
+PyObject *bpf_object_iterate(BpfObject *self, PyObject *arguments, PyObject *keywords)
 {
+    static char *names[] = {"program", "tid", "pid", NULL};
     struct content content = {0};
+    struct task_choice choice = {0};
     struct bpf_call call;
     const char *name;
 
-    if (!PyArg_ParseTuple(arguments, "s:iterate", &name) || !bpf_object_is_loaded(self))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "s|$II:iterate", names, &name, &choice.tid,
+                                     &choice.pid)
+        || !bpf_object_is_loaded(self))
         return NULL;
     struct bpf_program *program = bpf_object_program(self, name);
     if (program == NULL)
         return NULL;
     bpf_call_begin(&call, self);
-    int err = iterate(bpf_program__fd(program), &content);
+    int err = iterate(bpf_program__fd(program), choice, &content);
     bpf_call_end(&call);
     scope(scope_free) char *bytes = content.bytes;
     if (err != 0)

@@ -8,8 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <string.h>
 #include <unistd.h>
 
 #define MAX_HEAD_SIZE 65536
@@ -181,23 +179,6 @@ static PyObject *ring_drain(Ring *self, PyObject *Py_UNUSED(ignored))
     return good ? Py_NewRef(result) : NULL;
 }
 
-static PyObject *ring_wait(Ring *self, PyObject *arguments)
-{
-    int timeout_ms, got;
-
-    if (!PyArg_ParseTuple(arguments, "i:wait", &timeout_ms) || !is_usable(self))
-        return NULL;
-    struct pollfd watched = {.fd = self->map, .events = POLLIN};
-    Py_BEGIN_ALLOW_THREADS
-    got = poll(&watched, 1, timeout_ms);
-    Py_END_ALLOW_THREADS
-    if (got < 0 && errno != EINTR)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    if (PyErr_CheckSignals() < 0)
-        return NULL;
-    return PyBool_FromLong(got > 0);
-}
-
 static PyObject *ring_fileno(Ring *self, PyObject *Py_UNUSED(ignored))
 {
     return is_usable(self) ? PyLong_FromLong(self->map) : NULL;
@@ -231,7 +212,6 @@ static PyObject *ring_waiting(Ring *self, void *Py_UNUSED(closure))
 
 static PyMethodDef methods[] = {
     {"drain", METHOD(ring_drain), METH_NOARGS, NULL},
-    {"wait", METHOD(ring_wait), METH_VARARGS, NULL},
     {"fileno", METHOD(ring_fileno), METH_NOARGS, NULL},
     {"close", METHOD(ring_close_method), METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

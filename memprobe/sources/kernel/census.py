@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
 from memprobe import abi
 from memprobe.sources.kernel.programs import FIRST, Programs
-from memprobe.vocab.rows import Rows
+from memprobe.vocab.rows import Rows, no_rows
 
 _PROGRAM = "census"
+
+SINGLY_LIMIT = 32
+"""Up to so many processes are looked at one by one; more are found by going over all tasks of the machine."""
 
 
 class Census:
@@ -23,18 +27,36 @@ class Census:
         """TASK_ROW rows of one process, given its pid in memprobe's own namespace."""
         self._set("census_local_pid", pid)
         try:
-            return self._read()
+            return self._read(pid=pid)
         finally:
             self._set("census_local_pid", 0)
 
-    def take(self, *, tables: bool) -> Rows:
-        """Rows of all that is followed; the account of memory is closed, and tables go into the ring."""
-        self._set("census_tables", int(tables))
-        return self._read()
+    def settle(self, pids: Sequence[int]) -> None:
+        """Close the account of memory of some processes; their first threads suffice for that."""
+        self._set("census_tables", 0)
+        if len(pids) > SINGLY_LIMIT:
+            self._read()
+            return
+        for pid in pids:
+            self._read(tid=pid)
+
+    def take(self, pids: Sequence[int]) -> Rows:
+        """Rows of processes that are followed; the account is closed, and their tables go into the ring."""
+        return self._rows(pids, tables=1)
+
+    def look(self, pids: Sequence[int]) -> Rows:
+        """Rows alone."""
+        return self._rows(pids, tables=0)
+
+    def _rows(self, pids: Sequence[int], tables: int) -> Rows:
+        self._set("census_tables", tables)
+        if len(pids) > SINGLY_LIMIT:
+            return self._read()
+        return np.concatenate([no_rows(abi.TASK_ROW), *(self._read(pid=pid) for pid in pids)])
 
     def _set(self, name: str, value: int) -> None:
         self._object.set_variable(name, struct.pack("=I", value))
 
-    def _read(self) -> Rows:
-        content = self._object.iterate(_PROGRAM)
+    def _read(self, *, tid: int = 0, pid: int = 0) -> Rows:
+        content = self._object.iterate(_PROGRAM, tid=tid, pid=pid)
         return np.frombuffer(content, abi.TASK_ROW, len(content) // abi.TASK_ROW.itemsize)

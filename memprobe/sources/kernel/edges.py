@@ -23,12 +23,21 @@ from memprobe.sources.kernel.machine_code import Instruction, first_emulated, in
 from memprobe.target.binary.binaries import loaded_files, open_file
 from memprobe.target.binary.elf import BadElf, Binary, Symbol, file_reader
 from memprobe.target.binary.sections import read_sections, section_content
-from memprobe.target.binary.symbols import ProbeNote, file_offset, local_functions, probe_notes
+from memprobe.target.binary.symbols import (
+    ProbeNote,
+    file_offset,
+    functions_around,
+    local_functions,
+    probe_notes,
+)
 from memprobe.target.cpython.python import Python
 from memprobe.target.killable import ReaderDied, call
 from memprobe.target.proc.mappings import Mapping
 from memprobe.target.proc.process import Process
 
+_OTHER_MACHINE = "Growth of small objects and the collector are seen from outside: uprobes need x86-64."
+
+CALL, JUMP = 0xE8, 0xE9
 IN_MEMORY = 1 << 20
 WIDTH_4 = 4 << 16
 CALLS_LIMIT = 16
@@ -95,6 +104,8 @@ def find_edges(descriptor: int, python: Python, *, pools: bool, large_blocks: bo
 
     A child process looks: what it has to import and read would keep 12 MB for the whole run. Raises BadElf.
     """
+    if os.uname().machine != "x86_64":
+        return Edges(missing={"heap_grew": _OTHER_MACHINE})
     try:
         found = call(lambda: _plain(_find_edges(descriptor, python, pools=pools, large_blocks=large_blocks)))
     except ReaderDied as error:
@@ -212,7 +223,7 @@ class _Build:
         return [place for place in made if place is not None] if all(made) else []
 
     def _probe_place(self, note: ProbeNote, program: str) -> Place | None:
-        cookie = _argument_cookie(note.arguments[0]) if note.arguments else None
+        cookie = argument_cookie(note.arguments[0]) if note.arguments else None
         if cookie is None or self._elf.read_virtual(note.address, 1) != b"\x90":
             return None
         semaphore = file_offset(self._elf, note.semaphore) if note.semaphore else 0
@@ -240,26 +251,36 @@ class _Build:
         ]
 
     def _behind_calls(self, function: int) -> Iterator[Instruction]:
+        """The first cheap instruction behind each direct call, also behind calls of what only jumps there."""
         text = self._sections.get(".text")
         if text is None or text.size > TEXT_LIMIT:
             return
         code = section_content(self._descriptor, text)
-        for position in _calls(code, function - text.address)[:CALLS_LIMIT]:
-            behind = position + 5
-            found = first_emulated(code[behind : behind + 128], text.address + behind)
-            if found is not None:
-                yield found
+        callees = [function]
+        for callee in callees:
+            for position in _leading_to(CALL, code, callee - text.address)[:CALLS_LIMIT]:
+                behind = position + 5
+                found = first_emulated(code[behind : behind + 128], text.address + behind)
+                if found is not None:
+                    yield found
+            jumps = _leading_to(JUMP, code, callee - text.address)[:CALLS_LIMIT]
+            owners = functions_around(
+                self._descriptor, self._sections, [text.address + position for position in jumps]
+            )
+            callees += [owner.address for owner in owners if owner.address not in callees][:CALLS_LIMIT]
+            if len(callees) > CALLS_LIMIT:
+                return
 
     def _code(self, symbol: Symbol) -> bytes:
         return self._elf.read_virtual(symbol.address, symbol.size)
 
 
-def _calls(code: bytes, function: int) -> list[int]:
-    """Where a function is called directly: four bytes that fit by chance are one in four billion."""
+def _leading_to(opcode: int, code: bytes, function: int) -> list[int]:
+    """Where a function is called or jumped to: four bytes that fit by chance are one in four billion."""
     import numpy as np
 
     bytes_ = np.frombuffer(code, "u1")
-    at = np.flatnonzero(bytes_[:-5] == 0xE8)
+    at = np.flatnonzero(bytes_[:-5] == opcode)
     distances = np.zeros(len(at), "<u4")
     for byte in range(4):
         distances |= bytes_[at + 1 + byte].astype("<u4") << np.uint32(8 * byte)
@@ -275,7 +296,7 @@ def _jump_slot(instruction: Instruction) -> int | None:
     return instruction.end + int.from_bytes(code[2:], "little", signed=True)
 
 
-def _argument_cookie(argument: str) -> int | None:
+def argument_cookie(argument: str) -> int | None:
     """The cookie for an argument as the note describes it; None for a form that is not known."""
     if match := _MEMORY_ARGUMENT.match(argument):
         size, distance, name = match.groups()

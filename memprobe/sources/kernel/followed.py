@@ -16,6 +16,7 @@ from memprobe.target.memory.live import LiveMemory
 from memprobe.target.proc.facts import read_threads
 from memprobe.target.proc.mappings import Mapping, read_mappings
 from memprobe.target.proc.process import Process, open_process
+from memprobe.target.proc.procfs import parse_stat
 
 ATTEMPTS_S = (0.0, 0.05, 0.15, 0.4, 1.0, 3.0)
 """How long after exec a Python is looked for: it takes some 20 ms to start, on a busy machine a second."""
@@ -100,6 +101,30 @@ def _same_python(
 ) -> Python:
     """What was verified for the parent holds for its copy."""
     return Python(Objects(memory, python.layout), python.runtime, mappings, _threads(process), {})
+
+
+def found_running(pid: int, kernel_pid: int, now_s: float) -> Followed:
+    """A process that was there before: whatever runs in it has to be found out."""
+    one = Followed(pid, kernel_pid, None, None, None)
+    one.since_s = now_s
+    one.attempts_left = list(ATTEMPTS_S)
+    look_for_python(one)
+    return one
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process that live now, their children, and so on; parents first."""
+    children: dict[int, list[int]] = {}
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                children.setdefault(parse_stat(file.read()).parent, []).append(int(name))
+        except (OSError, ValueError):
+            continue
+    found = [pid]
+    for one in found:
+        found += children.get(one, ())
+    return found[1:]
 
 
 def called_exec(followed: Followed, now_s: float) -> None:

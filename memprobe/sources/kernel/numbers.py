@@ -30,16 +30,19 @@ class Numbers:
         """Memprobe's number; 0 if it has none."""
         return kernel_number if self.is_initial else self._own.get(kernel_number, 0)
 
-    def unknown(self, tables: Iterable[Rows]) -> bool:
-        """Whether there are numbers that no census has told yet."""
+    @property
+    def known(self) -> set[int]:
+        """The kernel's numbers that have been told."""
+        return set(self._own)
+
+    def unknown(self, tables: Iterable[Rows]) -> set[int]:
+        """The kernel's numbers in these rows that nobody has told yet."""
         if self.is_initial:
-            return False
-        return any(
-            number not in self._own
-            for rows in tables
-            for name in ("pid", "tid")
-            for number in np.unique(rows[name]).tolist()
-        )
+            return set()
+        found = {
+            number for rows in tables for name in ("pid", "tid") for number in np.unique(rows[name]).tolist()
+        }
+        return found - self._own.keys()
 
     def translated(self, rows: Rows, *names: str) -> Rows:
         """The same rows with memprobe's numbers in some columns."""

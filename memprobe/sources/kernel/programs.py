@@ -107,7 +107,10 @@ class Programs:
     def load(self) -> None:
         """Load all objects; raise NotPermitted or NoKernelSupport if the essential ones do not load."""
         others = dict.fromkeys(row.object for row in self._table if row.object != FIRST)
-        opened = {name: self._open(name) for name in (FIRST, *others)}
+        try:
+            opened = {name: self._open(name) for name in (FIRST, *others)}
+        except BpfError as error:
+            raise _refused(FIRST, error) from error
         self._load(FIRST, opened.pop(FIRST))
         # The verifier takes a second in all, half of it for one object: it may as well use two CPUs.
         slowest = Thread(target=self._load, args=(GROWTH, opened.pop(GROWTH))) if GROWTH in opened else None
@@ -117,10 +120,10 @@ class Programs:
             self._load(name, made)
         if slowest is not None:
             slowest.join()
-        for name, error in self._failed.items():
+        for name, failure in self._failed.items():
             rows = [row for row in self._table if row.object == name]
             if any(not row.optional for row in rows):
-                raise _refused(name, error) from error
+                raise _refused(name, failure) from failure
             self._say_missing(rows)
 
     def _open(self, name: str) -> BpfObject:

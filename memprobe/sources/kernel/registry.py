@@ -11,7 +11,9 @@ from memprobe.errors import ReadFault, TargetGone
 from memprobe.native.bpf import BpfError, BpfObject
 from memprobe.sources.kernel.followed import Followed
 from memprobe.sources.kernel.python_layout import UnsuitableLayout, fill_layout
+from memprobe.target.cpython.objects import BadObject
 from memprobe.target.cpython.python import Python
+from memprobe.target.cpython.threads import ThreadState, ThreadStates
 
 _TARGET = struct.Struct("=QIIII")
 _KEY = struct.Struct("=I")
@@ -75,14 +77,19 @@ class Registry:
         if one.python is None:
             return
         try:
-            threads = one.python.threads(stacks=False)
-        except (TargetGone, ReadFault):
+            states = _thread_states(one.python)
+        except (TargetGone, ReadFault, BadObject):
             return
-        shared = Counter(thread.ident for thread in threads)
-        for thread in threads:
-            if shared[thread.ident] == 1 and thread.ident:
-                key = _THREAD_KEY.pack(thread.ident, one.kernel_pid, 0)
+        shared = Counter(state.ident for state in states)
+        for state in states:
+            if state.ident and shared[state.ident] == 1:
+                key = _THREAD_KEY.pack(state.ident, one.kernel_pid, 0)
                 try:
-                    self._maps.write_map("thread_states", key, _WORD.pack(thread.address))
+                    self._maps.write_map("thread_states", key, _WORD.pack(state.address))
                 except BpfError:
                     return
+
+
+def _thread_states(python: Python) -> list[ThreadState]:
+    reader = ThreadStates(python.objects, python.runtime.address)
+    return [state for interpreter in python.interpreters() for state in reader.read(interpreter)]

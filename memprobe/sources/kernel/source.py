@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
+import select
 import struct
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from memprobe.abi import ProcessHow, RecordKind
-from memprobe.errors import NoKernelSupport
+from memprobe.abi import RecordKind
 from memprobe.native.bpf import Ring
 from memprobe.sources.kernel import records
 from memprobe.sources.kernel.census import Census
 from memprobe.sources.kernel.costs import source_costs
 from memprobe.sources.kernel.counters import Growth, Losses
-from memprobe.sources.kernel.followed import (
-    Followed,
-    called_exec,
-    forked,
-    is_due,
-    is_initial_namespace,
-    look_for_python,
-)
+from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.programs import FIRST, GROWTH, HANDLES, Attachment, Programs
-from memprobe.sources.kernel.registry import Registry
-from memprobe.sources.kernel.stacks import StackNames
-from memprobe.sources.kernel.watching import Watching
 from memprobe.target.cpython.python import Python
-from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
 from memprobe.vocab import Stack, rows
 from memprobe.vocab.batch import Batch
@@ -39,6 +28,10 @@ from memprobe.vocab.knobs import NOTHING, Knob
 from memprobe.vocab.rows import Rows
 
 NAME = "kernel"
+
+MINIMUM_PAUSE_S = 0.02
+"""Between two polls: 1 ms each, so that a flood of new stacks takes 5 % of a core at most."""
+
 KNOBS = frozenset({Knob.GROWTH_STACKS, Knob.HANDLE_STACKS, Knob.MEMORY_PROBES, Knob.SYSCALL_PROBES})
 
 # The system calls of `processes` (unshare, close_range) go with the handles; fork, exec and exit stay.
@@ -60,15 +53,16 @@ class KernelSource:
     def __init__(self, process: Process, python: Python | None, options: KernelOptions | None = None) -> None:
         """Prepare to follow a process; `python` is what runs in it, None if it is not known."""
         self.options = options or KernelOptions()
+        self._process, self._python = process, python
         self._programs = Programs(self.options)
         self._settings = self.options.settings
-        self._process, self._python = process, python
-        self._numbers = Numbers(is_initial=is_initial_namespace())
-        self._followed: dict[int, Followed] = {}
+        self._family: Family | None = None
         self._ring: Ring | None = None
+        self._calls = select.epoll()
         self._shed: set[str] = set()
         self._events: Counter[str] = Counter()
-        self._polled_ns = self._drained_ns = 0
+        self._ended: list[int] = []
+        self._polled_ns = 0
         self._settled_ns = self._counted_ns = 0
 
     @property
@@ -84,12 +78,7 @@ class KernelSource:
     @property
     def invisible(self) -> tuple[str, ...]:
         """What cannot be seen at present, as sentences."""
-        reasons = (
-            f"Stacks of process {one.pid} are not known: {one.reason}."
-            for one in self._followed.values()
-            if one.python is None and one.reason and not one.attempts_left
-        )
-        return (*self._programs.invisible, *reasons)
+        return self._programs.invisible + (() if self._family is None else self._family.invisible)
 
     @property
     def attached(self) -> tuple[Attachment, ...]:
@@ -98,7 +87,7 @@ class KernelSource:
 
     def knows_stacks(self, pid: int) -> bool:
         """Whether stacks of this process can be taken at present."""
-        return any(one.pid == pid and one.python is not None for one in self._followed.values())
+        return self._family is not None and self._family.knows_stacks(pid)
 
     # Life -------------------------------------------------------------------------------------------
 
@@ -115,89 +104,95 @@ class KernelSource:
         self._programs.count_costs()
         maps = self._programs.maps
         self._ring = Ring(maps, "events", records.SHAPES)
+        # Edges: readable is the ring whenever something is in it, but only a call of the programs is urgent.
+        self._calls.register(self._ring.fileno(), select.EPOLLIN | select.EPOLLET)
         self._losses, self._growth = Losses(maps), Growth(maps)
         self._census = Census(self._programs)
-        self._registry = Registry(maps, tree=self.options.tree)
-        self._watching = Watching(self._programs, self.options)
-        main = self._first()
-        self._registry.add(main)
+        self._family = Family(self._programs, self._census, self.options)
+        self._family.follow(self._process, self._python)
         self._programs.attach(FIRST, HANDLES, GROWTH)
-        self._watching.watch_faults(main)
-        self._watching.watch(main)
+        if self.options.tree:
+            self._family.follow_descendants(self._process.pid)
+        self._family.watch()
         self._write_settings()
-        self._polled_ns = self._drained_ns = time.monotonic_ns()
-        self._take_census(self._polled_ns, tables=True)
+        self._polled_ns = time.monotonic_ns()
+        self.settle()
 
-    def _first(self) -> Followed:
-        """The target, by its number in the kernel."""
-        tasks = self._census.find(self._process.pid)
-        if not len(tasks):
-            self._process.check()
-            raise NoKernelSupport(f"the kernel's list of tasks does not show process {self._process.pid}")
-        self._numbers.learn(tasks)
-        names = None if self._python is None else StackNames(self._python.layout)
-        kernel_pid = int(tasks[0]["pid"])
-        mappings = read_mappings(self._process)
-        main = Followed(self._process.pid, kernel_pid, self._process, self._python, names, mappings=mappings)
-        main.since_s = time.monotonic()
-        self._followed[kernel_pid] = main
-        return main
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is time to poll: the programs call (a new stack, a full ring) or the time is up.
+
+        A new stack should be looked up before its code objects can go. True if they called; not before
+        MINIMUM_PAUSE_S after the last poll, however much there is to say.
+        """
+        if self._ring is None:
+            return False
+        called = bool(self._calls.poll(timeout_s))
+        pause_s = MINIMUM_PAUSE_S - (time.monotonic_ns() - self._polled_ns) / 1e9
+        if called and pause_s > 0:
+            time.sleep(min(pause_s, timeout_s))
+        return called
 
     def close(self) -> None:
         """Take everything out of the kernel. May be called twice; what takes time is left to a helper."""
+        self._calls.close()
         if self._ring is not None:
             self._ring.close()
             self._ring = None
         self._programs.close()
-        for one in self._followed.values():
-            one.close()
-        self._followed.clear()
+        if self._family is not None:
+            self._family.close()
 
     # Polling ----------------------------------------------------------------------------------------
 
     def poll(self) -> Batch | None:
         """What happened since the last call; None once nothing is followed any more."""
-        if self._ring is None or not self._followed:
+        if self._ring is None or self._family is None or not (self._family or self._ended):
             return None
+        family, begin_ns, now_ns = self._family, self._polled_ns, time.monotonic_ns()
         if self._programs.attach_waiting():
             self._counted_ns = 0  # a census for what was missed meanwhile
-        begin_ns, now_ns = self._polled_ns, time.monotonic_ns()
         self._take_census_if_due(now_ns)
+        # Before the ring: so the stacks that grew are in it by now.
+        growth = self._take_growth()
         parcels = self._ring.drain()
         processes = records.process_records(parcels)
-        now_s = now_ns / 1e9
-        self._begin_to_follow(processes, now_s)
-        stacks = self._resolve(records.stacks(parcels))
-        growth = self._growth.take()
-        batch = self._batch(parcels, processes, growth, stacks, (begin_ns, now_ns))
-        self._end_to_follow(processes, now_s)
-        self._look_for_pythons(now_s)
-        # An event that was stamped before the last look was surely in the ring at this one.
-        self._drained_ns, self._polled_ns = begin_ns, now_ns
+        family.take_forks(processes, now_ns / 1e9)
+        stacks = family.resolve(records.stacks(parcels))
+        batch = self._batch(family, parcels, growth, stacks, (begin_ns, now_ns))
+        self._ended = family.take_ends(processes, now_ns / 1e9)
+        family.look_for_pythons(now_ns / 1e9)
+        self._polled_ns = now_ns
         return batch
+
+    def _take_growth(self) -> Rows:
+        """Growth since the last time. Of who had ended by then it is the last: make room."""
+        growth = self._growth.take()
+        for kernel_pid in self._ended:
+            self._growth.forget(kernel_pid)
+        return growth
 
     def _batch(
         self,
+        family: Family,
         parcels: records.Parcels,
-        processes: Rows,
         growth: Rows,
         stacks: Mapping[int, Stack],
         window: tuple[int, int],
     ) -> Batch:
         births, deaths, tables, collections = (records.table(parcels, kind, dtype) for kind, dtype in _TABLES)
-        if self._numbers.unknown((births, deaths, tables, collections)):
-            self._numbers.learn(self._census.take(tables=False))
         self._events.update(born=len(births), died_by_close=len(deaths))
-        own = self._numbers.translated
+        family.learn_numbers((births, deaths, tables, collections))
+        own = family.numbers.translated
         return Batch(
             source=NAME,
             begin_ns=window[0],
             end_ns=window[1],
+            # An event that was stamped before the last look was surely in the ring at this one.
             drained_ns=0 if HANDLES in self._shed else window[0],
             births=own(births, "pid", "tid"),
             paths=records.paths(parcels),
             deaths=own(deaths, "pid", "tid"),
-            processes=self._process_rows(processes),
+            processes=_process_rows(records.process_records(parcels), family.numbers),
             tables=own(tables, "pid", "tid"),
             collections=own(collections, "pid", "tid"),
             growth=own(growth, "pid"),
@@ -206,82 +201,22 @@ class KernelSource:
             invisible=self.invisible,
         )
 
-    def _process_rows(self, sent: Rows) -> Rows:
-        """Process records as rows: the child's number is memprobe's own."""
-        level = sent.view(rows.PROCESS)
-        if not self._numbers.is_initial and len(level):
-            level = self._numbers.translated(level, "pid", "tid")
-            level["other"] = sent["other_local"]
-        return level
-
-    def _resolve(self, stacks: list[records.RawStack]) -> dict[int, Stack]:
-        """Name new stacks, process by process."""
-        by_pid: dict[int, list[records.RawStack]] = {}
-        for stack in stacks:
-            by_pid.setdefault(stack.pid, []).append(stack)
-        named: dict[int, Stack] = {}
-        for pid, own in by_pid.items():
-            one = self._followed.get(pid)
-            if one is not None and one.names is not None:
-                named |= one.names.resolve(own, one.pythons)
-        return named
-
-    # Processes that come and go ---------------------------------------------------------------------
-
-    def _begin_to_follow(self, processes: Rows, now_s: float) -> None:
-        if not self.options.tree:
-            return
-        for record in processes[processes["how"] == ProcessHow.FORK]:
-            parent = self._followed.get(int(record["header"]["pid"]))
-            kernel_pid, own = int(record["other"]), int(record["other_local"])
-            if parent is not None and own:
-                self._numbers.add(kernel_pid, own)
-                self._followed[kernel_pid] = forked(parent, own, kernel_pid, now_s)
-
-    def _end_to_follow(self, processes: Rows, now_s: float) -> None:
-        for record in processes:
-            kernel_pid, how = int(record["header"]["pid"]), int(record["how"])
-            one = self._followed.get(kernel_pid)
-            if one is None:
-                continue
-            if how == ProcessHow.EXEC:
-                self._watching.leave(one)
-                called_exec(one, now_s)
-            elif how == ProcessHow.EXIT:
-                self._forget(one)
-
-    def _forget(self, one: Followed) -> None:
-        self._watching.leave(one)
-        self._growth.forget(one.kernel_pid)
-        one.close()
-        del self._followed[one.kernel_pid]
-
-    def _look_for_pythons(self, now_s: float) -> None:
-        """After exec: a few attempts at each process; and long-lived children get their uprobes."""
-        for one in list(self._followed.values()):
-            if is_due(one, now_s) and look_for_python(one):
-                self._registry.has_python(one)
-            self._watching.watch_if_due(one, now_s)
-
     # Census -----------------------------------------------------------------------------------------
 
     def _take_census_if_due(self, now_ns: int) -> None:
         options = self.options
         tables_due = bool(options.census_interval_s) and HANDLES not in self._shed
         if tables_due and now_ns - self._counted_ns >= options.census_interval_s * 1e9:
-            self._take_census(now_ns, tables=True)
+            self.settle()
         elif now_ns - self._settled_ns >= options.settle_interval_s * 1e9:
-            self._take_census(now_ns, tables=False)
+            self._census.settle(self._family.pids if self._family else ())
+            self._settled_ns = now_ns
 
     def settle(self) -> None:
         """Close the account of memory now, and have all tables reported."""
-        self._take_census(time.monotonic_ns(), tables=True)
-
-    def _take_census(self, now_ns: int, *, tables: bool) -> None:
-        self._numbers.learn(self._census.take(tables=tables))
-        self._settled_ns = now_ns
-        if tables:
-            self._counted_ns = now_ns
+        if self._family is not None:
+            self._family.numbers.learn(self._census.take(self._family.pids))
+            self._settled_ns = self._counted_ns = time.monotonic_ns()
 
     # What the governor holds on to (vocab.costs.Metered, vocab.knobs.Sheddable) -----------------------
 
@@ -325,11 +260,18 @@ class KernelSource:
         self._shed.discard(what)
         self._programs.attach(*_SHED_TOGETHER[what], hook=_SHED_HOOKS.get(what))
         self._counted_ns = 0
-        if what == GROWTH:
-            for one in self._followed.values():
-                one.has_edges = False
-                self._watching.watch_faults(one)
+        if what == GROWTH and self._family is not None:
+            self._family.watch()
 
     def _write_settings(self) -> None:
         content = self._settings.packed(self.options.seed)
         self._programs.maps.write_map("knobs", _ONLY, content)
+
+
+def _process_rows(sent: Rows, numbers: Numbers) -> Rows:
+    """Process records as rows: the child's number is memprobe's own."""
+    level = sent.view(rows.PROCESS)
+    if not numbers.is_initial and len(level):
+        level = numbers.translated(level, "pid", "tid")
+        level["other"] = sent["other_local"]
+    return level

@@ -25,6 +25,9 @@ NO_PYTHON = Frame("<no Python code>", "", 0)
 FREED = Frame("<code is gone>", "", 0)
 """Stands for a frame whose code object was freed before it could be read."""
 
+UNNAMED = Stack((FREED,), False)
+"""The stack of a process that ended or called exec before it could be looked at."""
+
 CODES_KEPT = 50_000
 """Twice what a large program has; then it starts afresh."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+
 from memprobe.errors import MemprobeError, ReadFault
 from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.edges import Edges, find_edges, opened_binary
@@ -9,6 +12,7 @@ from memprobe.sources.kernel.followed import Followed
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.programs import EXACT, GROWTH, Programs
 from memprobe.target.binary.elf import BadElf
+from memprobe.target.cpython.python import Python
 
 # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS
 SOFTWARE, PAGE_FAULTS = 1, 2
@@ -27,6 +31,7 @@ class Watching:
     def __init__(self, programs: Programs, options: KernelOptions) -> None:
         self._programs = programs
         self._options = options
+        self._known: dict[tuple[int, ...], Edges] = {}
 
     def watch(self, one: Followed) -> None:
         """Attach what its build offers; what it does not offer is noted."""
@@ -35,18 +40,27 @@ class Watching:
             return
         try:
             with opened_binary(one.process, one.python, one.mappings) as descriptor:
-                edges = find_edges(
-                    descriptor,
-                    one.python,
-                    pools=self._options.pools and self._options.growth,
-                    large_blocks=self._options.large_blocks and self._options.growth,
-                )
+                edges = self._edges(descriptor, one.python)
                 self._attach(one, edges, f"/proc/self/fd/{descriptor}")
         except (BadElf, ReadFault, OSError, MemprobeError) as error:
             self._programs.say_missing("heap_grew", _UNREADABLE.format(reason=error))
             return
         for program, sentence in edges.missing.items():
             self._programs.say_missing(program, sentence)
+
+    def _edges(self, descriptor: int, python: Python) -> Edges:
+        """What a build offers; looked for once, as many processes may run the same."""
+        status = os.fstat(descriptor)
+        build = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if build not in self._known:
+            growth = self._options.growth
+            self._known[build] = find_edges(
+                descriptor,
+                python,
+                pools=self._options.pools and growth,
+                large_blocks=self._options.large_blocks and growth,
+            )
+        return self._known[build]
 
     def _attach(self, one: Followed, edges: Edges, path: str) -> None:
         for place in edges.places:
@@ -57,7 +71,8 @@ class Watching:
             try:
                 self._programs.attach_uprobe(owner, place.program, path, at, one.pid)
             except BpfError as error:
-                edges.missing.setdefault(place.program, f"{place.name} cannot be watched: {error.strerror}.")
+                sentence = f"{place.name} of the allocator or collector cannot be watched: {error.strerror}."
+                self._programs.say_missing(place.program, sentence)
 
     def watch_faults(self, one: Followed) -> None:
         """Count page faults where there is no exact account; threads and children that are new inherit it."""
@@ -69,10 +84,12 @@ class Watching:
         except BpfError as error:
             self._programs.say_missing("page_faulted", f"Page faults cannot be counted: {error.strerror}.")
 
-    def watch_if_due(self, one: Followed, now_s: float) -> None:
-        """Attach to a child once it has lived for a while."""
-        if not one.has_edges and one.python is not None and now_s - one.since_s >= LIFE_S:
-            self.watch(one)
+    def watch_one(self, followed: Iterable[Followed], now_s: float) -> None:
+        """Attach to one of those that have lived for a while: it takes 100 ms, so not to all at once."""
+        for one in followed:
+            if not one.has_edges and one.python is not None and now_s - one.since_s >= LIFE_S:
+                self.watch(one)
+                return
 
     def leave(self, one: Followed) -> None:
         """Take away what was attached to a process that has ended or called exec."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from memprobe.target.binary.elf import NOTE, SYMBOL, BadElf, Binary, Symbol
@@ -61,6 +61,22 @@ def local_functions(
     return {name: tuple(symbols) for name, symbols in found.items()}
 
 
+def functions_around(
+    descriptor: int, sections: Mapping[str, Section], addresses: Collection[int]
+) -> tuple[Symbol, ...]:
+    """Find the functions that addresses lie in; nameless, and none in a stripped file."""
+    table = sections.get(".symtab")
+    if table is None or not addresses:
+        return ()
+    content = section_content(descriptor, table)
+    found: dict[int, Symbol] = {}
+    whole = memoryview(content)[: len(content) // SYMBOL.size * SYMBOL.size]
+    for _, info, _, section, start, size in SYMBOL.iter_unpack(whole):
+        if section and info & 15 == _FUNCTION and any(start <= one < start + size for one in addresses):
+            found[start] = Symbol("", start, size)
+    return tuple(found.values())
+
+
 def _starts(text: bytes, name: str) -> Iterator[int]:
     """Where a name, or the name of a clone, begins; it may begin inside a longer name."""
     pattern = re.escape(name.encode()) + rb"(?:\.(?:constprop|isra|part|cold)\.?[0-9]*)*\0"
@@ -72,8 +88,12 @@ def probe_notes(descriptor: int, sections: Mapping[str, Section]) -> tuple[Probe
     section, base = sections.get(".note.stapsdt"), sections.get(".stapsdt.base")
     if section is None or section.size > NOTES_LIMIT:
         return ()
-    content = section_content(descriptor, section)
-    notes = (_probe_note(note, base.address if base else None) for note in _contents(content))
+    return notes_in(section_content(descriptor, section), base.address if base else None)
+
+
+def notes_in(content: bytes, base_now: int | None) -> tuple[ProbeNote, ...]:
+    """Take the notes of a section apart; `base_now` is where the section .stapsdt.base is by now."""
+    notes = (_probe_note(note, base_now) for note in _contents(content))
     return tuple(note for note in notes if note is not None)
 
 

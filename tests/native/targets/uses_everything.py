@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 from memprobe.native import read_region, read_regions
 from memprobe.native._native import set_parent_death_signal
-from memprobe.native.bpf import BpfObject, object_path
+from memprobe.native.bpf import (
+    BpfObject,
+    Ring,
+    detach_aside,
+    enable_statistics,
+    object_path,
+    open_tracefs,
+)
 
 PAIRS = array("Q", [1, 2] * 500)
 ME = os.getpid()
@@ -54,6 +61,66 @@ def probe() -> None:
     BpfObject(object_path("smoke"))
 
 
-for _ in range(100):
+def share() -> None:
+    with BpfObject(object_path("processes")) as first, BpfObject(object_path("collector")) as second:
+        attempt(second.share_maps, first)
+        attempt(first.resize_map, "events", 5)
+        first.resize_map("events", 1 << 14)
+        first.set_variable("census_tables", bytes(4))
+        attempt(first.set_variable, "nothing", bytes(4))
+        attempt(second.leave_out, "nothing")
+        second.leave_out("collection_ends")
+        first.load()
+        second.share_maps(first)
+        attempt(second.share_maps, "nothing")
+        second.load()
+        use_maps(first)
+        use_hooks(first)
+        use_ring(first)
+
+
+def use_maps(first: BpfObject) -> None:
+    first.write_map("targets", bytes(4), bytes(24))
+    attempt(first.write_map, "targets", bytes(4), bytes(23))
+    assert first.drain_map("targets", bytearray(400), bytearray(2400)) == 1
+    attempt(first.drain_map, "targets", bytearray(400), b"")
+    assert first.delete_from_map("targets", bytes(4))
+    first.set_variable("census_tables", bytes(4))
+    assert len(first.iterate("census")) == 0
+    attempt(first.iterate, "exited")
+    assert first.has_constant("processors")
+    assert len(first.run_counts) == 8
+
+
+def use_hooks(first: BpfObject) -> None:
+    attached = [first.attach(name) for name in ("forked", "executed", "exited")]
+    attempt(first.attach, "census")
+    attempt(first.attach_tracepoint, "unshare_begins", 999_999)
+    attempt(first.attach_uprobe, "exited", "/none", 0, ME)
+    attempt(lambda: first.attach_event("exited", kind=1, config=2, period=1, tid=ME))
+    first.detach(attached[0])
+    attempt(first.detach, attached[0], 99)
+    attempt(detach_aside, [(first, 99)])
+    detach_aside([(first, number) for number in attached])
+    os.close(enable_statistics())
+    os.close(open_tracefs())
+
+
+def use_ring(first: BpfObject) -> None:
+    attempt(Ring, first, "events", {99: (1, 1)})
+    attempt(Ring, first, "targets", {})
+    ring = Ring(first, "events", {2: (64, 60)})
+    attempt(ring.__init__, first, "events", {})
+    assert ring.drain() == {}
+    assert ring.fileno() >= 0
+    assert ring.waiting_bytes + ring.strange + ring.unwanted == 0
+    ring.close()
+    attempt(ring.drain)
+    Ring(first, "events", {})
+
+
+for turn in range(100):
     read()
     probe()
+    if turn % 10 == 0:
+        share()

@@ -1,0 +1,71 @@
+"""Many events: nothing is lost uncounted, and they cost little."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from kernel_source.following import following
+from memprobe.sources.kernel import KernelOptions, Settings
+from pythons import own, spawn_command
+
+pytestmark = pytest.mark.usefixtures("bpf")
+
+
+@pytest.fixture(scope="module")
+def storm(targets: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    made = tmp_path_factory.mktemp("storm") / "storm"
+    subprocess.run(["cc", "-O2", "-pthread", "-o", made, targets / "storm.c"], check=True)
+    return str(made)
+
+
+def test_two_hundred_thousand_events_a_second(storm: str) -> None:
+    options = KernelOptions(settings=Settings(stacks=False))
+    with spawn_command([storm, "200000", "5"]) as target, following(target.pid, options) as found:
+        begin_s, cpu_s = time.monotonic(), time.thread_time()
+        target.send("go")
+        while time.monotonic() - begin_s < 5.5:
+            found.source.wait(0.1)
+            found.poll()
+        cpu_s = time.thread_time() - cpu_s
+        sent = int(target.expect(""))
+        found.poll()
+        births, deaths = len(found.table("births")), len(found.table("deaths"))
+        lost = found.losses.get("birth_ring_full", 0) + found.losses.get("death_ring_full", 0)
+        # stdio of the target itself makes a few more
+        assert 0 <= births + deaths + lost - sent < 10
+        assert births == deaths or lost
+        assert cpu_s / sent < 1e-6, "a microsecond each would be a fifth of a core"
+
+
+def test_waiting_ends_when_a_stack_is_new(targets: Path) -> None:
+    with own().spawn(targets / "family.py") as target, following(target.pid) as found:
+        found.poll()
+        found.source.wait(0.1)
+        found.poll()
+        assert not found.source.wait(0.05), "nothing happens"
+        target.ask("open 1")
+        began = time.monotonic()
+        assert found.source.wait(30.0)
+        assert time.monotonic() - began < 10
+        found.poll()
+        target.ask("open 1")
+        assert not found.source.wait(0.05), "the same stack again can wait"
+        assert len(found.table("births")) == 1
+        found.poll()
+        assert len(found.table("births")) == 2
+
+
+def test_a_flood_of_new_stacks_is_taken_in_portions(targets: Path) -> None:
+    options = KernelOptions(settings=Settings(stacks_per_window=0))
+    with own().spawn(targets / "births.py") as target, following(target.pid, options) as found:
+        target.send("go")
+        began, polls = time.monotonic(), 0
+        while time.monotonic() - began < 1.0:
+            found.source.wait(0.25)
+            found.poll()
+            polls += 1
+        assert polls <= 55
