@@ -64,9 +64,13 @@ class Meter:
         weight = elapsed_ns / (elapsed_ns + min(self.observed_ns, SMOOTHING_NS))
         return self.rate_pct + (now_pct - self.rate_pct) * weight
 
-    def forget(self) -> Meter:
-        """Return the meter with its rate unknown: what was observed belongs to another setting."""
-        return replace(self, rate_pct=0.0, observed_ns=0, over_ns=0)
+    def forget(self, *, is_over: bool) -> Meter:
+        """Return the meter with its rate unknown: what was observed belongs to another setting.
+
+        Patience is not renewed by a change that was to end an overrun (`is_over`): if it did not, the
+        next one follows as soon as that is seen.
+        """
+        return replace(self, rate_pct=0.0, observed_ns=0, over_ns=self.over_ns if is_over else 0)
 
     @property
     def ratio(self) -> float:

@@ -209,8 +209,8 @@ def _changed(state: State, time_ns: int, shed: int, marks: tuple[Mark, ...]) -> 
         marks=marks,
         changed_ns=time_ns,
         calm_ns=0,
-        slowdown=state.slowdown.forget(),
-        cpu=state.cpu.forget(),
+        slowdown=state.slowdown.forget(is_over=shed > state.shed),
+        cpu=state.cpu.forget(is_over=shed > state.shed),
     )
 
 

@@ -94,7 +94,7 @@ def test_the_lines_that_opened_what_is_open(
     assert frame_of(files, "open_file")["line"] == 11
     assert frame_of(pairs, "open_pair")["line"] == 15
     assert files["site"][0]["file"].endswith("leaking.py")
-    assert files["examples"] == ["/etc/passwd"]
+    assert [path.endswith("/etc/passwd") for path in files["examples"]] == [True]  # in its own root
     # One of them was the listing of the folder itself.
     assert sum(row["open"] for row in report["handles"]) == len(truth) - 1
     assert report["target"]["tier"] == 2

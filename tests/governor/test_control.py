@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from governor.worlds import World
@@ -90,6 +90,7 @@ def test_the_mean_keeps_the_budget(
     assert mean <= 1.0 + (5.0 + storms * 2 * 0.2 * 60) / 600
 
 
+@example(load=1.125, remaining=[1.0] * 3 + [0.0] * (RUNGS - 2), activity=False)
 @given(load=st.floats(0, 100), remaining=remains, activity=st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_never_over_the_budget_for_long(load: float, remaining: list[float], activity: bool) -> None:
