@@ -16,7 +16,12 @@ CI = os.environ.get("CI") == "true"
 TARGETS = Path(__file__).resolve().parent / "targets"
 
 # No test is timed: machines are noisy. Speed is measured in bench/.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=CI,  # CI judges a change, not its luck; the fuzzers look for what is new
+)
 settings.load_profile("untimed")
 
 _passed_under: set[str] = set()

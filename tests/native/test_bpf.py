@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 from memory.holding import Holder
 from memprobe.native import bpf
 from memprobe.native.bpf import BpfError, BpfObject
+from native.uninstrumented import uninstrumented
 
 SMOKE = bpf.object_path("smoke")
 GETPID = {"x86_64": 39, "aarch64": 172}[platform.machine()]
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("bpf")
 def identifiers(kind: str, names: set[str]) -> set[int]:
     """The ids of programs or maps of these names: other tools may load and unload theirs meanwhile."""
     command = ["/usr/sbin/bpftool", "--json", kind, "show"]
-    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    found = json.loads(uninstrumented(command))
     return {one["id"] for one in found if one.get("name") in names}
 
 

@@ -30,6 +30,7 @@ from memprobe.native.bpf import (
 )
 from memprobe.sources.kernel.table import programs
 from memprobe.sources.kernel.tracepoints import read_numbers
+from native.uninstrumented import uninstrumented
 
 pytestmark = pytest.mark.usefixtures("bpf")
 
@@ -394,7 +395,7 @@ class TestDetaching:
 
 def helpers() -> list[str]:
     """Helper processes of ours that still run."""
-    listed = subprocess.run(["ps", "-eo", "stat=,comm="], capture_output=True, text=True, check=True).stdout
+    listed = uninstrumented(["ps", "-eo", "stat=,comm="])
     return [line for line in listed.splitlines() if "memprobe-detach" in line and not line.startswith("Z")]
 
 
