@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -26,10 +27,13 @@ from pathlib import Path
 
 from pairing.estimates import Estimate, Slice, block_rate, estimate, slowdowns
 from pairing.process import WORKLOAD_TABLE, Running, Workload, running
-from pairing.tools import Tool, tools
+from pairing.tools import Tool, ToolFailed, tools
 
 RESULTS = Path(__file__).resolve().parent / "results" / "overhead.md"
 WARM_UP_SLICES = 4
+FAILURES_LIMIT = 5
+"""Blocks in which a tool may die before it is given up."""
+
 MEDIAN_LIMIT_PCT, UPPER_LIMIT_PCT = 1.0, 2.0
 
 
@@ -47,6 +51,9 @@ class Row:
 
     pairs: int = 0
 
+    died: int = 0
+    """Blocks that were measured again because the tool did not live through them."""
+
 
 @dataclass
 class Blocks:
@@ -55,6 +62,8 @@ class Blocks:
     without: list[list[Slice]]
     with_tool: list[list[Slice]]
     tool_cpu_pct: list[float]
+    failures: list[str]
+    """Why blocks with the tool were thrown away."""
 
     def estimated(self, per_cpu: bool) -> Estimate | None:
         """The slow-down by one of the two clocks."""
@@ -64,20 +73,33 @@ class Blocks:
 
 def measure(target: Running, tool: Tool, pairs: int, slices: int) -> Blocks:
     """A B A B ... A."""
-    blocks = Blocks([target.slices(slices)], [], [])
-    for _ in range(pairs):
-        tool.attach(target)
+    blocks = Blocks([target.slices(slices)], [], [], [])
+    while len(blocks.with_tool) < pairs and len(blocks.failures) < FAILURES_LIMIT:
         try:
-            time.sleep(tool.settle_s)
-            begin, cpu_s = time.perf_counter(), tool.cpu_s()
-            blocks.with_tool.append(target.slices(slices))
-            end_s = tool.cpu_s()
-            if cpu_s is not None and end_s is not None:
-                blocks.tool_cpu_pct.append((end_s - cpu_s) / (time.perf_counter() - begin) * 100)
-        finally:
-            tool.detach(target)
+            used, cpu_pct = with_tool(target, tool, slices)
+        except ToolFailed as failure:
+            print(f"{tool.name}: {failure}", file=sys.stderr, flush=True)
+            blocks.failures.append(str(failure))
+            continue
+        blocks.with_tool.append(used)
+        blocks.tool_cpu_pct += cpu_pct
         blocks.without.append(target.slices(slices))
     return blocks
+
+
+def with_tool(target: Running, tool: Tool, slices: int) -> tuple[list[Slice], list[float]]:
+    """One block with the tool, and the CPU % that the tool took in it."""
+    tool.attach(target)
+    try:
+        time.sleep(tool.settle_s)
+        begin, cpu_s = time.perf_counter(), tool.cpu_s()
+        used = target.slices(slices)
+        end_s = tool.cpu_s()
+    finally:
+        tool.detach(target)
+    if cpu_s is None or end_s is None:
+        return used, []
+    return used, [(end_s - cpu_s) / (time.perf_counter() - begin) * 100]
 
 
 def row(workload: Workload, tool: Tool, pairs: int, slices: int) -> Row:
@@ -88,6 +110,8 @@ def row(workload: Workload, tool: Tool, pairs: int, slices: int) -> Row:
     with running(workload) as target:
         target.slices(WARM_UP_SLICES)
         blocks = measure(target, tool, pairs, slices)
+    if len(blocks.failures) >= FAILURES_LIMIT:
+        return Row(tool.name, f"it died in {len(blocks.failures)} blocks, at last: {blocks.failures[-1]}")
     own = blocks.tool_cpu_pct
     rates = sorted(block_rate(one, per_cpu=False) for one in blocks.without)
     return Row(
@@ -96,7 +120,8 @@ def row(workload: Workload, tool: Tool, pairs: int, slices: int) -> Row:
         cpu=blocks.estimated(per_cpu=True),
         tool_cpu_pct=sum(own) / len(own) if own else None,
         per_s=rates[len(rates) // 2],
-        pairs=pairs,
+        pairs=len(blocks.with_tool),
+        died=len(blocks.failures),
     )
 
 
@@ -115,7 +140,8 @@ def table(workload: Workload, rows: Sequence[Row]) -> Iterator[str]:
             yield f"| {one.tool} | not run: {one.missing} | | | |"
         else:
             own = "" if one.tool_cpu_pct is None else f"{one.tool_cpu_pct:.1f}"
-            yield f"| {one.tool} | {cell(one.wall)} | {cell(one.cpu)} | {own} | {one.per_s:,.0f} |"
+            died = f" (died in {one.died} more blocks)" if one.died else ""
+            yield f"| {one.tool}{died} | {cell(one.wall)} | {cell(one.cpu)} | {own} | {one.per_s:,.0f} |"
 
 
 def broken_promises(workload: Workload, rows: Sequence[Row]) -> Iterator[str]:
@@ -183,6 +209,8 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, write."""
     options = options_of(arguments)
+    # By `finally`, so that no workload and no client stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     broken = run(options)
     print(*broken, sep="\n")
     return 1 if broken and options.check else 0

@@ -21,6 +21,10 @@ from pairing.process import Running
 PATIENCE_S = 60.0
 
 
+class ToolFailed(Exception):
+    """A tool did not live through its block, which is then worth nothing."""
+
+
 class Tool(ABC):
     """One row of the table. It is attached and detached many times."""
 
@@ -100,7 +104,7 @@ class Memray(Tool):
         command = [sys.executable, "-m", "memray", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: {done.stderr or done.stdout}")
+            raise ToolFailed(f"{' '.join(command)}: {done.stderr or done.stdout}")
 
 
 class Program(Tool):
@@ -113,15 +117,15 @@ class Program(Tool):
     def command(self, pid: int) -> list[str]:
         """The command line."""
 
-    def environment(self) -> dict[str, str]:
-        """Its environment."""
-        return dict(os.environ)
-
     def attach(self, target: Running) -> None:
         """Start it; `settle_s` later it observes."""
         quiet = subprocess.DEVNULL
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  read when the process has ended
         self._process = subprocess.Popen(
-            self.command(target.pid), stdin=quiet, stdout=quiet, stderr=quiet, env=self.environment()
+            self.command(target.pid),
+            stdin=quiet,
+            stdout=quiet,
+            stderr=self._complaints,
         )
 
     def detach(self, target: Running) -> None:
@@ -129,9 +133,14 @@ class Program(Tool):
         process, self._process = self._process, None
         assert process is not None
         if process.poll() is not None:
-            raise SystemExit(f"{self.name} ended by itself with code {process.returncode}: {process.args!r}")
+            raise ToolFailed(f"ended by itself with code {process.returncode}: {self._last_complaint()}")
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE_S)
+
+    def _last_complaint(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")
 
     def cpu_s(self) -> float | None:
         """User and system time, with its children."""
@@ -181,12 +190,22 @@ class Memleak(Program):
         return "run as root" if os.geteuid() else ""
 
     def command(self, pid: int) -> list[str]:
-        """A report every 5 s."""
-        return ["memleak-bpfcc", "-p", str(pid), "5"]
+        """A report every 5 s, where bcc finds headers and tracefs without a change to this machine."""
+        build = str(_kernel_headers())
+        return ["unshare", "--mount", "sh", "-euc", _PRIVATE_PLACES, build, _common(build), str(pid)]
 
-    def environment(self) -> dict[str, str]:
-        """Told where the headers are: Debian has none for a kernel of one's own."""
-        return {**os.environ, "BCC_KERNEL_SOURCE": str(_kernel_headers())}
+
+_PRIVATE_PLACES = """
+own=/lib/modules/$(uname -r)
+if [ ! -e "$own/build" ]; then
+    mount -t tmpfs none /lib/modules
+    mkdir "$own"
+    ln -s "$0" "$own/build"
+    ln -s "$1" "$own/source"
+fi
+[ -e /sys/kernel/tracing/uprobe_events ] || mount -t tracefs none /sys/kernel/tracing
+exec memleak-bpfcc -p "$2" 5
+"""
 
 
 def _kernel_headers() -> Path | None:
@@ -194,6 +213,11 @@ def _kernel_headers() -> Path | None:
     own = Path("/lib/modules", platform.release(), "build")
     found = sorted(Path("/usr/src").glob("linux-headers-*-amd64"))
     return own if own.exists() else found[-1] if found else None
+
+
+def _common(build: str) -> str:
+    """Where Debian keeps what the flavours of a kernel share."""
+    return build.removesuffix("amd64") + "common" if build.endswith("-amd64") else build
 
 
 def tools() -> list[Tool]:
