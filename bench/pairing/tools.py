@@ -32,6 +32,9 @@ class Tool(ABC):
     settle_s = 1.0
     """What is not measured after attaching: the tool starts up."""
 
+    pairs_share = 1.0
+    """Of the pairs asked for: what costs tens of percents is known after few."""
+
     def missing(self) -> str:
         """What is not there, and how to get it; empty if it can run."""
         return ""
@@ -65,6 +68,7 @@ class Tracemalloc(Tool):
     """The module of the standard library, started by the workload itself."""
 
     name = "tracemalloc"
+    pairs_share = 1 / 3
 
     def attach(self, target: Running) -> None:
         """One frame per allocation, its default."""
@@ -81,6 +85,7 @@ class Memray(Tool):
 
     name: str
     options: tuple[str, ...] = ()
+    pairs_share = 1 / 3
 
     def missing(self) -> str:
         """The package, and a debugger below 3.14."""
@@ -178,6 +183,7 @@ class Memleak(Program):
     """`memleak-bpfcc` of Debian's bpfcc-tools, with its defaults."""
 
     name = "bcc memleak"
+    pairs_share = 1 / 3
     settle_s = 10.0
     """It compiles its program first."""
 
