@@ -181,7 +181,7 @@ PYTHON_LAYOUT = np.dtype(
             "shim_owner",
             "code_identity",
             "code_identity_more",
-            "reserved",
+            "name_hash",
             "code_masks",
             "previous_masks",
             "owner_masks",
@@ -539,6 +539,17 @@ LOSSES = (
         "socket_table_cut",
         "A table of sockets was too long to be read to its end; the states and peers of some "
         "sockets are not known.",
+    ),
+    Loss(
+        21,
+        "record_unreadable",
+        "A record from the kernel made no sense and was left out.",
+    ),
+    Loss(
+        22,
+        "code_gone",
+        "A code object was freed, or its process ended, before its name could be read; the "
+        "frame has no name.",
     ),
 )
 """By id."""

@@ -15,6 +15,9 @@ GROWTH_ROOM = 20_000
 """Entries: more than MAX_GROWTH_STACKS of lib/growth.h, which batches need room beyond."""
 
 
+_IDS = {loss.name: loss.id for loss in abi.LOSSES}
+
+
 class Losses:
     """What was lost, by name."""
 
@@ -24,12 +27,14 @@ class Losses:
         self._values = bytearray(8 * len(abi.LOSSES) * possible_processors())
         self._before = np.zeros(len(abi.LOSSES), "<u8")
 
-    def take(self) -> dict[str, int]:
-        """What was lost since the last call."""
+    def take(self, **own: int) -> dict[str, int]:
+        """What was lost since the last call; `own` are totals of what memprobe itself could not use."""
         count = self._maps.drain_map("losses", self._keys, self._values)
         counts = np.zeros_like(self._before)
         ids = np.frombuffer(self._keys, "<u4")[:count]
         counts[ids] = np.frombuffer(self._values, "<u8").reshape(len(abi.LOSSES), -1)[:count].sum(axis=1)
+        for name, total in own.items():
+            counts[_IDS[name]] += total
         lost, self._before = counts - self._before, counts
         return {loss.name: int(lost[loss.id]) for loss in abi.LOSSES if lost[loss.id]}
 

@@ -22,7 +22,7 @@ from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.programs import Programs
 from memprobe.sources.kernel.records import RawStack
 from memprobe.sources.kernel.registry import Registry
-from memprobe.sources.kernel.stacks import UNNAMED, StackNames
+from memprobe.sources.kernel.stacks import FREED, UNNAMED, StackNames
 from memprobe.sources.kernel.watching import Watching
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.mappings import read_mappings
@@ -44,6 +44,8 @@ class Family:
         self._registry = Registry(programs.maps, tree=options.tree)
         self._watching = Watching(programs, options)
         self._followed: dict[int, Followed] = {}
+        self.codes_gone = 0
+        """Frames that could not be named, ever."""
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -162,6 +164,7 @@ class Family:
             one = self._followed.get(pid)
             if one is not None and one.names is not None:
                 named |= one.names.resolve(own, one.pythons)
+        self.codes_gone += sum(stack.frames.count(FREED) for stack in named.values())
         return named
 
     def learn_numbers(self, tables: tuple[Rows, ...]) -> None:

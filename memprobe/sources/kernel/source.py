@@ -183,6 +183,7 @@ class KernelSource:
         self._events.update(born=len(births), died_by_close=len(deaths))
         family.learn_numbers((births, deaths, tables, collections))
         own = family.numbers.translated
+        strange = self._ring.strange if self._ring is not None else 0
         return Batch(
             source=NAME,
             begin_ns=window[0],
@@ -197,7 +198,7 @@ class KernelSource:
             collections=own(collections, "pid", "tid"),
             growth=own(growth, "pid"),
             stacks=stacks,
-            losses=self._losses.take(),
+            losses=self._losses.take(record_unreadable=strange, code_gone=family.codes_gone),
             invisible=self.invisible,
         )
 
