@@ -110,7 +110,7 @@ struct python_layout {
 	__u32 shim_owner;		/* frames with this owner or a higher one run no Python code */
 	__u32 code_identity;		/* three words of the code object that tell it from another at its address ... */
 	__u32 code_identity_more;	/* ... and three more, or NO_OFFSET where the first contain co_version (3.12+) */
-	__u32 reserved;
+	__u32 name_hash;		/* with code_identity_more: the hash in a str; the second of the first three words is co_name */
 	__u64 code_masks[3];		/* the word that is the code object: ~0, or ~3 where references carry tags (3.14+) */
 	__u64 previous_masks[3];	/* the word that is the previous frame: ~0 */
 	__u64 owner_masks[2];		/* the byte `owner` in the two words after the instruction: 0xff << owner_shift */

@@ -9,8 +9,6 @@ from memprobe.target.layouts import Layout
 NO_OFFSET = 0xFFFFFFFF
 _INTERPRETER_FRAME = 1
 _CFRAME = 2
-_IDENTITY_BYTES = 3 * 8
-_MULTIPLIER = 0x9E3779B97F4A7C15
 _FORMAT = struct.Struct("<16I8Q")
 _ALL_BITS = 2**64 - 1
 
@@ -42,8 +40,7 @@ def fill_layout(layout: Layout) -> bytes:
         instruction,
         0 if owner is None else owner % 8 * 8,
         _shim_owner(layout),
-        *_identity_offsets(layout),
-        0,
+        *identity_offsets(layout),
         *_word_masks(code - first, _ALL_BITS ^ 3 if layout.version >= (3, 14) else _ALL_BITS),
         *_word_masks(previous - first, _ALL_BITS),
         *_owner_masks(owner),
@@ -101,30 +98,16 @@ def _shim_owner(layout: Layout) -> int:
     return 256  # 3.11 has no shims, and no byte is as large as that
 
 
-def _identity_offsets(layout: Layout) -> tuple[int, int]:
+def identity_offsets(layout: Layout) -> tuple[int, int, int]:
     """Return where the words lie that tell a code object from another one at the same address.
 
-    From 3.12 on co_version is a number that no other code object had. Before, the pointers to its names
-    and line table are the best there is, and its first line.
+    From 3.12 on co_version is a number that no other code object had. Before, the pointers to its names (the
+    second is co_name) and its first line are the best there is; and, in the name, its hash.
     """
     if layout.version >= (3, 12):
-        return layout.offset("PyCodeObject.co_version") - 4, NO_OFFSET
-    table = _first_offset(layout, "PyCodeObject.co_linetable", "PyCodeObject.co_lnotab")
-    return table + 8 - _IDENTITY_BYTES, layout.offset("PyCodeObject.co_firstlineno")
-
-
-def identity_regions(layout: Layout, code: int) -> list[tuple[int, int]]:
-    """Return the (address, size) of what `code_identity` wants of the code object at `code`."""
-    return [(code + place, _IDENTITY_BYTES) for place in _identity_offsets(layout) if place != NO_OFFSET]
-
-
-def code_identity(words: bytes) -> int:
-    """Return what the kernel's walk computes as `identity` from the bytes of `identity_regions`."""
-    identity = 0
-    for (word,) in struct.iter_unpack("<Q", words):
-        identity = (identity ^ word) * _MULTIPLIER & _ALL_BITS
-        identity ^= identity >> 32
-    return identity
+        return layout.offset("PyCodeObject.co_version") - 4, NO_OFFSET, NO_OFFSET
+    first = layout.offset("PyCodeObject.co_name") - 8
+    return first, layout.offset("PyCodeObject.co_firstlineno"), layout.offset("PyASCIIObject.hash")
 
 
 def _offset_or_none(layout: Layout, name: str) -> int:

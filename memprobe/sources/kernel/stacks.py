@@ -8,11 +8,11 @@ the children of a fork, still have their names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from memprobe.abi import StackStatus
 from memprobe.errors import TargetGone
-from memprobe.sources.kernel.python_layout import code_identity, identity_regions
+from memprobe.sources.kernel.identity import read_identities
 from memprobe.sources.kernel.records import RawStack
 from memprobe.target.cpython.code_objects import CodeObject
 from memprobe.target.cpython.python import Python
@@ -57,8 +57,8 @@ class StackNames:
         if not wanted:
             return
         try:
-            loaded = python.codes.load(address for address, _ in wanted)
-            identities = self._identities(loaded, python)
+            loaded = python.codes.load_anew(address for address, _ in wanted)
+            identities = read_identities(python.objects.memory, self._layout, loaded)
         except TargetGone:
             return
         if len(self._codes) + len(wanted) > CODES_KEPT:
@@ -67,16 +67,6 @@ class StackNames:
             # The identity is read after the names: if it still holds, so did it before.
             if address in loaded and identities.get(address) == identity:
                 self._codes[address, identity] = loaded[address]
-
-    def _identities(self, codes: Mapping[int, CodeObject], python: Python) -> dict[int, int]:
-        regions = {address: identity_regions(self._layout, address) for address in codes}
-        blocks = iter(python.objects.memory.read_many([one for each in regions.values() for one in each]))
-        found = {}
-        for address, own in regions.items():
-            words = b"".join(next(blocks) for _ in own)
-            if len(words) == sum(size for _, size in own):
-                found[address] = code_identity(words)
-        return found
 
     def _stack(self, stack: RawStack) -> Stack:
         if stack.status in (StackStatus.NO_THREAD_STATE, StackStatus.NO_FRAME):

@@ -99,8 +99,7 @@ class CodeObjects:
 
     def load(self, addresses: Iterable[int]) -> dict[int, CodeObject]:
         """Read many code objects in a few batches; what is no code object is left out."""
-        wanted = [address for address in dict.fromkeys(addresses) if is_pointer(address)]
-        headers = self._headers(wanted)
+        headers = self._headers_of(addresses)
         fresh = {
             address: header
             for address, header in headers.items()
@@ -116,6 +115,10 @@ class CodeObjects:
         self._keep(loaded)
         return {address: code for address, (_, code) in (kept | loaded).items()}
 
+    def load_anew(self, addresses: Iterable[int]) -> dict[int, CodeObject]:
+        """As load, without what is remembered: a successor may have all its parts at the same addresses."""
+        return {address: code for address, (_, code) in self._read(self._headers_of(addresses)).items()}
+
     def _keep(self, loaded: dict[int, tuple[tuple[int, ...], CodeObject]]) -> None:
         """Put new code objects into the cache, which starts afresh when it is full."""
         if len(self._cache) + len(loaded) > CACHE_LIMIT or self._cached_bytes > CACHE_LIMIT_BYTES:
@@ -123,6 +126,9 @@ class CodeObjects:
             self._cached_bytes = 0
         self._cache.update(loaded)
         self._cached_bytes += sum(code.size_bytes for _, code in loaded.values())
+
+    def _headers_of(self, addresses: Iterable[int]) -> dict[int, tuple[int, ...]]:
+        return self._headers([address for address in dict.fromkeys(addresses) if is_pointer(address)])
 
     def _headers(self, addresses: Sequence[int]) -> dict[int, tuple[int, ...]]:
         """Read the fields that tell one code object from another."""
