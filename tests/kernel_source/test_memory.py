@@ -63,7 +63,7 @@ def test_page_faults_stand_in_for_the_exact_account(interpreter: Interpreter, ta
         assert found.stacks[first].frames[0].function == "large"
 
 
-def test_pools_are_seen_where_the_build_has_symbols(interpreter: Interpreter, targets: Path) -> None:
+def test_pools_are_seen_where_the_build_shows_them(interpreter: Interpreter, targets: Path) -> None:
     with interpreter.spawn(targets / "growing.py") as target, following(target.pid) as found:
         found.poll()
         found.batches.clear()

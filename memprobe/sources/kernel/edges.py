@@ -6,7 +6,8 @@
     collect  gc__start and gc__done where the build has them, else entry of the collector and the first
              cheap instruction behind each call of it
 
-Only builds that kept their symbols have the first three; Debian's are stripped.
+Where a build has kept no symbols (Debian's), the first two are found by way of the allocators' function
+pointers (stripped.py), and the third is not.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from dataclasses import astuple, dataclass, field
 from memprobe.abi import CookieRegister, GrowthHow
 from memprobe.errors import ReadFault
 from memprobe.sources.kernel.machine_code import Instruction, first_emulated, instructions
+from memprobe.sources.kernel.stripped import AllocatorFunctions
 from memprobe.target.binary.binaries import loaded_files, open_file
 from memprobe.target.binary.elf import BadElf, Binary, Symbol, file_reader
+from memprobe.target.binary.functions import read_functions
 from memprobe.target.binary.sections import read_sections, section_content
 from memprobe.target.binary.symbols import (
     ProbeNote,
@@ -148,20 +151,37 @@ class _Build:
     def why_no_pools(self) -> str:
         """The sentence for the report."""
         if not self._functions:
-            return "Growth of Python's small objects is seen when pages are touched: the build is stripped."
+            return (
+                "Growth of Python's small objects is seen when pages are touched: "
+                "the build is stripped, and its allocator was not found without symbols."
+            )
         return "Growth of Python's small objects is seen when pages are touched: no function to watch."
 
     # The allocator ---------------------------------------------------------------------------------
 
     def pools(self) -> Iterator[Place]:
         """New pools and new arenas."""
-        pool_bytes = self._pool_bytes()
-        for symbol in self._functions.get("allocate_from_new_pool", ()):
-            yield from self._entry(symbol, "pool", GrowthHow.POOL | pool_bytes << 24, keep="")
-        for name in _ARENAS:
-            for symbol in self._functions.get(name, ()):
-                cookie = GrowthHow.ARENA | CookieRegister.SI << 8
-                yield from self._entry(symbol, "arena", cookie, keep="RSI")
+        pools, arenas = self._by_symbols() if self._functions else self._by_pointers()
+        for symbol in pools:
+            yield from self._entry(symbol, "pool", GrowthHow.POOL | self._pool_bytes() << 24, keep="")
+        for symbol in arenas:
+            cookie = GrowthHow.ARENA | CookieRegister.SI << 8
+            yield from self._entry(symbol, "arena", cookie, keep="RSI")
+
+    def _by_symbols(self) -> tuple[list[Symbol], list[Symbol]]:
+        """The functions that take a new pool, and those that take a new arena."""
+        arenas = [symbol for name in _ARENAS for symbol in self._functions.get(name, ())]
+        return list(self._functions.get("allocate_from_new_pool", ())), arenas
+
+    def _by_pointers(self) -> tuple[list[Symbol], list[Symbol]]:
+        """The same without symbols."""
+        try:
+            functions = read_functions(self._descriptor, self._sections)
+        except BadElf:
+            return [], []
+        found = AllocatorFunctions(self._elf, functions, self._python)
+        pool, arena = found.new_pool(), found.arena()
+        return [] if pool is None else [pool], [] if arena is None else [arena]
 
     def _pool_bytes(self) -> int:
         return 4096 if self._python.version < (3, 10) else 16384

@@ -94,6 +94,28 @@ def first_emulated(code: bytes, address: int, keep: str = "") -> Instruction | N
     return None
 
 
+def called(code: bytes, address: int) -> list[int]:
+    """Where the direct calls in some code lead; each once, in order."""
+    found = (one.target for one in instructions(code, address) if one.is_call)
+    return list(dict.fromkeys(target for target in found if target is not None))
+
+
+def referred_to(code: bytes, address: int) -> list[int]:
+    """The fixed places in memory that some code uses, tables by their beginning; each once, in order."""
+    from iced_x86 import Decoder, OpKind, Register
+
+    found: list[int] = []
+    for one in Decoder(64, code[:FUNCTION_LIMIT], ip=address):
+        operands = [one.op_kind(number) for number in range(one.op_count)]
+        if OpKind.MEMORY not in operands:
+            continue
+        if one.is_ip_rel_memory_operand:
+            found.append(one.ip_rel_memory_address)
+        elif (one.memory_base, one.segment_prefix) == (Register.NONE, Register.NONE):
+            found.append(one.memory_displacement)
+    return list(dict.fromkeys(found))
+
+
 def _changes(instruction: Instruction, name: str) -> bool:
     """Whether an instruction writes to a register or to a part of it."""
     from iced_x86 import Decoder, InstructionInfoFactory, OpAccess, Register, RegisterExt
