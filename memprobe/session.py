@@ -22,7 +22,7 @@ from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import Metered, ProgramRuns
 from memprobe.vocab.knobs import Sheddable
-from memprobe.vocab.source import Source
+from memprobe.vocab.source import Settling, Source
 
 TICK_S = 0.1
 """Between two looks at the ring: at 200,000 events a second it is half full by then."""
@@ -81,11 +81,6 @@ class Session:
         self._procfs = ProcfsSource(self.target.process, self.target.python, options)
         self._procfs.start()
         self._sources.append(self._procfs)
-        elder = len(self._procfs.pids) - 1
-        if self._kernel is not None and elder:
-            self._invisible.append(
-                f"{UNSEEN} in children that ran before the attach (they are polled): {elder}."
-            )
         sheddable = [source for source in self._sources if isinstance(source, Sheddable)]
         metered = [source for source in self._sources if isinstance(source, Metered)]
         limits = Limits(slowdown_pct=self.options.max_overhead_pct)
@@ -153,9 +148,8 @@ class Session:
         """Close the accounts: one more picture, and all events before it."""
         if self.ended is None:
             self._procfs.request_pictures()
-        settle = getattr(self._kernel, "settle", None)
-        if settle is not None and self.ended is None:
-            settle()
+            if isinstance(self._kernel, Settling):
+                self._kernel.settle()
         for source in (self._kernel, self._procfs, self._kernel, self._kernel):
             if source is not None:
                 self._poll(source)

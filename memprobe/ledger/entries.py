@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from memprobe.abi import BirthHow
-from memprobe.vocab.rows import HandleKind, Rows
+from memprobe.vocab.kinds import HandleKind
+from memprobe.vocab.rows import Rows
 
 
 class Mark(IntFlag):

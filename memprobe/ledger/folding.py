@@ -15,7 +15,8 @@ import numpy.typing as npt
 from memprobe.abi import BirthHow, DeathHow
 from memprobe.ledger.entries import ENTRY, FINISHED, End, Mark, born, ended, lived
 from memprobe.ledger.streams import Events, Integers
-from memprobe.vocab.rows import HandleKind, Rows, no_rows
+from memprobe.vocab.kinds import HandleKind
+from memprobe.vocab.rows import Rows, no_rows
 
 Flags = npt.NDArray[np.bool_]
 

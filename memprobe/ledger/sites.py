@@ -11,7 +11,8 @@ from memprobe.abi import BirthHow
 from memprobe.ledger.entries import Mark
 from memprobe.ledger.handles import OpenHandles
 from memprobe.ledger.streams import Integers
-from memprobe.vocab.rows import HandleKind, Rows
+from memprobe.vocab.kinds import HandleKind
+from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack
 
 MAX_SITES = 1 << 16

@@ -35,3 +35,12 @@ class Source(Protocol):
     def close(self) -> None:
         """Stop observing and leave nothing behind. May be called twice."""
         ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A source whose accounts are only closed now and then."""
+
+    def settle(self) -> None:
+        """Close them now; the next batch has what came of it."""
+        ...

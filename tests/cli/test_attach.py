@@ -208,14 +208,33 @@ def test_a_recording_is_not_written_over(targets: Path, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["run.mprobe"]
 
 
+def open_in(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 @needs_root
-def test_children_that_are_older_than_the_attach_are_polled(bpf: None, targets: Path) -> None:
-    with pythons.own().spawn(targets / "parent.py") as target:
-        target.ask("fork")
-        report = document("attach", target.pid, "--tree", "--duration", "1")
+def test_children_that_are_older_than_the_attach_are_followed(
+    bpf: None, interpreter: pythons.Interpreter, targets: Path, tmp_path: Path
+) -> None:
+    """Their births have lines, too, and so have those of children that come later."""
+    recording = tmp_path / "run.mprobe"
+    with interpreter.spawn(targets / "family.py") as target:
+        elder = int(target.ask("keep"))
+        with attached(target.pid, "--tree", "--json", "--record", recording) as process:
+            wait_for(recording, "samples", process)
+            later = int(target.ask("keep"))
+            for child in (elder, later):
+                before = open_in(child)
+                os.kill(child, signal.SIGUSR1)
+                while open_in(child) < before + 3:
+                    time.sleep(0.01)
+            report = ended(process)
         alone = document("attach", target.pid, "--duration", "1")
-    said = [sentence for sentence in report["evidence"]["invisible"] if "ran before the attach" in sentence]
-    assert [sentence.split()[-1] for sentence in said] == ["2."]
-    assert alone["evidence"]["invisible"] == []
-    total, own = (sum(row["open"] for row in one["handles"]) for one in (report, alone))
-    assert total == 3 * own
+        for child in (elder, later):
+            os.kill(child, signal.SIGKILL)
+    assert sum(row["open"] for row in born(report, "open_some")) == 6
+    assert {frame_of(row, "open_some")["line"] for row in born(report, "open_some")} == {6}
+    assert report["evidence"]["invisible"] == []
+    assert report["evidence"]["repaired"] == 0
+    assert document("report", str(recording)) == report
+    assert born(alone, "open_some") == []

@@ -93,8 +93,10 @@ def test_another_allocator_is_not_taken_for_pythons(interpreter: Interpreter, ta
 def test_functions_begin_where_the_table_says() -> None:
     functions = Functions([0x1000, 0x1040, 0x2000])
     first, last = functions.beginning_at(0x1000), functions.beginning_at(0x2000)
-    assert first is not None and (first.address, first.size) == (0x1000, 0x40)
-    assert last is not None and last.size == 64 << 10
+    assert first is not None
+    assert (first.address, first.size) == (0x1000, 0x40)
+    assert last is not None
+    assert last.size == 64 << 10
     assert functions.beginning_at(0x1001) is None
     assert functions.beginning_at(0xFFF) is None
 

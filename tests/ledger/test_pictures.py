@@ -11,7 +11,7 @@ from memprobe.ledger.entries import Mark
 from memprobe.ledger.handles import HandleLedger
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch, Handles
-from memprobe.vocab.rows import HandleKind
+from memprobe.vocab.kinds import HandleKind
 
 SECOND_NS = 1_000_000_000
 PID = 7

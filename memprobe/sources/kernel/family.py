@@ -6,6 +6,7 @@ import time
 
 from memprobe.abi import ProcessHow
 from memprobe.errors import NoKernelSupport
+from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.census import Census
 from memprobe.sources.kernel.followed import (
     Followed,
@@ -46,6 +47,7 @@ class Family:
         self._followed: dict[int, Followed] = {}
         self.codes_gone = 0
         """Frames that could not be named, ever."""
+        self._left_out: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -90,13 +92,27 @@ class Family:
     def follow_descendants(self, pid: int) -> None:
         """Follow the children that are there: the program at fork did not know their parents yet."""
         for _ in range(ROUNDS):
-            new = [child for child in descendants(pid) if child not in self.pids]
+            known = {*self.pids, *self._left_out}
+            new = [child for child in descendants(pid) if child not in known]
             for child in new:
-                kernel_pid = self._kernel_pid(child)
-                if kernel_pid is not None:
-                    self._add(found_running(child, kernel_pid, time.monotonic()))
+                self._follow_running(child)
             if not new:
                 return
+
+    def _follow_running(self, pid: int) -> None:
+        kernel_pid = self._kernel_pid(pid)
+        if kernel_pid is None:
+            return
+        try:
+            self._add(found_running(pid, kernel_pid, time.monotonic()))
+        except BpfError:
+            self._followed.pop(kernel_pid).close()
+            self._left_out.add(pid)
+
+    @property
+    def left_out(self) -> int:
+        """How many children that ran before the attach are not followed: there is no room for them."""
+        return len(self._left_out)
 
     def _kernel_pid(self, pid: int) -> int | None:
         tasks = self._census.find(pid)

@@ -184,6 +184,7 @@ class KernelSource:
         family.learn_numbers((births, deaths, tables, collections))
         own = family.numbers.translated
         strange = self._ring.strange if self._ring is not None else 0
+        lost = {"record_unreadable": strange, "code_gone": family.codes_gone, "targets_full": family.left_out}
         return Batch(
             source=NAME,
             begin_ns=window[0],
@@ -198,7 +199,7 @@ class KernelSource:
             collections=own(collections, "pid", "tid"),
             growth=own(growth, "pid"),
             stacks=stacks,
-            losses=self._losses.take(record_unreadable=strange, code_gone=family.codes_gone),
+            losses=self._losses.take(**lost),
             invisible=self.invisible,
         )
 

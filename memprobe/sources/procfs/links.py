@@ -8,7 +8,7 @@ import re
 from memprobe.errors import MemprobeError
 from memprobe.target.proc.handles import handle_kind
 from memprobe.target.proc.procfs import ProcFolder
-from memprobe.vocab.rows import HandleKind
+from memprobe.vocab.kinds import HandleKind
 
 TEXT_LIMIT = 512
 """Letters that are kept of a path: 100,000 descriptors of 4 KB paths would be 400 MB."""

@@ -15,7 +15,8 @@ import numpy as np
 from memprobe.errors import NotPermitted
 from memprobe.sources.procfs.socket_table import NO_PEER_KNOWN, SOCKET, SocketTable, sorted_table
 from memprobe.target.proc.process import Process
-from memprobe.vocab.rows import Rows, SocketState
+from memprobe.vocab.kinds import SocketState
+from memprobe.vocab.rows import Rows
 
 TABLE_LIMIT = 16 << 20
 """About 110,000 TCP sockets."""

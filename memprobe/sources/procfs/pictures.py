@@ -21,7 +21,8 @@ from memprobe.sources.procfs.sockets import SocketJoin, SocketKnowledge
 from memprobe.target.proc.process import Process
 from memprobe.target.proc.procfs import parse_status
 from memprobe.vocab.batch import Handles
-from memprobe.vocab.rows import OPEN_HANDLE, HandleKind, Rows
+from memprobe.vocab.kinds import HandleKind
+from memprobe.vocab.rows import OPEN_HANDLE, Rows
 
 DESCRIPTORS_LIMIT = 1 << 18
 """Beyond that no picture is taken: the list alone would take a second and 60 MB."""

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from memprobe.sources.procfs.socket_table import SOCKET, SocketTable, sorted_table
-from memprobe.vocab.rows import Rows, SocketState
+from memprobe.vocab.kinds import SocketState
+from memprobe.vocab.rows import Rows
 
 Words: TypeAlias = npt.NDArray[np.uint32]
 Places: TypeAlias = npt.NDArray[np.int64]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from memprobe.vocab.rows import Rows, SocketState
+from memprobe.vocab.kinds import SocketState
+from memprobe.vocab.rows import Rows
 
 SOCKET = np.dtype(
     [

@@ -18,7 +18,8 @@ from memprobe.sources.procfs.socket_table import (
     netlink_text,
     unix_text,
 )
-from memprobe.vocab.rows import Rows, SocketState
+from memprobe.vocab.kinds import SocketState
+from memprobe.vocab.rows import Rows
 
 Places: TypeAlias = npt.NDArray[np.int64]
 """Rows of the picture, or of a table."""

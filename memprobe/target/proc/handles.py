@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from memprobe.target.proc.process import Process
 from memprobe.target.proc.procfs import printable
 from memprobe.target.proc.sockets import SocketFacts, read_sockets
+from memprobe.vocab.kinds import HandleKind as Kind
 
 LINKS_LIMIT = 1 << 16
 """Links that are read, 3 us each; beyond that handles are counted but not told apart."""
 
 EXAMPLES = 3
 
-KINDS = (
-    "file", "socket", "pipe", "epoll", "eventfd", "timerfd", "signalfd", "inotify", "memfd", "pidfd",
-    "io_uring", "tty", "other",
-)  # fmt: skip
+KINDS = tuple(kind.name.lower() for kind in Kind if kind)
 """Every kind there is, in the order of reports."""
 
 ANONYMOUS = {"eventpoll": "epoll"} | {

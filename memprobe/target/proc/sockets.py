@@ -9,15 +9,10 @@ from dataclasses import dataclass
 from memprobe.errors import NotPermitted
 from memprobe.target.proc.process import Process
 from memprobe.target.proc.procfs import printable
+from memprobe.vocab.kinds import SocketState
 
 TABLE_LIMIT = 4 << 20
 """About 27,000 TCP sockets; a socket beyond that stays without a family."""
-
-TCP_STATES = (
-    "?", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
-    "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
-)  # fmt: skip
-"""In the order of include/net/tcp_states.h."""
 
 INTERNET = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp", "raw": "raw", "raw6": "raw"}
 INODE_COLUMN = {"unix": 6, "netlink": 9, "packet": 8}
@@ -76,9 +71,14 @@ def parse_row(table: str, line: str) -> tuple[int, SocketFacts]:
 def _internet(family: str, fields: list[str]) -> SocketFacts:
     local, remote = endpoint(fields[1]), endpoint(fields[2])
     state = int(fields[3], 16)
-    name = TCP_STATES[state] if family == "tcp" and state < len(TCP_STATES) else ""
+    name = _state_name(state) if family == "tcp" else ""
     ends = local if remote.endswith(":0") else f"{local} -> {remote}"
     return SocketFacts(family, name, ends)
+
+
+def _state_name(state: int) -> str:
+    """The TCP state of a number; empty if there is none."""
+    return SocketState(state).name if 0 < state < len(SocketState) else ""
 
 
 def endpoint(text: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from memprobe.errors import TargetGone
 from memprobe.sources.procfs.links import TEXT_LIMIT, inode_in, kind_of, shortened
-from memprobe.vocab.rows import HandleKind
+from memprobe.vocab.kinds import HandleKind
 from pythons import Interpreter
 from sources.procfs.watching import LIMIT_NS, picture, pictures_of, shown
 from target.looking import running

@@ -13,7 +13,7 @@ from memprobe.sources.procfs.pictures import Picture, Pictures
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import open_process
 from memprobe.vocab.batch import Batch, Handles
-from memprobe.vocab.rows import HandleKind, SocketState
+from memprobe.vocab.kinds import HandleKind, SocketState
 
 OWN_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 """Runs a command in a network of its own, in which it can reach itself."""
