@@ -11,7 +11,16 @@ from typing import Any
 
 from memprobe.abi import ProcessHow
 from memprobe.errors import NoKernelSupport, NotPermitted, UnreadableRecording
-from memprobe.governor import CHECK_INTERVAL_NS, Calibrator, Governor, Limits, LiveGovernor, knobs_of
+from memprobe.governor import (
+    CHECK_INTERVAL_NS,
+    Calibrator,
+    Governor,
+    Limits,
+    LiveGovernor,
+    governor_facts,
+    governor_of,
+    knobs_of,
+)
 from memprobe.ledger import Ledger
 from memprobe.recording.reader import RecordingReader
 from memprobe.recording.writer import RecordingWriter
@@ -139,7 +148,7 @@ class Session:
             self._note()
         if now_ns >= self._check_due_ns:
             self._check_due_ns = now_ns + CHECK_INTERVAL_NS
-            self._governor.check(now_ns)
+            self._check(now_ns)
         if self.ended is None and self.target.process.has_ended():
             self._say_ended()
         return is_due
@@ -148,13 +157,18 @@ class Session:
         """Close the accounts: one more picture, and all events before it."""
         if self.ended is None:
             self._procfs.request_pictures()
-            if isinstance(self._kernel, Settling):
-                self._kernel.settle()
+            for settling in (source for source in self._sources if isinstance(source, Settling)):
+                settling.settle()
         for source in (self._kernel, self._procfs, self._kernel, self._kernel):
             if source is not None:
                 self._poll(source)
-        self._governor.check(time.monotonic_ns())
+        self._check(time.monotonic_ns())
         self._note()
+
+    def _check(self, now_ns: int) -> None:
+        sample = self._governor.check(now_ns)
+        if self._recording is not None:
+            self._recording.write_cost(sample)
 
     def _poll(self, source: Source) -> None:
         batch = source.poll()
@@ -186,15 +200,17 @@ class Session:
             "tree": self.options.tree,
             "seed": self.options.seed,
             "ended": self.ended,
+            "governor": governor_facts(governor),
             "overhead": governor.overhead,
-            "invisible": [*self._invisible, *governor.invisible],
+            "invisible": self._invisible,
+            "shed": governor.invisible,
         }
 
     def _note(self) -> None:
         """Keep in the recording what only the session knows; it must report even if killed now."""
         if self._recording is not None:
             facts = self._facts()
-            for name in ("ended", "overhead", "invisible"):
+            for name in ("ended", "overhead", "invisible", "shed"):
                 self._recording.note(name, facts[name])
 
 
@@ -211,17 +227,30 @@ def session(pid: int, options: Options) -> Iterator[Session]:
 def replayed(path: Path) -> tuple[Ledger, Run]:
     """Fold a recording; the same as its run came to."""
     with RecordingReader(path) as reader:
-        run = _run_of(reader.facts, path)
+        run = _run_of(reader, path)
         ledger = Ledger(tree=run.tree)
         while (batch := reader.poll()) is not None:
             fold(ledger, batch, run.pid)
     return ledger, run
 
 
-def _run_of(facts: dict[str, Any], path: Path) -> Run:
+def governed(reader: RecordingReader) -> Governor | None:
+    """Have the governor of a recorded run decide again, by the same samples; None of an older recording."""
+    if "governor" not in reader.facts:
+        return None
+    governor = governor_of(reader.facts["governor"])
+    for sample in reader.costs():
+        governor.fold(sample)
+    return governor
+
+
+def _run_of(reader: RecordingReader, path: Path) -> Run:
     try:
+        facts, governor = reader.facts, governed(reader)
+        if governor is not None:
+            facts = facts | {"overhead": governor.overhead, "shed": governor.invisible}
         return _run(facts)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableRecording(f"{path}: the facts of the run are damaged ({error!r})") from error
 
 
@@ -234,7 +263,7 @@ def _run(facts: dict[str, Any]) -> Run:
         tree=bool(facts["tree"]),
         ended=facts["ended"],
         overhead=dict(facts["overhead"]),
-        invisible=tuple(map(str, facts["invisible"])),
+        invisible=tuple(map(str, (*facts["invisible"], *facts.get("shed", ())))),
     )
 
 

@@ -8,14 +8,16 @@
     control.py      samples -> which rungs are shed: a pure function, so a replay decides the same
     overhead.py     the `overhead` section of the report, and the sentences for `invisible`
     governor.py     the one object that a session holds
+    replaying.py    what it decided by, as plain data, and back
 
 Everything but calibration and metering is free of clocks and of the machine it runs on.
 """
 
 from memprobe.governor.calibration import Calibration, Calibrator
 from memprobe.governor.control import Limits
-from memprobe.governor.costs import CostSample
 from memprobe.governor.governor import CHECK_INTERVAL_NS, Governor, LiveGovernor, knobs_of
+from memprobe.governor.replaying import governor_facts, governor_of
+from memprobe.vocab.costs import CostSample
 
 __all__ = [
     "CHECK_INTERVAL_NS",
@@ -25,5 +27,7 @@ __all__ = [
     "Governor",
     "Limits",
     "LiveGovernor",
+    "governor_facts",
+    "governor_of",
     "knobs_of",
 ]

@@ -13,31 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 from memprobe.governor.calibration import Calibration
-from memprobe.vocab.costs import Hook, ProgramRuns, SourceCosts
+from memprobe.vocab.costs import CostSample, Hook, ProgramRuns, SourceCosts
 
 TRAPS = frozenset({Hook.UPROBE, Hook.UPROBE_STEPPED, Hook.UPROBE_RETURN, Hook.WATCHPOINT})
 """Hooks that are reached by a trap, whose cost is shown as a part of its own."""
 
 PER_TARGET = TRAPS | {Hook.PERF_EVENT}
 """Hooks that fire in targets only; the others fire for every process of the machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class CostSample:
-    """Every counter at one instant: what the controller and a recording see. Cumulative."""
-
-    time_ns: int
-
-    sources: SourceCosts
-    """All sources together."""
-
-    own_cpu_ns: int
-    """User and system time of memprobe and its helpers, those that ended included."""
-
-    own_rss_bytes: int | None = None
-
-    machine_busy_ns: int | None = None
-    """CPU time of everything on this machine; apportions programs that fire for every process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from memprobe.governor.calibration import Calibration
 from memprobe.governor.control import Limits, State, decide
-from memprobe.governor.costs import Cost, CostSample, cost_between
+from memprobe.governor.costs import Cost, cost_between
 from memprobe.governor.ladder import ladder, turns
 from memprobe.governor.metering import OwnUsage, own_usage, take_sample
 from memprobe.governor.overhead import Account, Episode, episodes_after, invisible
-from memprobe.vocab.costs import Metered
+from memprobe.vocab.costs import CostSample, Metered
 from memprobe.vocab.knobs import Knob, Sheddable, Turn
 
 CHECK_INTERVAL_NS = 200_000_000

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from memprobe.governor.costs import CostSample
-from memprobe.vocab.costs import Metered, SourceCosts
+from memprobe.vocab.costs import CostSample, Metered, SourceCosts
 
 
 @dataclass(frozen=True, slots=True)

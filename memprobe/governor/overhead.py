@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from memprobe.governor.calibration import Calibration
 from memprobe.governor.control import Limits
-from memprobe.governor.costs import Cost, CostSample, TargetCost
+from memprobe.governor.costs import Cost, TargetCost
 from memprobe.governor.ladder import sentence
+from memprobe.vocab.costs import CostSample
 from memprobe.vocab.knobs import Knob, Rung
 
 PARTS = {

@@ -90,6 +90,24 @@ class SourceCosts:
     """CPU time of helper processes of memprobe that still live (those that ended are known anyway)."""
 
 
+@dataclass(frozen=True, slots=True)
+class CostSample:
+    """Every counter at one instant: what the controller and a recording see. Cumulative."""
+
+    time_ns: int
+
+    sources: SourceCosts
+    """All sources together."""
+
+    own_cpu_ns: int
+    """User and system time of memprobe and its helpers, those that ended included."""
+
+    own_rss_bytes: int | None = None
+
+    machine_busy_ns: int | None = None
+    """CPU time of everything on this machine; apportions programs that fire for every process."""
+
+
 @runtime_checkable
 class Metered(Protocol):
     """Something that costs the target or memprobe something and knows how much.

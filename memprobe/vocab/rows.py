@@ -93,13 +93,17 @@ SAMPLE = np.dtype(
                 "rss_peak_bytes",
                 "rss_anonymous_bytes",
                 "pss_bytes",
+                "uss_bytes",  # what would be free if it ended
                 "swap_bytes",
                 "vms_bytes",
                 "limit_bytes",  # the cgroup limit that leaves the least room
+                "limit_used_bytes",  # what that cgroup uses, page cache included
                 "python_bytes",  # live blocks of Python's own allocator
                 "arena_free_bytes",  # held by its arenas, but free
                 "native_bytes",  # C heaps
-                "mmap_bytes",  # mappings that are nobody's heap
+                "mmap_bytes",  # other anonymous memory: large blocks of malloc, mmap, stacks
+                "minor_faults",  # since the process began
+                "major_faults",
                 "cpu_ns",  # user and system time since the process began
                 "threads",
                 "fds",

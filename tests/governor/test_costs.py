@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from memprobe.governor.calibration import Calibration
-from memprobe.governor.costs import Cost, CostSample, cost_between
+from memprobe.governor.costs import Cost, cost_between
 from memprobe.governor.metering import OwnUsage, merged, take_sample
-from memprobe.vocab.costs import Hook, ProgramRuns, SourceCosts
+from memprobe.vocab.costs import CostSample, Hook, ProgramRuns, SourceCosts
 
 SECOND = 1_000_000_000
 KNOWN = Calibration(syscall_ns=75, foreign_run_ns=120, assumed_run_ns=1000)

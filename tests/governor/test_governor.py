@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from memprobe.governor import CHECK_INTERVAL_NS, Governor, Limits, LiveGovernor, knobs_of
-from memprobe.governor.costs import CostSample
 from memprobe.governor.metering import OwnUsage
-from memprobe.vocab.costs import Hook, ProgramRuns, SourceCosts
+from memprobe.vocab.costs import CostSample, Hook, ProgramRuns, SourceCosts
 from memprobe.vocab.knobs import ALL, NOTHING, Knob
 
 KERNEL = frozenset({Knob.GROWTH_STACKS, Knob.HANDLE_STACKS, Knob.MEMORY_PROBES, Knob.SYSCALL_PROBES})

@@ -9,11 +9,13 @@ from typing import TypeAlias
 from memprobe.errors import NotPermitted, TargetGone
 from memprobe.sources.procfs.pictures import count_descriptors
 from memprobe.target.cpython.python import Python
+from memprobe.target.proc.cgroups import memory_limit
 from memprobe.target.proc.handles import read_limit
+from memprobe.target.proc.memory_map import MemoryMap, read_memory_map
 from memprobe.target.proc.memory_split import read_memory_split
 from memprobe.target.proc.process import Process
 from memprobe.target.proc.procfs import parse_stat, size_bytes
-from memprobe.vocab.rows import SAMPLE, Rows, unmeasured
+from memprobe.vocab.rows import Rows, unmeasured
 
 Numbers: TypeAlias = dict[str, int | tuple[int, ...] | None]
 
@@ -46,10 +48,9 @@ def take_sample(process: Process, python: Python | None, *, rarely: bool) -> Row
 def _row(pid: int, numbers: Numbers) -> Rows:
     rows = unmeasured(1)
     rows["time_ns"], rows["pid"] = time.monotonic_ns(), pid
-    # The table may have fewer columns than /proc has numbers.
-    for name in numbers.keys() & set(SAMPLE.names or ()):
-        if numbers[name] is not None:
-            rows[name] = numbers[name]
+    for name, number in numbers.items():
+        if number is not None:
+            rows[name] = number
     return rows
 
 
@@ -99,19 +100,32 @@ def _from_collector(python: Python) -> Numbers:
 
 def _rare(process: Process, python: Python | None) -> Numbers:
     """PSS walks the page tables, the cgroup's limit is searched up the tree, arenas are counted."""
-    split = read_memory_split(process)
-    limit = split.limit
-    numbers: Numbers = {"pss_bytes": split.pss_bytes, "uss_bytes": split.uss_bytes}
-    if limit is not None:
-        numbers |= {"limit_bytes": limit.limit_bytes, "limit_used_bytes": limit.used_bytes}
-    return numbers | (_from_arenas(python) if python is not None else {})
+    numbers = _from_cgroup(process)
+    whole = read_memory_map(process)
+    if whole is None:
+        split = read_memory_split(process)
+        return numbers | {"pss_bytes": split.pss_bytes, "uss_bytes": split.uss_bytes}
+    numbers |= {"pss_bytes": whole.pss_bytes, "uss_bytes": whole.uss_bytes, "native_bytes": whole.heap_bytes}
+    return numbers if python is None else numbers | _from_arenas(python, whole)
 
 
-def _from_arenas(python: Python) -> Numbers:
+def _from_cgroup(process: Process) -> Numbers:
+    limit = memory_limit(process)
+    if limit is None:
+        return {}
+    return {"limit_bytes": limit.limit_bytes, "limit_used_bytes": limit.used_bytes}
+
+
+def _from_arenas(python: Python, whole: MemoryMap) -> Numbers:
+    """Python's own allocator, and what is left of the anonymous memory without it."""
     try:
-        arenas = python.arenas()
+        arenas = python.arenas(whole.mappings)
     except (NotPermitted, TargetGone):
         return {}
     if arenas.size_bytes is None or arenas.free_bytes is None:
         return {}
-    return {"python_bytes": arenas.size_bytes - arenas.free_bytes, "arena_free_bytes": arenas.free_bytes}
+    return {
+        "python_bytes": arenas.size_bytes - arenas.free_bytes,
+        "arena_free_bytes": arenas.free_bytes,
+        "mmap_bytes": max(0, whole.other_bytes - arenas.size_bytes),
+    }

@@ -136,9 +136,9 @@ class Python:
             return None
         return self._collectors.read(listed[0], count_objects=count_objects)
 
-    def arenas(self) -> Arenas:
-        """Count the arenas of Python's own allocator."""
-        return self._arenas.read(self.interpreters())
+    def arenas(self, mappings: Sequence[MemoryMapping] | None = None) -> Arenas:
+        """Count the arenas of Python's own allocator; `mappings` are those of now, if time has passed."""
+        return self._arenas.read(self.interpreters(), mappings)
 
     def _thread_states(self) -> Iterator[tuple[Interpreter, tuple[ThreadState, ...]]]:
         """Yield the thread states of each interpreter, not more than a limit in all."""

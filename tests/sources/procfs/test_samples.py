@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from memprobe.sources.procfs.samples import take_sample
 from memprobe.vocab.rows import NOT_MEASURED
 from pythons import Interpreter
 from sources.procfs.watching import polled, watched
 from target.attaching import attached
-from target.looking import WAIT, as_nobody, needs_root, running
+from target.looking import WAIT, as_nobody, looked_at, needs_root, running
 from target.test_memory_split import GROWN, MIB, kilobytes, real_cgroup
 
 SIZES = {
@@ -38,6 +39,9 @@ def test_equals_what_the_kernel_says() -> None:
         pss = kilobytes(target.pid, "Pss", "smaps_rollup")
     assert {name: row[name] for name in SIZES} == pytest.approx(sizes, rel=0.02)
     assert row["pss_bytes"] == pytest.approx(pss, rel=0.02)
+    assert row["rss_anonymous_bytes"] <= row["uss_bytes"] <= row["rss_bytes"]
+    assert row["minor_faults"] * 4096 > row["rss_anonymous_bytes"]
+    assert 0 <= row["major_faults"] < row["minor_faults"]
     assert (row["pid"], row["threads"], row["fds"], row["fd_limit"]) == (target.pid, 1, 3, 123)
     assert 0 <= row["cpu_ns"] < 60_000_000_000
     assert row["gc_enabled"] == row["python_bytes"] == NOT_MEASURED
@@ -50,8 +54,7 @@ def test_the_limit_of_a_real_cgroup() -> None:
         with running(*enter, sys.executable, "-c", GROWN) as target:
             row = sample(target.pid)
     assert row["limit_bytes"] == 512 * MIB
-    if "limit_used_bytes" in row:
-        assert 64 * MIB < row["limit_used_bytes"] < 512 * MIB
+    assert 64 * MIB < row["limit_used_bytes"] < 512 * MIB
 
 
 def test_the_collector(interpreter: Interpreter, targets: Path) -> None:
@@ -68,6 +71,33 @@ def test_the_collector(interpreter: Interpreter, targets: Path) -> None:
     assert (row["gc_collected"], row["gc_uncollectable"]) == (sum(collected), sum(uncollectable))
     assert row["python_bytes"] > 100_000
     assert row["arena_free_bytes"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("way", "count", "where"),
+    [
+        ("small", 1_000_000, "python_bytes"),  # 16 bytes each
+        ("bytes", 20_000, "native_bytes"),  # 1033 bytes each: too large for Python's own allocator
+        ("large", 30 << 20, "mmap_bytes"),  # above malloc's threshold
+        ("mapped", 30 << 20, "mmap_bytes"),
+    ],
+)
+def test_whose_memory_it_is(
+    interpreter: Interpreter, targets: Path, way: str, count: int, where: str
+) -> None:
+    with (
+        interpreter.spawn(targets / "growing.py") as target,
+        attached(target.pid) as python,
+        looked_at(target.pid) as look,
+    ):
+        (before,) = take_sample(look.process, python, rarely=True)
+        grown = int(target.ask(f"{way} {count}"))
+        (after,) = take_sample(look.process, python, rarely=True)
+    names = ("python_bytes", "native_bytes", "mmap_bytes")
+    change = {name: int(after[name]) - int(before[name]) for name in names}
+    lists = 8 * count if count <= 1_000_000 else 0  # the list that holds them is a large block
+    assert change.pop(where) == pytest.approx(grown - lists, rel=0.1, abs=2 * MIB)
+    assert all(-2 * MIB < bytes_ < lists + 2 * MIB for bytes_ in change.values())
 
 
 def test_dear_numbers_are_read_rarely() -> None:

@@ -1,0 +1,115 @@
+"""Which part of a process's memory is whose: what is resident, mapping by mapping."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from memprobe.errors import NotPermitted
+from memprobe.target.proc.mappings import Mapping, parse_mappings
+from memprobe.target.proc.memory_split import PRIVATE
+from memprobe.target.proc.process import Process
+
+SMAPS_LIMIT = 8 << 20
+"""About 10,000 mappings, 20 ms. A process with more is summed up by the kernel, and not told apart."""
+
+MALLOC_HEAP_BYTES = 64 << 20
+"""HEAP_MAX_SIZE of glibc on 64 bits: each heap of a thread's arena begins at a multiple of it."""
+
+_SHARED = ("/dev/zero", "/memfd:", "/SYSV", "/dev/shm/")
+
+_INTERESTING = re.compile(
+    rb"^(?:([0-9a-f]+-[0-9a-f]+ [^\n]*)|(Rss|Pss|Swap|Private_[A-Z][a-z]+): +(\d+) kB)$", re.MULTILINE
+)
+
+
+@dataclass(slots=True)
+class Resident:
+    """One mapping and what of it is in memory."""
+
+    mapping: Mapping
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes by the names of smaps."""
+
+    @property
+    def used_bytes(self) -> int:
+        """What has been touched: resident, or swapped out."""
+        return self.sizes.get("Rss", 0) + self.sizes.get("Swap", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """The memory of a process; all bytes are resident or in swap."""
+
+    mappings: tuple[Mapping, ...]
+
+    pss_bytes: int
+    """Shared pages divided by those who share them."""
+
+    uss_bytes: int
+    """What would be free if the process ended."""
+
+    heap_bytes: int
+    """The C heaps of glibc: [heap], and those of threads."""
+
+    other_bytes: int
+    """The other anonymous mappings: arenas of Python among them, large blocks of malloc, stacks."""
+
+
+def read_memory_map(process: Process) -> MemoryMap | None:
+    """Read smaps; None without the right to it, or if it is too long."""
+    try:
+        raw = process.folder.read("smaps", SMAPS_LIMIT)
+    except (NotPermitted, FileNotFoundError):
+        return None
+    if not raw:
+        process.check()
+    return None if len(raw) >= SMAPS_LIMIT else memory_map(parse_smaps(raw))
+
+
+def parse_smaps(raw: bytes) -> list[Resident]:
+    """Parse the text of smaps; what is cut off or strange is left out."""
+    found: list[Resident] = []
+    for match in _INTERESTING.finditer(raw):
+        head, name, size = match.groups()
+        if head is not None:
+            found += map(Resident, parse_mappings(head))
+        elif found:
+            found[-1].sizes[name.decode()] = int(size) * 1024
+    return found
+
+
+def memory_map(mappings: Sequence[Resident]) -> MemoryMap:
+    """Add up."""
+    heaps = {id(one) for one in _heaps(mappings)}
+    return MemoryMap(
+        mappings=tuple(one.mapping for one in mappings),
+        pss_bytes=sum(one.sizes.get("Pss", 0) for one in mappings),
+        uss_bytes=sum(one.sizes.get(name, 0) for one in mappings for name in PRIVATE),
+        heap_bytes=sum(one.used_bytes for one in mappings if id(one) in heaps),
+        other_bytes=sum(one.used_bytes for one in mappings if id(one) not in heaps and _is_anonymous(one)),
+    )
+
+
+def _heaps(mappings: Sequence[Resident]) -> Iterator[Resident]:
+    """Main heap, and heaps of threads: from a multiple of 64 MiB on, what malloc has not used yet follows."""
+    for one, after in zip_longest(mappings, mappings[1:]):
+        if one.mapping.path == "[heap]" or (_is_anonymous(one) and _is_thread_heap(one, after)):
+            yield one
+
+
+def _is_thread_heap(one: Resident, after: Resident | None) -> bool:
+    place = one.mapping
+    if place.start % MALLOC_HEAP_BYTES or not place.is_writable or after is None:
+        return False
+    rest = after.mapping
+    is_rest = rest.start == place.end and rest.permissions == "---p" and not rest.path
+    return is_rest and rest.end == place.start + MALLOC_HEAP_BYTES
+
+
+def _is_anonymous(one: Resident) -> bool:
+    """Whether no file of a disk is behind it; memory that is shared has a name, and prctl may give one."""
+    path = one.mapping.path
+    return path.startswith(_SHARED) or (not one.mapping.inode and (not path or path.startswith("[anon:")))

@@ -1,0 +1,132 @@
+"""Cost samples out and back, and a governor that decides the same by them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memprobe.errors import UnreadableRecording
+from memprobe.governor import Calibration, Governor, Limits, governor_facts, governor_of
+from memprobe.recording import RecordingReader, RecordingWriter
+from memprobe.recording.columns import BadBlob
+from memprobe.recording.costs import Block, CostPacker, unpacked_costs
+from memprobe.vocab.batch import Batch
+from memprobe.vocab.costs import CostSample, Hook, ProgramRuns, SourceCosts
+from memprobe.vocab.knobs import Knob
+from memprobe.vocab.rows import NOT_MEASURED, unmeasured
+
+counters = st.integers(0, (1 << 62) - 1)
+known = st.none() | counters
+programs = st.builds(
+    ProgramRuns, st.sampled_from(["born", "é", ""]), st.sampled_from(Hook), known, known, known
+)
+sources = st.builds(
+    SourceCosts,
+    programs=st.lists(programs, max_size=3).map(tuple),
+    syscall_tracepoints=counters,
+    target_syscalls=known,
+    target_syscalls_exact=st.booleans(),
+    target_cpu_ns=known,
+    target_system_ns=known,
+    target_switches=known,
+    armed_watchpoints=counters,
+    stopped_ns=counters,
+    longest_stop_ns=counters,
+    helper_cpu_ns=counters,
+)
+samples = st.builds(CostSample, counters, sources, counters, known, known)
+
+
+@given(st.lists(st.lists(samples, max_size=4), max_size=4))
+def test_what_was_packed_comes_back(written: list[list[CostSample]]) -> None:
+    packer = CostPacker()
+    blocks: list[Block] = []
+    for block in written:
+        for sample in block:
+            blocks += packer.add(sample)
+        blocks += packer.take()
+    assert list(unpacked_costs(blocks)) == [sample for block in written for sample in block]
+
+
+@given(st.integers(), st.none() | st.text(max_size=20), st.binary(max_size=40))
+def test_whatever_a_block_holds(count: int, head: str | None, data: bytes) -> None:
+    try:
+        list(unpacked_costs([(count, head, data)]))
+    except (BadBlob, ValueError, TypeError):
+        pass
+
+
+def storm() -> list[CostSample]:
+    """A target that loses 60 % of a core from the fifth second on, and is calm again from the tenth."""
+    made, runs = [], 0
+    for check in range(100):
+        runs += 100_000 if 25 <= check < 50 else 10
+        born = ProgramRuns("born", Hook.SYSCALL, runs, runs * 1000, runs)
+        costs = SourceCosts((born,), syscall_tracepoints=50, target_system_ns=runs * 2000)
+        made.append(CostSample(check * 200_000_000, costs, check * 1_000_000, 40_000_000))
+    return made
+
+
+def test_a_replayed_governor_decides_the_same(tmp_path: Path) -> None:
+    calibration = replace(Calibration(), syscall_ns=81.5).with_hook(Hook.SYSCALL, 91.25, "dispatch")
+    knobs = frozenset({Knob.HANDLE_STACKS, Knob.SYSCALL_PROBES})
+    live = Governor(Limits(slowdown_pct=2.0), knobs, calibration)
+    turned = []
+    with RecordingWriter(tmp_path / "run.mprobe", {"governor": governor_facts(live)}) as writer:
+        for sample in storm():
+            turned.append(live.fold(sample))
+            writer.write_cost(sample)
+            if sample.time_ns % 10**9 == 0:
+                writer.write(Batch("made", sample.time_ns, sample.time_ns + 10**9))
+    with RecordingReader(tmp_path / "run.mprobe") as reader:
+        again = governor_of(reader.facts["governor"])
+        assert [again.fold(sample) for sample in reader.costs()] == turned
+    assert any(turned)
+    assert (again.overhead, again.invisible) == (live.overhead, live.invisible)
+    assert live.invisible
+
+
+def test_a_second_takes_little_room(tmp_path: Path) -> None:
+    table = [f"program_{number}" for number in range(40)]
+    packer, stored = CostPacker(), 0
+    for check in range(500):
+        own = tuple(
+            ProgramRuns(name, Hook.SYSCALL, check * 7 * place, check * 5001 * place, None)
+            for place, name in enumerate(table)
+        )
+        assert not list(packer.add(CostSample(check * 200_000_000, SourceCosts(own), check * 912_345)))
+        if check % 5 == 4:
+            stored += sum(len(data) for _, _, data in packer.take())
+    assert stored / 100 < 700
+
+
+def test_a_file_of_before_there_were_these_columns(tmp_path: Path) -> None:
+    path = tmp_path / "run.mprobe"
+    row = unmeasured(1)
+    row["rss_bytes"], row["uss_bytes"] = 5, 7
+    with RecordingWriter(path, {"tier": 2}) as writer:
+        writer.write(Batch("made", 0, 1, samples=row))
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("ALTER TABLE samples DROP COLUMN uss_bytes")
+        database.execute("DROP TABLE costs")
+    with RecordingReader(path) as reader:
+        assert list(reader.costs()) == []
+        batch = reader.poll()
+    assert batch is not None
+    assert (batch.samples["rss_bytes"][0], batch.samples["uss_bytes"][0]) == (5, NOT_MEASURED)
+
+
+def test_damaged_costs_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "run.mprobe"
+    with RecordingWriter(path, {"tier": 2}) as writer:
+        writer.write_cost(storm()[0])
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("UPDATE costs SET data = x'00'")
+    with RecordingReader(path) as reader, pytest.raises(UnreadableRecording, match="damaged"):
+        list(reader.costs())
