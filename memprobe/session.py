@@ -72,7 +72,7 @@ class Session:
         self.target, self.options = target, options
         self.ledger = Ledger(tree=options.tree)
         self.ended: str | None = None
-        self._invisible = list(target.invisible)
+        self._invisible: list[str] = []
         self._calibrator = Calibrator()
         self._kernel: Source | None = None
         self._sources: list[Source] = []
@@ -202,7 +202,7 @@ class Session:
             "ended": self.ended,
             "governor": governor_facts(governor),
             "overhead": governor.overhead,
-            "invisible": self._invisible,
+            "invisible": [*self.target.invisible, *self._invisible],
             "shed": governor.invisible,
         }
 

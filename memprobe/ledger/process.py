@@ -25,6 +25,8 @@ class MemorySection:
     native_mb: float | None
     mmap_mb: float | None
     limit_mb: float | None
+    limit_used_mb: float | None
+    uss_mb: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class ProcessSection:
     threads: int | None
     fds: int | None
     fd_limit: int | None
+    minor_faults_per_s: float | None
+    major_faults_per_s: float | None
     gc: GcSection
 
 
@@ -137,6 +141,8 @@ class ProcessLedger:
             native_mb=self._mb(pid, "native_bytes"),
             mmap_mb=self._mb(pid, "mmap_bytes"),
             limit_mb=self._mb(pid, "limit_bytes"),
+            limit_used_mb=self._mb(pid, "limit_used_bytes"),
+            uss_mb=self._mb(pid, "uss_bytes"),
         )
 
     def process(self, pid: int, pause_ms: float | None) -> ProcessSection:
@@ -147,6 +153,8 @@ class ProcessLedger:
             threads=self._number(pid, "threads"),
             fds=self._number(pid, "fds"),
             fd_limit=self._number(pid, "fd_limit"),
+            minor_faults_per_s=self._per_s(pid, "minor_faults"),
+            major_faults_per_s=self._per_s(pid, "major_faults"),
             gc=GcSection(
                 enabled=None if enabled is None else bool(enabled),
                 counts=self._numbers(pid, "gc_counts"),
@@ -157,14 +165,19 @@ class ProcessLedger:
         )
 
     def _cpu_pct(self, pid: int) -> float | None:
+        rate = self._per_s(pid, "cpu_ns")
+        return None if rate is None else rate / 1e7
+
+    def _per_s(self, pid: int, name: str) -> float | None:
+        """Return how fast a counter has grown."""
         process = self._processes.get(pid)
         if process is None:
             return None
         begin, end = process.first[0], process.last[0]
         elapsed_ns = int(end["time_ns"]) - int(begin["time_ns"])
-        if elapsed_ns <= 0 or NOT_MEASURED in (begin["cpu_ns"], end["cpu_ns"]):
+        if elapsed_ns <= 0 or NOT_MEASURED in (begin[name], end[name]):
             return None
-        return 100 * (int(end["cpu_ns"]) - int(begin["cpu_ns"])) / elapsed_ns
+        return (int(end[name]) - int(begin[name])) * 1e9 / elapsed_ns
 
     def _number(self, pid: int, name: str) -> int | None:
         row = self.last(pid)

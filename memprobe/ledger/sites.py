@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 
@@ -24,6 +25,25 @@ HOWS = max(BirthHow) + 1
 
 Place = tuple[int, int]
 """Stack id and abi.BirthHow."""
+
+
+class Born(IntEnum):
+    """What is known of a birth; lower-case names are those of the report."""
+
+    SEEN = 0
+    """With its stack."""
+
+    STACK_NOT_TAKEN = 1
+    """It was seen, but its stack was sampled out, shed or lost."""
+
+    INHERITED = 2
+    """It was before the attach, or before a fork whose parent was not followed."""
+
+    POLLED = 3
+    """Pictures show that it was while births were not observed."""
+
+    MISSED = 4
+    """It was not seen, though births were observed: lost, or by a way that the probes do not know."""
 
 
 @dataclass(slots=True)
@@ -64,6 +84,9 @@ class HandleSite:
 
     sampled: bool
     """Whether `open` and the rates are estimates."""
+
+    born: Born = Born.SEEN
+    """What is known of their births; SEEN if there is a site."""
 
 
 class Sites:
@@ -122,28 +145,38 @@ class _Row:
     examples: list[str] = field(default_factory=list)
 
 
+_Key = tuple[int, tuple[Frame, ...], Born]
+"""Kind, site, and what is known of the births where the site is not known."""
+
+
 def summarise(
     handles: OpenHandles, sites: Sites, stacks: Mapping[int, Stack], begin_ns: int, now_ns: int
 ) -> list[HandleSite]:
     """Return the open descriptors by kind and birth site, most first; rates since `begin_ns`."""
-    made: dict[tuple[int, tuple[Frame, ...]], _Row] = {}
+    made: dict[_Key, _Row] = {}
     claimed: set[Place] = set()
-    for place, kind, rows in sorted(_groups(handles.rows), key=lambda group: -len(group[2])):
-        row = made.setdefault((kind, _frames(stacks, place[0])), _Row())
+    for place, kind, born, rows in sorted(_groups(handles.rows), key=lambda group: -len(group[3])):
+        frames = _frames(stacks, place[0])
+        row = made.setdefault((kind, frames, _known(born, frames)), _Row())
         _count(row, handles, rows)
         if place not in claimed:  # most of what was opened there is of this kind
             claimed.add(place)
             _add_flow(row.flow, sites.flow(place))
     _take_off_represented(made)
     duration_s = (now_ns - begin_ns) / 1e9
-    done = [_done(kind, frames, row, duration_s, now_ns) for (kind, frames), row in made.items()]
+    done = [_done(key, row, duration_s, now_ns) for key, row in made.items()]
     return sorted(filter(_worth_a_row, done), key=lambda site: (-site.open, site.kind, str(site.site)))
 
 
-def _take_off_represented(made: dict[tuple[int, tuple[Frame, ...]], _Row]) -> None:
+def _known(born: Born, frames: tuple[Frame, ...]) -> Born:
+    """Say what is known of births at a site; where a stack has an id and no frames, it was lost."""
+    return Born.SEEN if frames else (born or Born.STACK_NOT_TAKEN)
+
+
+def _take_off_represented(made: dict[_Key, _Row]) -> None:
     """Where one stack in N is taken, its weight stands for births that are at the unknown site: not twice."""
-    for (kind, frames), row in made.items():
-        unknown = made.get((kind, ()))
+    for (kind, frames, _), row in made.items():
+        unknown = made.get((kind, (), Born.STACK_NOT_TAKEN))
         if not frames or not unknown:
             continue
         taken = min(unknown.unsampled, row.weight - row.open)
@@ -157,17 +190,35 @@ def _worth_a_row(site: HandleSite) -> bool:
     return site.open > 0
 
 
-def _groups(rows: Rows) -> Iterator[tuple[Place, int, Integers]]:
-    """Return the rows of each stack, how and kind."""
+def _groups(rows: Rows) -> Iterator[tuple[Place, int, Born, Integers]]:
+    """Return the rows of each stack, how, kind and way of being born."""
     if not len(rows):
         return
     stacks, stack = np.unique(rows["stack_id"], return_inverse=True)
     group = (stack * HOWS + np.minimum(rows["how"], HOWS - 1)) * 256 + rows["kind"]
+    group = group * len(Born) + _births(rows)
     order = np.argsort(group, kind="stable")
     values, starts = np.unique(group[order], return_index=True)
     for value, members in zip(values, np.split(order, starts[1:]), strict=True):
-        place, kind = divmod(int(value), 256)
-        yield (int(stacks[place // HOWS]), place % HOWS), kind, members
+        place_and_kind, born = divmod(int(value), len(Born))
+        place, kind = divmod(place_and_kind, 256)
+        yield (int(stacks[place // HOWS]), place % HOWS), kind, Born(born), members
+
+
+def _births(rows: Rows) -> Integers:
+    """Return what is known of each birth."""
+    marks = rows["marks"]
+    born: Integers = np.select(
+        [
+            rows["stack_id"] != 0,
+            (marks & Mark.POLLED) != 0,
+            (marks & Mark.MISSED) != 0,
+            (marks & (Mark.INHERITED | Mark.COPIED)) != 0,
+        ],
+        [Born.SEEN, Born.POLLED, Born.MISSED, Born.INHERITED],
+        Born.STACK_NOT_TAKEN,
+    )
+    return born
 
 
 def _frames(stacks: Mapping[int, Stack], stack_id: int) -> tuple[Frame, ...]:
@@ -199,18 +250,24 @@ def _add_flow(total: Flow, flow: Flow) -> None:
     total.closed_weight += flow.closed_weight
 
 
-def _done(kind: int, frames: tuple[Frame, ...], row: _Row, duration_s: float, now_ns: int) -> HandleSite:
-    """Finish a row; a site's weights count, the unknown site's do not: it has what no stack was taken of."""
+def _done(key: _Key, row: _Row, duration_s: float, now_ns: int) -> HandleSite:
+    """Finish a row; a site's weights count, the unknown site's do not: it has what no stack was taken of.
+
+    Polling does not see how many are born and die: no rates then.
+    """
+    kind, frames, born = key
     flow = row.flow
+    has_rates = duration_s > 0 and born is not Born.POLLED
     opened, closed = (flow.opened_weight, flow.closed_weight) if frames else (flow.opened, flow.closed)
     return HandleSite(
         kind=KIND_NAMES.get(kind, "other"),
         open=row.weight if frames else row.open,
         inherited=row.inherited,
-        opened_per_s=opened / duration_s if duration_s > 0 else None,
-        closed_per_s=closed / duration_s if duration_s > 0 else None,
+        opened_per_s=opened / duration_s if has_rates else None,
+        closed_per_s=closed / duration_s if has_rates else None,
         oldest_s=None if row.oldest_ns is None else max(0, now_ns - row.oldest_ns) / 1e9,
         site=frames,
         examples=tuple(row.examples),
         sampled=row.weight > row.open,
+        born=born,
     )

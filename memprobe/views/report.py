@@ -108,7 +108,8 @@ def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[
 
 def _process(ledger: Ledger, pid: int) -> dict[str, Any]:
     section = asdict(ledger.process(pid))
-    section["cpu_pct"] = _rounded(section["cpu_pct"])
+    for name in ("cpu_pct", "minor_faults_per_s", "major_faults_per_s"):
+        section[name] = _rounded(section[name])
     section["gc"]["pause_ms"] = _rounded(section["gc"]["pause_ms"])
     return section
 
@@ -122,6 +123,7 @@ def _handles(site: HandleSite) -> dict[str, Any]:
         "closed_per_s": _rounded(site.closed_per_s),
         "oldest_s": _rounded(site.oldest_s),
         "site": _frames(site.site),
+        "born": site.born.name.lower(),
         "examples": list(site.examples),
     }
 

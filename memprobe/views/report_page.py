@@ -21,6 +21,14 @@ SENTENCES = {loss.name: loss.sentence for loss in LOSSES}
 INSTALLED = re.compile(r"/lib(?:64)?/python3(?:\.[0-9]+)?/|^<|^$")
 """Files of the standard library, of installed packages and of no file: seldom the line that leaks."""
 
+BORN = {
+    "inherited": "before the attach",
+    "polled": "polled: between two looks at /proc",
+    "missed": "its birth was not seen",
+    "stack_not_taken": "its stack was not taken",
+}
+"""For handles without a site."""
+
 
 def page(document: dict[str, Any]) -> Page:
     """Everything that a person wants to see of a report."""
@@ -69,7 +77,6 @@ def place(site: Sequence[dict[str, Any]]) -> str:
 
 
 def _handle(row: dict[str, Any]) -> tuple[str, ...]:
-    born = "before the attach" if not row["site"] and row["inherited"] == row["open"] else place(row["site"])
     return (
         row["kind"],
         f"{row['open']:,}",
@@ -77,7 +84,7 @@ def _handle(row: dict[str, Any]) -> tuple[str, ...]:
         _rate(row["opened_per_s"]),
         _rate(row["closed_per_s"]),
         ("at least " if row["inherited"] else "") + duration(row["oldest_s"]),
-        born,
+        place(row["site"]) if row["site"] else BORN.get(row["born"], UNKNOWN),
     )
 
 
@@ -132,8 +139,12 @@ def _memory(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if memory["python_mb"] is not None:
         free = megabytes(memory["arena_free_mb"])
         yield "python objects", f"{megabytes(memory['python_mb'])} in its arenas, {free} free there"
+    if memory["native_mb"] is not None:
+        mapped = "" if memory["mmap_mb"] is None else f", {megabytes(memory['mmap_mb'])} otherwise allocated"
+        yield "outside of them", f"{megabytes(memory['native_mb'])} in C heaps{mapped}"
     if memory["limit_mb"] is not None:
-        yield "limit", megabytes(memory["limit_mb"])
+        used = "" if memory["limit_used_mb"] is None else f", {megabytes(memory['limit_used_mb'])} of it used"
+        yield "limit", f"{megabytes(memory['limit_mb'])}{used}"
     yield "threads", UNKNOWN if process["threads"] is None else f"{process['threads']:,}"
     if process["gc"]["pause_ms"] is not None:
         yield "collector", f"paused for {process['gc']['pause_ms']:,.1f} ms in all"

@@ -121,6 +121,10 @@ def test_without_bpf_it_polls_and_says_so(targets: Path, tmp_path: Path) -> None
         report = ended(process, signal.SIGTERM)
     assert report["target"]["tier"] == 1
     assert sum(row["open"] for row in report["handles"]) == len(truth) - 1
+    births = {row["born"]: row for row in report["handles"] if row["kind"] == "file"}
+    assert births["polled"]["open"] == OPENED
+    assert births["polled"]["opened_per_s"] is None
+    assert {row["born"] for row in report["handles"]} == {"polled", "inherited"}
     assert report["growth"] == []
     assert any("is not seen" in sentence for sentence in report["evidence"]["invisible"])
     assert any("polled from /proc" in sentence for sentence in report["evidence"]["invisible"])
@@ -238,3 +242,20 @@ def test_children_that_are_older_than_the_attach_are_followed(
     assert report["evidence"]["repaired"] == 0
     assert document("report", str(recording)) == report
     assert born(alone, "open_some") == []
+
+
+@needs_root
+def test_a_target_whose_memory_does_not_return(bpf: None, targets: Path) -> None:
+    """It is watched without its memory, and that is said; nothing of memprobe hangs."""
+    own = pythons.own()
+    if not (3, 9) <= own.version <= (3, 11):
+        pytest.skip("the target knows the interpreter state of 3.9 to 3.11 only")
+    with own.spawn(targets / "withholds_memory.py", ready="") as target:
+        if target.ready == "refused":
+            pytest.skip("this kernel has no userfaultfd for us")
+        report = document("attach", target.pid, "--duration", "2")
+    assert report["target"]["tier"] == 2
+    assert report["target"]["ended"] is None
+    assert report["memory"]["rss_mb"] > 1
+    assert report["handles"]
+    assert any("does not return" in sentence for sentence in report["evidence"]["invisible"])

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.kernel_model import Kernel
 from memprobe.ledger import Ledger
+from memprobe.ledger.sites import Born
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.stack import Frame, Stack
@@ -66,8 +67,28 @@ def test_sampled_stacks_stand_for_those_that_were_not_taken() -> None:
     known, unknown = ledger.handle_sites()
     assert (known.open, known.sampled) == (80, True)
     assert (unknown.open, unknown.site) == (5, ())
+    assert (known.born, unknown.born) == (Born.SEEN, Born.STACK_NOT_TAKEN)
     assert known.opened_per_s == pytest.approx(40)
     assert unknown.opened_per_s == pytest.approx(2.5)
+
+
+def test_a_birth_without_a_site_says_why() -> None:
+    """Before the attach, while nobody watched births, and one that was lost."""
+    kernel, ledger = Kernel(), Ledger()
+    pid = kernel.process()
+    kernel.open(pid, stack=5)
+    kernel.batch()  # before the attach
+    kernel.census(pid)
+    ledger.fold(kernel.batch())
+    kernel.losing = True
+    kernel.open(pid, stack=5)
+    kernel.losing = False
+    kernel.census(pid)
+    ledger.fold(kernel.batch())
+    assert sorted((row.born, row.open, row.site) for row in ledger.handle_sites()) == [
+        (Born.INHERITED, 1, ()),
+        (Born.MISSED, 1, ()),
+    ]
 
 
 def test_nothing_open_is_no_site() -> None:

@@ -6,17 +6,19 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from memprobe.errors import MemprobeError, NotPython, TargetGone, TargetUnsupported
+from memprobe.errors import MemprobeError, NotPython, ReadFault, TargetGone, TargetUnsupported
 from memprobe.sources.kernel.stacks import StackNames
 from memprobe.target.binary.runtime import find_runtimes
 from memprobe.target.cpython.objects import Objects
 from memprobe.target.cpython.python import Python, attach_python
 from memprobe.target.cpython.threads import OsThread
 from memprobe.target.memory.live import LiveMemory
+from memprobe.target.memory.patient import LIMIT_S, PatientMemory
 from memprobe.target.proc.facts import read_threads
 from memprobe.target.proc.mappings import Mapping, read_mappings
 from memprobe.target.proc.process import Process, open_process
 from memprobe.target.proc.procfs import parse_stat
+from memprobe.vocab import Memory
 
 ATTEMPTS_S = (0.0, 0.05, 0.15, 0.4, 1.0, 3.0)
 """How long after exec a Python is looked for: it takes some 20 ms to start, on a busy machine a second."""
@@ -96,9 +98,7 @@ def forked(parent: Followed, pid: int, kernel_pid: int, now_s: float) -> Followe
     return child
 
 
-def _same_python(
-    python: Python, memory: LiveMemory, process: Process, mappings: tuple[Mapping, ...]
-) -> Python:
+def _same_python(python: Python, memory: Memory, process: Process, mappings: tuple[Mapping, ...]) -> Python:
     """What was verified for the parent holds for its copy."""
     return Python(Objects(memory, python.layout), python.runtime, mappings, _threads(process), {})
 
@@ -152,7 +152,7 @@ def look_for_python(followed: Followed) -> bool:
         followed.mappings = read_mappings(process)
         runtimes = find_runtimes(process, followed.mappings, memory)
         followed.python = attach_python(memory, runtimes[0], followed.mappings, _threads(process))
-    except (MemprobeError, OSError) as error:
+    except (MemprobeError, ReadFault, OSError) as error:
         followed.reason = error.fact if isinstance(error, MemprobeError) else str(error)
         followed.close()
         if isinstance(error, TargetGone) or _is_final(error):
@@ -168,11 +168,12 @@ def _is_final(error: Exception) -> bool:
     return isinstance(error, TargetUnsupported) and not isinstance(error, NotPython)
 
 
-def _opened(followed: Followed) -> tuple[Process, LiveMemory]:
+def _opened(followed: Followed) -> tuple[Process, Memory]:
     process = open_process(followed.pid)
     followed.owned.append(process.close)
     followed.process = process
-    memory = LiveMemory(process.id, process.pidfd)
+    memory = PatientMemory(LiveMemory(process.id, process.pidfd))
+    memory.limit_s = LIMIT_S
     followed.owned.append(memory.close)
     return process, memory
 

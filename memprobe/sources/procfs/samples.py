@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from memprobe.errors import NotPermitted, TargetGone
 from memprobe.sources.procfs.pictures import count_descriptors
+from memprobe.target.cpython.objects import UNREADABLE
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.cgroups import memory_limit
 from memprobe.target.proc.handles import read_limit
@@ -83,7 +84,7 @@ def _from_handles(process: Process) -> Numbers:
 def _from_collector(python: Python) -> Numbers:
     try:
         collector = python.collector(count_objects=False)
-    except (NotPermitted, TargetGone):
+    except (NotPermitted, TargetGone, *UNREADABLE):
         # Its memory was another program's, or may not be read any more: /proc goes on.
         return {}
     if collector is None:
@@ -120,7 +121,7 @@ def _from_arenas(python: Python, whole: MemoryMap) -> Numbers:
     """Python's own allocator, and what is left of the anonymous memory without it."""
     try:
         arenas = python.arenas(whole.mappings)
-    except (NotPermitted, TargetGone):
+    except (NotPermitted, TargetGone, *UNREADABLE):
         return {}
     if arenas.size_bytes is None or arenas.free_bytes is None:
         return {}

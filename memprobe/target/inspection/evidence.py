@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from memprobe.errors import NotPermitted, UnreadableImage
+from memprobe.errors import MemprobeError, UnreadableImage
 from memprobe.target.binary.runtime import RuntimeLocation, check_supported, find_local_symbol, find_runtimes
 from memprobe.target.inspection.plain_data import WrongData, as_plain, from_plain
 from memprobe.target.layouts import MACHINES
@@ -54,19 +54,22 @@ class Evidence:
     """Why its memory could not be read, and what would help; empty if it could."""
 
 
-def collect(process: Process, memory: Memory | NotPermitted) -> Evidence:
-    """Look at everything but the memory; a runtime that cannot be read raises what `memprobe` says of it."""
+def collect(process: Process, memory: Memory | MemprobeError, *, arguments: bool = True) -> Evidence:
+    """Look at everything but the memory; a runtime that cannot be read raises what `memprobe` says of it.
+
+    Instead of a memory, the error says why there is none. Its arguments are read from there, too.
+    """
     created_at = iso(time.time())
     mappings = read_mappings(process)
-    denied = memory.line if isinstance(memory, NotPermitted) else ""
+    denied = memory.line if isinstance(memory, MemprobeError) else ""
     # Even without a right to its memory, the binaries that it maps tell whether it is Python.
-    readable = FakeMemory({}, pid=process.pid) if isinstance(memory, NotPermitted) else memory
+    readable = FakeMemory({}, pid=process.pid) if isinstance(memory, MemprobeError) else memory
     runtimes = find_runtimes(process, mappings, readable)
     check_supported(runtimes[0])
     return Evidence(
         created_at=created_at,
         machine=os.uname().machine,
-        facts=describe(process),
+        facts=describe(process, arguments=arguments),
         runtimes=runtimes,
         mappings=mappings,
         local_symbols=_local_symbols(process, runtimes[0], mappings, readable),

@@ -91,8 +91,11 @@ class ProcessFacts:
     """What was not permitted: one fact each."""
 
 
-def describe(process: Process) -> ProcessFacts:
-    """Collect what /proc says; what is not permitted is left out and named in `denied`."""
+def describe(process: Process, *, arguments: bool = True) -> ProcessFacts:
+    """Collect what /proc says; what is not permitted is left out and named in `denied`.
+
+    Without `arguments` nothing is read that lies in its memory.
+    """
     denied: list[str] = []
 
     def permitted(read: Callable[[], Part]) -> Part | None:
@@ -111,7 +114,7 @@ def describe(process: Process) -> ProcessFacts:
         started_at=time.time() - uptime_s,
         uptime_s=uptime_s,
         cpu_s=(stat.user_ticks + stat.system_ticks) / TICKS_PER_SECOND,
-        cmdline=permitted(lambda: read_cmdline(process)) or (),
+        cmdline=(permitted(lambda: read_cmdline(process)) or ()) if arguments else (),
         exe=permitted(lambda: read_exe(process)),
         uid=_effective_uid(status),
         thread_count=stat.threads,
