@@ -53,13 +53,12 @@ def merged(costs: Sequence[SourceCosts]) -> SourceCosts:
 
 def _together(one: SourceCosts, other: SourceCosts) -> SourceCosts:
     """Sum what adds up; of what both know about the target, take one."""
-    exact = _knows_calls(one), _knows_calls(other)
-    calls = other if exact[1] > exact[0] else one
+    calls, exact = _calls(one, other)
     return SourceCosts(
         programs=one.programs + other.programs,
         syscall_tracepoints=one.syscall_tracepoints + other.syscall_tracepoints,
-        target_syscalls=calls.target_syscalls,
-        target_syscalls_exact=calls.target_syscalls_exact,
+        target_syscalls=calls,
+        target_syscalls_exact=exact,
         target_cpu_ns=_known(one.target_cpu_ns, other.target_cpu_ns),
         target_system_ns=_known(one.target_system_ns, other.target_system_ns),
         target_switches=_known(one.target_switches, other.target_switches),
@@ -70,9 +69,13 @@ def _together(one: SourceCosts, other: SourceCosts) -> SourceCosts:
     )
 
 
-def _knows_calls(costs: SourceCosts) -> int:
-    """0: nobody counts system calls; 1: a lower bound; 2: exact."""
-    return 0 if costs.target_syscalls is None else 1 + costs.target_syscalls_exact
+def _calls(one: SourceCosts, other: SourceCosts) -> tuple[int | None, bool]:
+    """System calls of the target, and whether that is all; bounds are of different calls, and add up."""
+    for costs in (one, other):
+        if costs.target_syscalls is not None and costs.target_syscalls_exact:
+            return costs.target_syscalls, True
+    known = [costs.target_syscalls for costs in (one, other) if costs.target_syscalls is not None]
+    return (sum(known), False) if known else (None, one.target_syscalls_exact and other.target_syscalls_exact)
 
 
 def _known(one: int | None, other: int | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -12,7 +13,7 @@ from memprobe.abi import BirthHow
 from memprobe.ledger.entries import Mark
 from memprobe.ledger.handles import OpenHandles
 from memprobe.ledger.streams import Integers
-from memprobe.vocab.kinds import HandleKind
+from memprobe.vocab.kinds import HandleKind, SocketState
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack
 
@@ -21,6 +22,7 @@ MAX_SITES = 1 << 16
 
 EXAMPLES = 3
 KIND_NAMES = {int(kind): kind.name.lower() for kind in HandleKind}
+STATE_NAMES = {int(state): state.name for state in SocketState}
 HOWS = max(BirthHow) + 1
 
 Place = tuple[int, int]
@@ -88,6 +90,9 @@ class HandleSite:
     born: Born = Born.SEEN
     """What is known of their births; SEEN if there is a site."""
 
+    states: tuple[tuple[str, int], ...] = ()
+    """Of sockets: how many are in each TCP state, most first, as the last picture showed them."""
+
 
 class Sites:
     """Counts births and ends by place."""
@@ -143,6 +148,7 @@ class _Row:
     inherited: int = 0
     oldest_ns: int | None = None
     examples: list[str] = field(default_factory=list)
+    states: Counter[int] = field(default_factory=Counter)
 
 
 _Key = tuple[int, tuple[Frame, ...], Born]
@@ -232,6 +238,7 @@ def _count(row: _Row, handles: OpenHandles, members: Integers) -> None:
     row.weight += int(weights.sum())
     row.unsampled += int(np.count_nonzero((entries["weight"] == 0) & (entries["how"] != 0)))
     row.inherited += int(np.count_nonzero(entries["marks"] & (Mark.INHERITED | Mark.COPIED)))
+    row.states.update(entries["state"].tolist())
     since = np.where(entries["birth_ns"] != 0, entries["birth_ns"], entries["seen_ns"])
     oldest = int(since.min())
     row.oldest_ns = oldest if row.oldest_ns is None else min(oldest, row.oldest_ns)
@@ -270,4 +277,7 @@ def _done(key: _Key, row: _Row, duration_s: float, now_ns: int) -> HandleSite:
         examples=tuple(row.examples),
         sampled=row.weight > row.open,
         born=born,
+        states=tuple(
+            (STATE_NAMES.get(state, "?"), count) for state, count in row.states.most_common() if state
+        ),
     )

@@ -125,6 +125,7 @@ def _handles(site: HandleSite) -> dict[str, Any]:
         "site": _frames(site.site),
         "born": site.born.name.lower(),
         "examples": list(site.examples),
+        "states": dict(site.states),
     }
 
 

@@ -77,8 +77,9 @@ def place(site: Sequence[dict[str, Any]]) -> str:
 
 
 def _handle(row: dict[str, Any]) -> tuple[str, ...]:
+    states = ", ".join(f"{number:,} {name}" for name, number in row["states"].items())
     return (
-        row["kind"],
+        f"{row['kind']}: {states}" if states else row["kind"],
         f"{row['open']:,}",
         f"{row['inherited']:,}",
         _rate(row["opened_per_s"]),

@@ -66,7 +66,8 @@ class SourceCosts:
     """System calls of the targets; None where nobody counts them."""
 
     target_syscalls_exact: bool = True
-    """False: a lower bound (reads, writes, handle events, voluntary switches)."""
+    """False: a lower bound. Sources count different calls (reads and writes; births and deaths of handles,
+    mappings), so that their bounds add up."""
 
     target_cpu_ns: int | None = None
     """User and system time of the targets."""

@@ -119,6 +119,8 @@ def test_sources_are_merged() -> None:
     proc = SourceCosts(target_syscalls=3, target_syscalls_exact=False, target_cpu_ns=11, helper_cpu_ns=5)
     both = merged([proc, kernel])
     assert (both.target_syscalls, both.target_syscalls_exact, both.target_cpu_ns) == (7, True, 11)
+    bounds = merged([replace(kernel, target_syscalls_exact=False), proc])
+    assert (bounds.target_syscalls, bounds.target_syscalls_exact) == (10, False)
     assert (both.syscall_tracepoints, len(both.programs)) == (59, 1)
     assert merged([kernel, proc]).target_syscalls == 7
 

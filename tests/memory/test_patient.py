@@ -22,7 +22,7 @@ def test_results_and_errors_come_through() -> None:
     patience = Patience()
     assert patience.call(lambda: 6 * 7, 1.0) == 42
     with pytest.raises(KeyError):
-        patience.call(lambda: {}[1], 1.0)
+        patience.call(lambda: {1: 2}[3], 1.0)
     assert patience.given_up == 0
     patience.close()
 
@@ -67,7 +67,7 @@ def test_a_forked_child_calls_by_itself() -> None:
 
 
 def test_a_page_that_is_withheld() -> None:
-    """The page is filled after two seconds by the test's word; until then it cannot be read, others can after."""
+    """Until it is filled, nothing can be read; then it can."""
     with own().spawn(HERE / "withholds_page.py", ready="") as target:
         first = target.ready
         if first == "refused":

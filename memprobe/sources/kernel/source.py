@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from memprobe.abi import RecordKind
+import numpy as np
+
+from memprobe.abi import GrowthHow, RecordKind
 from memprobe.native.bpf import Ring
 from memprobe.sources.kernel import records
 from memprobe.sources.kernel.census import Census
@@ -37,6 +39,9 @@ KNOBS = frozenset({Knob.GROWTH_STACKS, Knob.HANDLE_STACKS, Knob.MEMORY_PROBES, K
 # The system calls of `processes` (unshare, close_range) go with the handles; fork, exec and exit stay.
 _SHED_TOGETHER = {HANDLES: (HANDLES, FIRST), GROWTH: (GROWTH, "allocator", "collector")}
 _SHED_HOOKS = {HANDLES: "tracepoint"}
+
+MAPPINGS = (GrowthHow.MMAP, GrowthHow.MMAP_FILE, GrowthHow.BRK, GrowthHow.ADVISED)
+"""Growth whose events are system calls."""
 
 _ONLY = struct.pack("=I", 0)
 _TABLES = (
@@ -180,7 +185,8 @@ class KernelSource:
         window: tuple[int, int],
     ) -> Batch:
         births, deaths, tables, collections = (records.table(parcels, kind, dtype) for kind, dtype in _TABLES)
-        self._events.update(born=len(births), died_by_close=len(deaths))
+        mapped = int(growth["events"][np.isin(growth["how"], MAPPINGS)].sum())
+        self._events.update(born=len(births), died_by_close=len(deaths), mappings=mapped)
         family.learn_numbers((births, deaths, tables, collections))
         own = family.numbers.translated
         strange = self._ring.strange if self._ring is not None else 0
