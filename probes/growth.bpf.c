@@ -4,7 +4,7 @@
  * hooks    raw_tp rss_stat (the exact account; optional: 5.5+), perf_event on PERF_COUNT_SW_PAGE_FAULTS with period 1 for each
  *          thread (only where rss_stat does not exist), tracepoints sys_exit of mmap, mremap, brk, madvise and sys_enter
  *          of munmap (a mapping is taken out before the kernel can give its address away again)
- * maps     targets, knobs, address_spaces (read and moved on), mappings (own: live mappings with their stacks),
+ * maps     targets, knobs, address_spaces (read and moved on), mappings, latest_mapping, unmapping, granules (own),
  *          growth, thread_growth, losses
  * account  lib/account.h
  * blind    kernel memory of the process (page tables, sockets); hugetlb pages
@@ -19,10 +19,9 @@
 #include "lib/address_spaces.h"
 #include "lib/growth.h"
 #include "lib/account.h"
+#include "lib/moves.h"
 
 const char LICENSE[] SEC("license") = "Dual MIT/GPL";
-
-#define MAX_MAPPINGS 65536
 
 /* linux/mman.h, which is not there for BPF */
 #define PROT_NONE 0
@@ -33,21 +32,6 @@ const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define MADV_REMOVE 9
 #define MADV_DONTNEED_LOCKED 24
 
-struct mapping_key {
-	__u64 address;
-	__u32 pid;
-	__u32 reserved;
-};
-
-struct mapping {
-	__u64 bytes;
-	__u64 stack_id;
-	__u32 how;
-	__u32 reserved;
-};
-
-MAP(mappings, HASH, struct mapping_key, struct mapping, MAX_MAPPINGS);
-
 static __always_inline struct knobs *growth_wanted(void)
 {
 	struct knobs *turned;
@@ -56,11 +40,6 @@ static __always_inline struct knobs *growth_wanted(void)
 		return 0;
 	turned = current_knobs();
 	return turned && turned->growth ? turned : 0;
-}
-
-static __always_inline __u32 current_pid(void)
-{
-	return bpf_get_current_pid_tgid() >> 32;
 }
 
 SEC("raw_tp/rss_stat")
@@ -99,6 +78,7 @@ static __always_inline void mapped(__u64 address, __u64 bytes, __u32 how, __u64 
 	if (bpf_map_update_elem(&mappings, &key, &mapping, BPF_ANY))
 		count_loss(LOSS_MAPPINGS_FULL);
 	add_growth(key.pid, how, stack_id, bytes, 1);
+	remember_mapping(address);
 }
 
 /* Credits the release to the stack that mapped it; a piece from the middle, or of an unknown mapping, to stack 0. */
@@ -149,8 +129,10 @@ int mapped_by_mmap(struct syscall_exit_context *context)
 SEC("tracepoint/syscalls/sys_enter_munmap")
 int unmapped_by_munmap(struct syscall_enter_context *context)
 {
-	if (growth_wanted())
-		unmapped(context->arguments[0], whole_pages(context->arguments[1]));
+	if (!growth_wanted())
+		return 0;
+	announce_unmapping(context->arguments[0]);
+	unmapped(context->arguments[0], whole_pages(context->arguments[1]));
 	return 0;
 }
 
@@ -176,19 +158,22 @@ SEC("tracepoint/syscalls/sys_exit_brk")
 int moved_by_brk(struct syscall_exit_context *context)
 {
 	struct knobs *turned = growth_wanted();
-	__u64 key = (__u64)BPF_CORE_READ(current_task(), mm);
+	__u64 key = (__u64)BPF_CORE_READ(current_task(), mm), now = context->result, before, stack_id;
 	struct address_space *space;
-	__s64 bytes;
 
 	if (!turned)
 		return 0;
 	space = bpf_map_lookup_elem(&address_spaces, &key);
 	if (!space)
 		return 0;
-	bytes = context->result - (__s64)__sync_lock_test_and_set(&space->break_address, context->result);
-	if (bytes)
-		add_growth(space->pid, GROWTH_BRK, growth_stack(turned, context), bytes, 1);
-	return 0;
+	before = __sync_lock_test_and_set(&space->break_address, now);
+	if (now == before)
+		return 0;
+	stack_id = growth_stack(turned, context);
+	if (now < before)
+		return give_granules_back(space->pid, now, before, stack_id);
+	add_growth(space->pid, GROWTH_BRK, stack_id, now - before, 1);
+	return take_granules(space->pid, before, now, stack_id);
 }
 
 SEC("tracepoint/syscalls/sys_exit_madvise")

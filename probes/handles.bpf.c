@@ -498,14 +498,23 @@ static __always_inline __s32 clamped(__u32 descriptor)
 	return descriptor > 0x7fffffff ? 0x7fffffff : descriptor;
 }
 
-/* With UNSHARE it happens in a table that is not there yet: see the exit. */
+/* Whether a call works on a copy of the table, as the kernel does where somebody else uses it, too. */
+static __always_inline bool is_copied(struct files_struct *files, __u32 flags)
+{
+	return flags & CLOSE_RANGE_UNSHARE && BPF_CORE_READ(files, count.counter) > 1;
+}
+
+/* In a copy it happens in a table that is not there yet: see the exit. */
 SEC("tracepoint/syscalls/sys_enter_close_range")
 int died_by_close_range(struct syscall_enter_context *context)
 {
 	__u32 first = context->arguments[0], last = context->arguments[1], flags = context->arguments[2];
+	struct files_struct *files;
 
-	if (!handles_wanted() || first > last || flags & (CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+	if (!handles_wanted() || first > last || flags & CLOSE_RANGE_CLOEXEC)
 		return 0;
-	died(current_files(), clamped(first), clamped(last), DEATH_CLOSE_RANGE);
+	files = current_files();
+	if (!is_copied(files, flags))
+		died(files, clamped(first), clamped(last), DEATH_CLOSE_RANGE);
 	return 0;
 }

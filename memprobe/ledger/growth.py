@@ -33,6 +33,9 @@ HOW_NAMES = {
 }
 """As the report calls them; what is not here is part of the account only."""
 
+GROSS = frozenset({"arena", "pool", "large"})
+"""What is never taken back, because its end is not seen: no measure of what is left."""
+
 RESIDENT = frozenset({GrowthHow.RSS_FILE, GrowthHow.RSS_ANONYMOUS, GrowthHow.RSS_SHARED})
 """What adds up to RSS."""
 
@@ -136,13 +139,13 @@ class GrowthLedger:
                 with_stack_bytes=last.with_stack_bytes - first.with_stack_bytes,
             )
             for pid, (first, last) in self._readings.items()
-            if last is not first
+            if last is not first and pid in self._explained
         ]
 
     def sites(
         self, stacks: Mapping[int, Stack], begin_ns: int, now_ns: int, pid: int | None = None
     ) -> list[GrowthSite]:
-        """Return growth by how and stack, most first; rates since `begin_ns`."""
+        """Return growth by how and stack, most first, what is only gross last; rates since `begin_ns`."""
         rows: dict[tuple[str, tuple[Frame, ...]], Total] = {}
         for (process, stack, how), total in self._totals.items():
             if how in HOW_NAMES and pid in (None, process):
@@ -150,7 +153,7 @@ class GrowthLedger:
                 _add_up(rows.setdefault((HOW_NAMES[GrowthHow(how)], frames), Total()), total)
         seconds = (now_ns - begin_ns) / 1e9
         sites = [_site(how, frames, total, seconds) for (how, frames), total in rows.items()]
-        return sorted(sites, key=lambda site: (-site.bytes, site.how, str(site.site)))
+        return sorted(sites, key=lambda site: (site.how in GROSS, -site.bytes, site.how, str(site.site)))
 
     def _add(self, row: np.void, now_ns: int) -> None:
         pid, stack, how = int(row["pid"]), int(row["stack_id"]), int(row["how"])
@@ -166,9 +169,7 @@ class GrowthLedger:
             self._with_stack[pid] = self._with_stack.get(pid, 0) + (grown - freed) * (stack != 0)
 
     def _read(self, pid: int, time_ns: int, rss_bytes: int) -> None:
-        if pid not in self._explained:
-            return
-        now = _Reading(time_ns, rss_bytes, self._explained[pid], self._with_stack[pid])
+        now = _Reading(time_ns, rss_bytes, self._explained.get(pid, 0), self._with_stack.get(pid, 0))
         first, _ = self._readings.get(pid, (now, now))
         self._readings[pid] = (first, now)
 
