@@ -1,0 +1,149 @@
+"""Truth from inside: what the ledger holds to be open, and born by whom, against what the target knows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel_source.folded import Folded, folded
+from memprobe.abi import BirthHow, ProcessHow
+from memprobe.ledger.entries import Mark
+from memprobe.sources.kernel import KernelOptions, Settings
+from memprobe.vocab.rows import Rows
+from pythons import Interpreter, own
+from target.looking import needs_root
+
+pytestmark = [pytest.mark.usefixtures("bpf"), needs_root]
+
+ALL_BIRTHS = 100_000
+IN_PASSING = 12_000
+"""Under the interpreters that the tests do not run under themselves, unless MEMPROBE_EXHAUSTIVE is set."""
+
+ROUNDS = 4
+EVERY_STACK = KernelOptions(tree=True, ring_bytes=16 << 20, settings=Settings(stacks_per_window=0))
+
+Birth = tuple[str, tuple[tuple[str, str, int], ...]]
+"""How, and from which frames."""
+
+
+def births_of(interpreter: Interpreter) -> int:
+    everything = os.environ.get("MEMPROBE_EXHAUSTIVE") or interpreter.name == own().name
+    return ALL_BIRTHS if everything else IN_PASSING
+
+
+def as_birth(row: list[Any]) -> Birth:
+    how, frames = row
+    return how, tuple((function, file, line) for function, file, line in frames)
+
+
+def told(run: Folded) -> dict[int, list[tuple[int, Birth]]]:
+    """What the source says of the births of each thread, in order."""
+    births = run.found.table("births")
+    stacks = {
+        number: tuple((one.function, one.file, one.line) for one in stack.frames)
+        for number, stack in run.found.stacks.items()
+    }
+    found: dict[int, list[tuple[int, Birth]]] = {}
+    columns = ("tid", "descriptor", "how", "stack_id")
+    for tid, descriptor, how, stack in zip(*(births[name].tolist() for name in columns), strict=True):
+        frames = stacks.get(stack, ())
+        if not frames or frames[0][0] != "truth":  # which lists /proc/self/fd
+            found.setdefault(tid, []).append((descriptor, (BirthHow(how).name, frames)))
+    return found
+
+
+def logged(said: dict[str, Any]) -> dict[int, list[tuple[int, Birth]]]:
+    """What the target says of the births of each of its threads."""
+    stacks = [as_birth(row) for row in said["stacks"]]
+    return {
+        int(tid): [(descriptor, stacks[number]) for descriptor, number in log]
+        for tid, log in said["log"].items()
+    }
+
+
+def without_stack(run: Folded) -> set[int]:
+    """The processes in which a birth has no stack."""
+    births = run.found.table("births")
+    return set(births[births["stack_id"] == 0]["pid"].tolist())
+
+
+def new_programs(run: Folded) -> set[int]:
+    """The processes that have called exec."""
+    rows = run.found.table("processes")
+    return set(rows[rows["how"] == ProcessHow.EXEC]["pid"].tolist())
+
+
+def first_difference(expected: list[Any], found: list[Any]) -> str:
+    for at, (one, other) in enumerate(zip(expected, found, strict=False)):
+        if one != other:
+            return f"birth {at}: {one} is told as {other}"
+    return f"{len(expected)} births are told as {len(found)}"
+
+
+def compare_open(run: Folded, said: dict[str, Any]) -> Iterable[str]:
+    """Differences between the ledger and /proc/self/fd at one checkpoint."""
+    rows = run.open(said["pid"])
+    open_now = set(rows["descriptor"].tolist())
+    if open_now != set(said["open"]):
+        extra, missing = sorted(open_now - set(said["open"])), sorted(set(said["open"]) - open_now)
+        yield f"{said['kind']}: not open {extra[:9]}, not known {missing[:9]}"
+    if (rows["marks"] & Mark.MISSED).any():
+        found = rows[rows["marks"] & Mark.MISSED != 0]["descriptor"]
+        yield f"{said['kind']}: found by reconciliation {found[:9]}"
+
+
+def compare_holders(run: Folded, rows: Rows, said: dict[str, Any], stacks: list[Birth]) -> Iterable[str]:
+    """Differences between the stacks of what is open and the target's memory of who opened it."""
+    for row in rows:
+        number = said["holds"].get(str(int(row["descriptor"])))
+        if number is None:
+            continue
+        frames = run.found.stacks[int(row["stack_id"])].frames
+        found = (BirthHow(int(row["how"])).name, tuple((one.function, one.file, one.line) for one in frames))
+        if found != stacks[number]:
+            yield f"{said['kind']}: {int(row['descriptor'])} was born by {stacks[number]}, told as {found}"
+
+
+@needs_root
+def test_the_ledger_is_what_the_target_knows_of_itself(interpreter: Interpreter, targets: Path) -> None:
+    births, checkpoints = births_of(interpreter), []
+    wrong: list[str] = []
+    logs: dict[int, list[tuple[int, Birth]]] = {}
+    arguments = (str(births), "7", str(ROUNDS))
+    flags = ("-W", "ignore")
+    with (
+        interpreter.spawn(targets / "every_birth.py", *arguments, flags=flags) as target,
+        folded(target, EVERY_STACK) as run,
+    ):
+        target.send("go")
+        said: dict[str, Any] = {"kind": ""}
+        while said["kind"] != "end":
+            said = json.loads(run.expect())
+            wrong += compare_open(run, said)
+            checkpoints.append((said, run.open(said["pid"])))
+            logs |= logged(said) if "log" in said else {}
+            target.send("go")
+        stacks = [as_birth(row) for row in said["stacks"]]
+        for one, rows in checkpoints:
+            known = stacks if one["pid"] == target.pid else [as_birth(row) for row in one.get("stacks", ())]
+            wrong += compare_holders(run, rows, one, known)
+        found = told(run)
+        wrong += [
+            f"thread {tid}: {first_difference(log, found.get(tid, []))}"
+            for tid, log in logs.items()
+            if log != found.get(tid, [])
+        ]
+        evidence = run.ledger.handles.evidence
+        assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong[:8])
+        # After exec no stack can be taken until the new Python has been found.
+        assert set(run.found.losses) <= {"stack_layout_missing"}
+        assert without_stack(run) <= new_programs(run)
+        assert evidence.repaired == 0
+        assert evidence.compared > ROUNDS * 8
+        assert len(checkpoints) == 2 + ROUNDS * 8
+        assert sum(map(len, logs.values())) >= births
