@@ -41,27 +41,31 @@ def as_birth(row: list[Any]) -> Birth:
     return how, tuple((function, file, line) for function, file, line in frames)
 
 
-def told(run: Folded) -> dict[int, list[tuple[int, Birth]]]:
-    """What the source says of the births of each thread, in order."""
+Logs = dict[tuple[int, int], list[tuple[int, Birth]]]
+"""By process and thread (numbers of threads come back): each birth, in order."""
+
+
+def told(run: Folded) -> Logs:
+    """What the source says of the births of each thread."""
     births = run.found.table("births")
     stacks = {
         number: tuple((one.function, one.file, one.line) for one in stack.frames)
         for number, stack in run.found.stacks.items()
     }
-    found: dict[int, list[tuple[int, Birth]]] = {}
-    columns = ("tid", "descriptor", "how", "stack_id")
-    for tid, descriptor, how, stack in zip(*(births[name].tolist() for name in columns), strict=True):
+    found: Logs = {}
+    columns = ("pid", "tid", "descriptor", "how", "stack_id")
+    for pid, tid, descriptor, how, stack in zip(*(births[name].tolist() for name in columns), strict=True):
         frames = stacks.get(stack, ())
         if not frames or frames[0][0] != "truth":  # which lists /proc/self/fd
-            found.setdefault(tid, []).append((descriptor, (BirthHow(how).name, frames)))
+            found.setdefault((pid, tid), []).append((descriptor, (BirthHow(how).name, frames)))
     return found
 
 
-def logged(said: dict[str, Any]) -> dict[int, list[tuple[int, Birth]]]:
+def logged(said: dict[str, Any]) -> Logs:
     """What the target says of the births of each of its threads."""
     stacks = [as_birth(row) for row in said["stacks"]]
     return {
-        int(tid): [(descriptor, stacks[number]) for descriptor, number in log]
+        (said["pid"], int(tid)): [(descriptor, stacks[number]) for descriptor, number in log]
         for tid, log in said["log"].items()
     }
 
@@ -113,7 +117,7 @@ def compare_holders(run: Folded, rows: Rows, said: dict[str, Any], stacks: list[
 def test_the_ledger_is_what_the_target_knows_of_itself(interpreter: Interpreter, targets: Path) -> None:
     births, checkpoints = births_of(interpreter), []
     wrong: list[str] = []
-    logs: dict[int, list[tuple[int, Birth]]] = {}
+    logs: Logs = {}
     arguments = (str(births), "7", str(ROUNDS))
     flags = ("-W", "ignore")
     with (
@@ -134,9 +138,9 @@ def test_the_ledger_is_what_the_target_knows_of_itself(interpreter: Interpreter,
             wrong += compare_holders(run, rows, one, known)
         found = told(run)
         wrong += [
-            f"thread {tid}: {first_difference(log, found.get(tid, []))}"
-            for tid, log in logs.items()
-            if log != found.get(tid, [])
+            f"thread {thread}: {first_difference(log, found.get(thread, []))}"
+            for thread, log in logs.items()
+            if log != found.get(thread, [])
         ]
         evidence = run.ledger.handles.evidence
         assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong[:8])
