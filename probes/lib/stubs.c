@@ -6,7 +6,10 @@
 #include <stdlib.h>
 
 bool stub_has_newer_helpers = true;
+bool stub_before_6_2;
 struct task_struct *stub_task;
+struct pt_regs *stub_registers;
+__u64 stub_cookie;
 __u64 stub_pid_tgid;
 __u64 stub_time_ns;
 __u64 stub_native[MAX_NATIVE_FRAMES];
@@ -151,7 +154,10 @@ void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags)
 
 void bpf_ringbuf_submit(void *record, __u64 flags)
 {
-	stub_records = realloc(stub_records, (stub_record_count + 1) * sizeof(*stub_records));
+	bool full = !(stub_record_count & (stub_record_count - 1));	/* room for a power of two */
+
+	if (full)
+		stub_records = realloc(stub_records, (stub_record_count ? 2 * stub_record_count : 1) * sizeof(*stub_records));
 	if (!stub_records)
 		abort();
 	stub_records[stub_record_count++] = record;
@@ -216,10 +222,56 @@ long bpf_get_stack(void *context, void *buffer, __u32 size, __u64 flags)
 	return bytes;
 }
 
-long bpf_loop(__u32 count, long (*step)(__u32, void *), void *context, __u64 flags)
+long bpf_loop(__u32 count, void *step_, void *context, __u64 flags)
 {
+	long (*step)(__u32, void *) = step_;
+
 	for (__u32 index = 0; index < count; index++)
 		if (step(index, context))
 			return index + 1;
 	return count;
+}
+
+/* Byte by byte, as a string may end right before a page that is not there. */
+long bpf_probe_read_user_str(void *destination, __u32 size, const void *address)
+{
+	char *text = destination;
+
+	for (__u32 index = 0; index < size; index++) {
+		if (bpf_probe_read_user(text + index, 1, (const char *)address + index))
+			return -14;
+		if (!text[index])
+			return index + 1;
+	}
+	if (size)
+		text[size - 1] = 0;
+	return size;
+}
+
+struct pt_regs *bpf_task_pt_regs(struct task_struct *task)
+{
+	return stub_registers;
+}
+
+struct task_struct *bpf_get_current_task_btf(void)
+{
+	return stub_task;
+}
+
+__u64 bpf_get_attach_cookie(void *context)
+{
+	return stub_cookie;
+}
+
+long bpf_seq_write(struct seq_file *file, const void *data, __u32 size)
+{
+	return bpf_ringbuf_output(NULL, (void *)data, size, 0);
+}
+
+void *bpf_map_lookup_percpu_elem(void *map, const void *key, __u32 cpu)
+{
+	__u64 base;
+
+	memcpy(&base, map, sizeof(base));
+	return (void *)(base + STUB_PROCESSOR_OFFSET + 4 * cpu);
 }

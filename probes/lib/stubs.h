@@ -3,7 +3,7 @@
  *
  * Included by bpf.h with -DMEMPROBE_USER. User memory is read through `stub_read_user`, which a test sets (to made-up
  * memory, or to another process's); the current task is `stub_task`; what was submitted to a ring is kept in
- * `stub_records`. Not thread-safe.
+ * `stub_records`, rows of an iterator too. Not thread-safe.
  */
 #ifndef MEMPROBE_STUBS_H
 #define MEMPROBE_STUBS_H
@@ -54,8 +54,24 @@ extern bool stub_has_newer_helpers;
 #define BPF_RB_FORCE_WAKEUP 2
 #define BPF_RB_AVAIL_DATA 0
 
+/* What CO-RE settles on load. Whether the kernel is one from before 6.2, or from before 5.15, is for a test to say. */
+extern bool stub_before_6_2;
+#define bpf_core_type_exists(type) (stub_before_6_2)
+#define bpf_core_enum_value_exists(type, value) (stub_has_newer_helpers)
+#define bpf_core_type_size(type) sizeof(type)
+#define bpf_core_field_offset(type, field) offsetof(type, field)
+#define barrier_var(variable) ((void)(variable))
+
+struct bpf_raw_tracepoint_args {
+	__u64 args[4];
+};
+
+struct seq_file;
+struct pt_regs;
 struct task_struct;
 extern struct task_struct *stub_task;
+extern struct pt_regs *stub_registers;	/* of the system call that ends now */
+extern __u64 stub_cookie;
 extern __u64 stub_pid_tgid;
 extern __u64 stub_time_ns;
 extern __u64 stub_native[MAX_NATIVE_FRAMES];
@@ -83,6 +99,18 @@ __u64 bpf_get_current_pid_tgid(void);
 __u64 bpf_get_current_task(void);
 __u64 bpf_ktime_get_ns(void);
 long bpf_get_stack(void *context, void *buffer, __u32 size, __u64 flags);
-long bpf_loop(__u32 count, long (*step)(__u32, void *), void *context, __u64 flags);
+long bpf_loop(__u32 count, void *step, void *context, __u64 flags);
+long bpf_probe_read_user_str(void *destination, __u32 size, const void *address);
+struct pt_regs *bpf_task_pt_regs(struct task_struct *task);
+struct task_struct *bpf_get_current_task_btf(void);
+__u64 bpf_get_attach_cookie(void *context);
+long bpf_seq_write(struct seq_file *file, const void *data, __u32 size);
+
+/*
+ * Where CPU `cpu` keeps its copy, such that STUB_PROCESSOR_OFFSET + 4 * cpu is its distance from what the map's first word
+ * says: a counter of a test lies at that distance from where it claims to be.
+ */
+#define STUB_PROCESSOR_OFFSET 8
+void *bpf_map_lookup_percpu_elem(void *map, const void *key, __u32 cpu);
 
 #endif
