@@ -170,10 +170,13 @@ int moved_by_brk(struct syscall_exit_context *context)
 	if (now == before)
 		return 0;
 	stack_id = growth_stack(turned, context);
-	if (now < before)
-		return give_granules_back(space->pid, now, before, stack_id);
+	if (now < before) {
+		give_granules_back(space->pid, now, before, stack_id);
+		return 0;
+	}
 	add_growth(space->pid, GROWTH_BRK, stack_id, now - before, 1);
-	return take_granules(space->pid, before, now, stack_id);
+	take_granules(space->pid, before, now, stack_id);
+	return 0;
 }
 
 SEC("tracepoint/syscalls/sys_exit_madvise")

@@ -61,8 +61,8 @@ static __always_inline void remember_mapping(__u64 address)
 	bpf_map_update_elem(&latest_mapping, &tid, &address, BPF_ANY);
 }
 
-/* This stack has grown. */
-static __always_inline void filled(__u64 stack_id)
+/* This stack has grown. A global function: the verifier looks at it once, not on every path to it. */
+__noinline int filled(__u64 stack_id)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	__u64 *address = bpf_map_lookup_elem(&latest_mapping, &tid);
@@ -70,6 +70,7 @@ static __always_inline void filled(__u64 stack_id)
 
 	if (mapping && !mapping->filled_by)
 		mapping->filled_by = stack_id;
+	return 0;
 }
 
 static __always_inline void announce_unmapping(__u64 address)

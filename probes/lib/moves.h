@@ -27,21 +27,21 @@ static __always_inline __s64 settle_burst(struct address_space *space, struct me
 	return own;
 }
 
-static __always_inline __u64 filling_stack(struct knobs *turned, void *context)
+/* The stack to credit: of what goes, the one that had it; else the one that runs. The walk stands here
+ * once, as it is most of the program. */
+static __always_inline __u64 moving_stack(struct address_space *space, struct knobs *turned, __s64 bytes, void *context)
 {
-	__u64 stack_id = growth_stack(turned, context);
+	__u64 stack_id = 0;
 
-	filled(stack_id);
+	if (bytes < 0 && turned->growth_stacks)
+		stack_id = owner_of_unmapped();
+	if (bytes < 0 && turned->growth_stacks && !stack_id)
+		stack_id = owner_above_break(space->pid, space->break_address);
+	if (!stack_id)
+		stack_id = growth_stack(turned, context);
+	if (bytes > 0)
+		filled(stack_id);
 	return stack_id;
-}
-
-static __always_inline __u64 releasing_stack(struct address_space *space, struct knobs *turned, void *context)
-{
-	__u64 owner = turned->growth_stacks ? owner_of_unmapped() : 0;
-
-	if (!owner && turned->growth_stacks)
-		owner = owner_above_break(space);
-	return owner ? owner : growth_stack(turned, context);
 }
 
 static __always_inline bool runs_in(struct mm_struct *mm)
@@ -79,7 +79,7 @@ static __always_inline void account_memory(struct address_space *space, struct m
 	if (pause_ns >= turned->growth_gap_ns && events > 1)
 		bytes = settle_burst(space, account, kind, bytes);
 	if (runs_in(mm))
-		stack_id = bytes < 0 ? releasing_stack(space, turned, context) : filling_stack(turned, context);
+		stack_id = moving_stack(space, turned, bytes, context);
 	account->stack_id = stack_id;
 	add_growth(space->pid, GROWTH_RSS_FILE + kind, stack_id, bytes, events);
 }

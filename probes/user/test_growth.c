@@ -27,7 +27,7 @@ static void begin(void)
 		memory.rss_stat[kind].counters = (__s32 *)((__u8 *)&counted[kind] - STUB_PROCESSOR_OFFSET);
 	memory.brk = 0x10000000;
 	task.mm = leader.mm = &memory;
-	stub_has_newer_helpers = true;
+	stub_has_newer_helpers = true;	/* the pages of processors need it */
 	turn((struct knobs){.growth = 1, .growth_stacks = 1, .growth_pages = 1, .growth_gap_ns = 1});
 	enter_space(PID, &memory);
 	running_stack = 1;
@@ -232,6 +232,13 @@ static void test_a_large_trim_ends(void)
 	running_stack = 2;
 	set_break(0x10000000, 0);
 	CHECK(net_of_all(GROWTH_BRK) == 0 && net(1, GROWTH_BRK) > 0);
+	begin();
+	stub_has_newer_helpers = false;	/* no bpf_loop, and the registers at the top of the kernel stack */
+	task.stack = (__u8 *)(&registers + 1) - 16384;
+	set_break(0x10000000 + (1 << 21), 0);
+	running_stack = 2;
+	set_break(0x10000000, 0);
+	CHECK(net(1, GROWTH_BRK) == 0 && net(2, GROWTH_BRK) == 0);
 }
 
 static void test_advice(void)
