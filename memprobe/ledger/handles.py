@@ -14,7 +14,10 @@ from memprobe.ledger.reconciling import ALL, Shown, UnderWay
 from memprobe.ledger.state import GRACE_NS, Evidence, State
 from memprobe.ledger.texts import Numbers, Texts
 from memprobe.vocab.batch import Batch, Handles
+from memprobe.vocab.kinds import SocketState
 from memprobe.vocab.rows import Rows
+
+_STATES = {state.value: state.name for state in SocketState if state is not SocketState.NONE}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +31,10 @@ class OpenHandles:
     """What they point to; holds until the next batch is folded."""
 
     def text(self, row: int) -> str:
-        """What one of them points to: path or peer, as far as it is known."""
-        return self.texts.get(int(self.rows["text"][row]), int(self.rows["text_bytes"][row]))
+        """What one of them points to: path, or peer and state of a socket, as far as it is known."""
+        text = self.texts.get(int(self.rows["text"][row]), int(self.rows["text_bytes"][row]))
+        state = _STATES.get(int(self.rows["state"][row]), "")
+        return f"{text} {state}" if text and state else text
 
 
 class HandleLedger:

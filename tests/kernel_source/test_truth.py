@@ -56,7 +56,8 @@ def told(run: Folded) -> Logs:
     columns = ("pid", "tid", "descriptor", "how", "stack_id")
     for pid, tid, descriptor, how, stack in zip(*(births[name].tolist() for name in columns), strict=True):
         frames = stacks.get(stack, ())
-        if not frames or frames[0][0] != "truth":  # which lists /proc/self/fd
+        # A list of /proc/self/fd; the loader, when the first thread ends and libc wants its unwinder.
+        if not frames or frames[0][0] not in ("truth", "<no Python code>"):
             found.setdefault((pid, tid), []).append((descriptor, (BirthHow(how).name, frames)))
     return found
 
@@ -85,8 +86,10 @@ def new_programs(run: Folded) -> set[int]:
 def first_difference(expected: list[Any], found: list[Any]) -> str:
     for at, (one, other) in enumerate(zip(expected, found, strict=False)):
         if one != other:
-            return f"birth {at}: {one} is told as {other}"
-    return f"{len(expected)} births are told as {len(found)}"
+            return f"birth {at} of {len(expected)} ({len(found)} told): {one} is told as {other}"
+    return (
+        f"{len(expected)} births are told as {len(found)}: {(found if found else expected)[-1]} is the last"
+    )
 
 
 def compare_open(run: Folded, said: dict[str, Any]) -> Iterable[str]:
