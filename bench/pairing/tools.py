@@ -21,19 +21,12 @@ from pairing.process import Running
 PATIENCE_S = 60.0
 
 
-class ToolFailed(Exception):
-    """A tool did not live through its block, which is then worth nothing."""
-
-
 class Tool(ABC):
     """One row of the table. It is attached and detached many times."""
 
     name: str
     settle_s = 1.0
     """What is not measured after attaching: the tool starts up."""
-
-    pairs_share = 1.0
-    """Of the pairs asked for: what costs tens of percents is known after few."""
 
     def missing(self) -> str:
         """What is not there, and how to get it; empty if it can run."""
@@ -68,7 +61,6 @@ class Tracemalloc(Tool):
     """The module of the standard library, started by the workload itself."""
 
     name = "tracemalloc"
-    pairs_share = 1 / 3
 
     def attach(self, target: Running) -> None:
         """One frame per allocation, its default."""
@@ -85,7 +77,6 @@ class Memray(Tool):
 
     name: str
     options: tuple[str, ...] = ()
-    pairs_share = 1 / 3
 
     def missing(self) -> str:
         """The package, and a debugger below 3.14."""
@@ -109,7 +100,7 @@ class Memray(Tool):
         command = [sys.executable, "-m", "memray", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         if done.returncode:
-            raise ToolFailed(f"{' '.join(command)}: {done.stderr or done.stdout}")
+            raise SystemExit(f"{' '.join(command)}: {done.stderr or done.stdout}")
 
 
 class Program(Tool):
@@ -122,15 +113,15 @@ class Program(Tool):
     def command(self, pid: int) -> list[str]:
         """The command line."""
 
+    def environment(self) -> dict[str, str]:
+        """Its environment."""
+        return dict(os.environ)
+
     def attach(self, target: Running) -> None:
         """Start it; `settle_s` later it observes."""
         quiet = subprocess.DEVNULL
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  read when the process has ended
         self._process = subprocess.Popen(
-            self.command(target.pid),
-            stdin=quiet,
-            stdout=quiet,
-            stderr=self._complaints,
+            self.command(target.pid), stdin=quiet, stdout=quiet, stderr=quiet, env=self.environment()
         )
 
     def detach(self, target: Running) -> None:
@@ -138,14 +129,9 @@ class Program(Tool):
         process, self._process = self._process, None
         assert process is not None
         if process.poll() is not None:
-            raise ToolFailed(f"ended by itself with code {process.returncode}: {self._last_complaint()}")
+            raise SystemExit(f"{self.name} ended by itself with code {process.returncode}: {process.args!r}")
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE_S)
-
-    def _last_complaint(self) -> str:
-        self._complaints.seek(0)
-        lines = self._complaints.read().decode("utf-8", "replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")
 
     def cpu_s(self) -> float | None:
         """User and system time, with its children."""
@@ -183,7 +169,6 @@ class Memleak(Program):
     """`memleak-bpfcc` of Debian's bpfcc-tools, with its defaults."""
 
     name = "bcc memleak"
-    pairs_share = 1 / 3
     settle_s = 10.0
     """It compiles its program first."""
 
@@ -196,22 +181,34 @@ class Memleak(Program):
         return "run as root" if os.geteuid() else ""
 
     def command(self, pid: int) -> list[str]:
-        """A report every 5 s, where bcc finds headers and tracefs without a change to this machine."""
-        build = str(_kernel_headers())
-        return ["unshare", "--mount", "sh", "-euc", _PRIVATE_PLACES, build, _common(build), str(pid)]
+        """A report every 5 s."""
+        return [*in_furnished_namespace(_kernel_headers()), "memleak-bpfcc", "-p", str(pid), "5"]
 
 
-_PRIVATE_PLACES = """
-own=/lib/modules/$(uname -r)
-if [ ! -e "$own/build" ]; then
+# bcc wants the headers under the name of the running kernel (BCC_KERNEL_SOURCE alone does not do), and tracefs.
+# Debian has its headers in two folders: `build` with the configuration, `source` with what all flavours share.
+_FURNISH = """
+set -e
+folder=/lib/modules/$(uname -r)
+if [ ! -e "$folder/build" ]; then
     mount -t tmpfs none /lib/modules
-    mkdir "$own"
-    ln -s "$0" "$own/build"
-    ln -s "$1" "$own/source"
+    mkdir "$folder"
+    ln -s "$0" "$folder/build"
+    ln -s "$1" "$folder/source"
 fi
-[ -e /sys/kernel/tracing/uprobe_events ] || mount -t tracefs none /sys/kernel/tracing
-exec memleak-bpfcc -p "$2" 5
+shift
+[ -e /sys/kernel/tracing/events ] || mount -t tracefs none /sys/kernel/tracing
+[ -e /sys/kernel/debug/tracing ] || mount -t debugfs none /sys/kernel/debug
+exec "$@"
 """
+
+
+def in_furnished_namespace(headers: Path | None) -> list[str]:
+    """What a command begins with to run where bcc finds all it needs; the machine stays as it is."""
+    if headers is None:
+        return []
+    common = headers.with_name(f"{headers.name.removesuffix('-amd64')}-common")
+    return ["unshare", "--mount", "sh", "-c", _FURNISH, str(headers), str(common)]
 
 
 def _kernel_headers() -> Path | None:
@@ -219,11 +216,6 @@ def _kernel_headers() -> Path | None:
     own = Path("/lib/modules", platform.release(), "build")
     found = sorted(Path("/usr/src").glob("linux-headers-*-amd64"))
     return own if own.exists() else found[-1] if found else None
-
-
-def _common(build: str) -> str:
-    """Where Debian keeps what the flavours of a kernel share."""
-    return build.removesuffix("amd64") + "common" if build.endswith("-amd64") else build
 
 
 def tools() -> list[Tool]:
