@@ -19,6 +19,8 @@
  * minimum  5.8 (ring buffer); on 5.15+ the registers come from bpf_task_pt_regs
  * cost     0.5 us per birth without its stack, 0.4 us per death, 0.1 us for another process in the same call, to which come the
  *          tracepoints themselves (0.25 us each); see README.md
+ * length   one file: the ways of being born share the choice of stacks, the scratch records and the table of system calls,
+ *          and an object for each would have the verifier go over that part again
  */
 #include <asm/unistd.h>
 #include "lib/targets.h"

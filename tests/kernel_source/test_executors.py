@@ -41,5 +41,5 @@ def test_the_worker_says_what_it_ran(interpreter: Interpreter, targets: Path, wa
 
 
 def way_down(frames: tuple[Frame, ...]) -> int:
-    """Where the frames of the submitted function end: to_thread calls it through a context in Python, or in C."""
+    """Where the frames of the submitted function end."""
     return next(index for index, frame in enumerate(frames) if "executing.py" not in frame.file)

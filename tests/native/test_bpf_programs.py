@@ -1,16 +1,12 @@
-"""The parts of the extension that a run of several BPF objects needs: shared maps, hooks, rings, helpers."""
+"""Programs of several objects: attached, detached, hit; and what holds them."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import select
-import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,267 +26,10 @@ from memprobe.native.bpf import (
 )
 from memprobe.sources.kernel.table import programs
 from memprobe.sources.kernel.tracepoints import read_numbers
+from native.loading import ONLY, SHAPES, follow, made_knobs, numbers
 from native.uninstrumented import uninstrumented
 
 pytestmark = pytest.mark.usefixtures("bpf")
-
-SHAPES = {
-    abi.RecordKind.BIRTH.value: (64, 60),
-    abi.RecordKind.DEATH.value: (48, 0),
-}
-ONLY = struct.pack("=I", 0)
-
-
-@pytest.fixture(scope="module")
-def loaded() -> Iterator[dict[str, BpfObject]]:
-    """Two objects that share maps, with births and deaths wanted of nobody."""
-    first = BpfObject(object_path("processes"), name="processes")
-    first.resize_map("events", 1 << 16)
-    first.load()
-    second = BpfObject(object_path("handles"), name="handles")
-    second.share_maps(first)
-    second.load()
-    first.write_map("knobs", ONLY, _knobs())
-    with first, second:
-        yield {"processes": first, "handles": second}
-
-
-def _knobs() -> bytes:
-    row = np.zeros(1, abi.KNOBS)
-    row["handles"] = 1
-    return row.tobytes()
-
-
-def follow(loaded: dict[str, BpfObject], pid: int) -> None:
-    loaded["processes"].write_map("targets", struct.pack("=I", pid), bytes(abi.TARGET.itemsize))
-
-
-def numbers(*points: str) -> list[int]:
-    found = read_numbers(f"syscalls/{point}" for point in points)
-    return list(found.values())
-
-
-@pytest.fixture
-def duplicating(loaded: dict[str, BpfObject]) -> Iterator[Holder]:
-    """A followed process, with the programs for dup and close attached."""
-    with Holder() as holder:
-        follow(loaded, holder.pid)
-        dup, close = numbers("sys_exit_dup", "sys_enter_close")
-        handles = loaded["handles"]
-        attached = [
-            (handles, handles.attach_tracepoint("born", dup)),
-            (handles, handles.attach_tracepoint("died_by_close", close)),
-        ]
-        yield holder
-        detach_aside(attached)
-
-
-class TestRing:
-    """The reader of the ring buffer."""
-
-    def test_records_come_sorted_by_kind(self, loaded: dict[str, BpfObject], duplicating: Holder) -> None:
-        ring = Ring(loaded["processes"], "events", SHAPES)
-        duplicating.tell("dup 100")
-        parcels = ring.drain()
-        ring.close()
-        births = np.frombuffer(parcels[2][0], "<u4").reshape(-1, 16)
-        assert len(births) == 100
-        assert set(births[:, 4].tolist()) == {duplicating.pid}
-        assert np.frombuffer(parcels[2][1], "<u8").tolist() == [0] * 101
-        assert parcels[2][2] == b""
-        assert len(parcels[3][0]) == 100 * 48
-        assert ring.strange == ring.unwanted == 0
-
-    def test_what_is_drained_is_gone(self, loaded: dict[str, BpfObject], duplicating: Holder) -> None:
-        ring = Ring(loaded["processes"], "events", SHAPES)
-        duplicating.tell("dup 5")
-        assert ring.waiting_bytes == 5 * (8 + 64) + 5 * (8 + 48)
-        assert set(ring.drain()) == {2, 3}
-        assert ring.waiting_bytes == 0
-        assert ring.drain() == {}
-
-    def test_kinds_that_nobody_wants_are_counted(
-        self, loaded: dict[str, BpfObject], duplicating: Holder
-    ) -> None:
-        ring = Ring(loaded["processes"], "events", {2: (64, 60)})
-        duplicating.tell("dup 7")
-        assert set(ring.drain()) == {2}
-        assert ring.unwanted == 7
-
-    def test_records_that_are_too_short_are_counted(
-        self, loaded: dict[str, BpfObject], duplicating: Holder
-    ) -> None:
-        ring = Ring(loaded["processes"], "events", {2: (64, 60), 3: (1000, 0)})
-        duplicating.tell("dup 7")
-        assert set(ring.drain()) == {2}
-        assert ring.strange == 7
-
-    def test_a_tail_that_claims_more_than_there_is(
-        self, loaded: dict[str, BpfObject], duplicating: Holder
-    ) -> None:
-        # The bytes 24 to 27 of a death are part of an address of the kernel: no length.
-        ring = Ring(loaded["processes"], "events", {3: (48, 28)})
-        duplicating.tell("dup 7")
-        assert ring.drain() == {}
-        assert ring.strange == 7
-
-    def test_a_full_ring_loses_the_new_and_says_so(
-        self, loaded: dict[str, BpfObject], duplicating: Holder
-    ) -> None:
-        ring = Ring(loaded["processes"], "events", SHAPES)
-        before = losses(loaded)
-        duplicating.tell("dup 1000")
-        parcels = ring.drain()
-        births, deaths = len(parcels[2][0]) // 64, len(parcels[3][0]) // 48
-        lost = losses(loaded) - before
-        assert births + lost[abi.LOSSES[6].id] == 1000
-        assert deaths + lost[abi.LOSSES[7].id] == 1000
-        assert lost.sum() > 0
-        duplicating.tell("dup 3")
-        assert len(ring.drain()[2][0]) == 3 * 64
-
-    def test_it_wraps_around(self, loaded: dict[str, BpfObject], duplicating: Holder) -> None:
-        ring = Ring(loaded["processes"], "events", SHAPES)
-        for _ in range(20):
-            duplicating.tell("dup 300")
-            parcels = ring.drain()
-            assert len(parcels[2][0]) == 300 * 64
-            assert len(parcels[3][0]) == 300 * 48
-
-    def test_its_descriptor(self, loaded: dict[str, BpfObject], duplicating: Holder) -> None:
-        ring = Ring(loaded["processes"], "events", SHAPES)
-        ring.drain()
-        assert select.select([ring], [], [], 0)[0] == []
-        assert os.get_inheritable(ring.fileno()) is False
-        duplicating.tell("dup 1")
-        assert select.select([ring], [], [], 0)[0] == [ring]
-        ring.drain()
-
-    def test_what_is_wrong(self, loaded: dict[str, BpfObject]) -> None:
-        first = loaded["processes"]
-        with pytest.raises(BpfError):
-            Ring(first, "targets", SHAPES)
-        with pytest.raises(KeyError):
-            Ring(first, "nothing", SHAPES)
-        for shapes in ({99: (64, 0)}, {1: (4, 0)}, {1: (64, 61)}, {1: (1 << 20, 0)}):
-            with pytest.raises(ValueError, match="heads"):
-                Ring(first, "events", shapes)
-        with pytest.raises(TypeError):
-            Ring(object(), "events", SHAPES)  # type: ignore[arg-type]
-        ring = Ring(first, "events", SHAPES)
-        ring.close()
-        ring.close()
-        for use in (ring.drain, ring.fileno, lambda: ring.waiting_bytes):
-            with pytest.raises(ValueError, match="closed"):
-                use()
-        with pytest.raises(ValueError, match="closed"):
-            Ring.__new__(Ring).drain()
-
-
-def losses(loaded: dict[str, BpfObject]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
-    found = [loaded["processes"].read_map("losses", struct.pack("=I", loss.id)) for loss in abi.LOSSES]
-    return np.array([np.frombuffer(one or b"", "<u8").sum() for one in found])
-
-
-class TestMaps:
-    """Reading and writing."""
-
-    def test_written_values_are_read_by_all_who_share(self, loaded: dict[str, BpfObject]) -> None:
-        key, value = struct.pack("=I", 12345), bytes(range(abi.TARGET.itemsize))
-        loaded["processes"].write_map("targets", key, value)
-        assert loaded["handles"].read_map("targets", key) == value
-        assert loaded["handles"].delete_from_map("targets", key)
-        assert not loaded["processes"].delete_from_map("targets", key)
-        assert loaded["processes"].read_map("targets", key) is None
-
-    @pytest.mark.parametrize("room", [1, 50, 100, 128, 5000])
-    def test_drain_gives_all_that_there_is_room_for(self, loaded: dict[str, BpfObject], room: int) -> None:
-        first = loaded["processes"]
-        pairs = {struct.pack("=QI4x", at, 1): struct.pack("=Q", at * 3) for at in range(1, 101)}
-        for key, value in pairs.items():
-            first.write_map("thread_states", key, value)
-        keys, values = bytearray(16 * room), bytearray(8 * room)
-        count = first.drain_map("thread_states", keys, values)
-        for key in pairs:
-            first.delete_from_map("thread_states", key)
-        assert count <= min(room, 100)
-        assert count == 100 or room < 128
-        found = {
-            bytes(keys[16 * at : 16 * at + 16]): bytes(values[8 * at : 8 * at + 8]) for at in range(count)
-        }
-        assert len(found) == count
-        assert found.items() <= pairs.items()
-
-    def test_drain_of_an_array_and_of_per_cpu_values(self, loaded: dict[str, BpfObject]) -> None:
-        keys, values = bytearray(4 * 100), bytearray(8 * 100 * 512)
-        count = loaded["processes"].drain_map("losses", keys, values)
-        assert count == len(abi.LOSSES)
-        assert np.frombuffer(keys, "<u4")[:count].tolist() == list(range(count))
-
-    def test_drain_of_a_map_without_keys(self, loaded: dict[str, BpfObject]) -> None:
-        with pytest.raises(ValueError, match="no keys"):
-            loaded["processes"].drain_map("events", bytearray(100), bytearray(100))
-        assert loaded["processes"].drain_map("targets", bytearray(), bytearray()) == 0
-        with pytest.raises(TypeError):
-            loaded["processes"].drain_map("targets", b"constant", bytearray(100))
-
-    def test_values_of_the_wrong_size(self, loaded: dict[str, BpfObject]) -> None:
-        with pytest.raises(ValueError, match="a key of targets has 4 bytes"):
-            loaded["processes"].write_map("targets", bytes(5), bytes(24))
-        with pytest.raises(ValueError, match="a value of targets has 24 bytes"):
-            loaded["processes"].write_map("targets", bytes(4), bytes(25))
-        with pytest.raises(ValueError, match="a key of targets has 4 bytes"):
-            loaded["processes"].delete_from_map("targets", bytes(5))
-
-    def test_a_full_map_says_so(self, loaded: dict[str, BpfObject]) -> None:
-        first = loaded["processes"]
-        keys = [struct.pack("=I", pid) for pid in range(1 << 30, (1 << 30) + 1000)]
-        with pytest.raises(BpfError, match="cannot write map targets") as caught:
-            self.write_all(first, keys)
-        assert caught.value.errno == errno.E2BIG
-        for key in keys:
-            first.delete_from_map("targets", key)
-
-    def write_all(self, target: BpfObject, keys: list[bytes]) -> None:
-        for key in keys:
-            target.write_map("targets", key, bytes(24))
-
-    def test_a_map_of_another_shape_is_not_shared(self, loaded: dict[str, BpfObject]) -> None:
-        with BpfObject(object_path("smoke")) as smoke:
-            smoke.share_maps(loaded["processes"])  # nothing in common is fine
-            smoke.load()
-        with BpfObject(object_path("handles")) as handles:
-            with pytest.raises(ValueError, match="not been called"):
-                BpfObject(object_path("growth")).share_maps(handles)
-            handles.resize_map("events", 4096)
-        with pytest.raises(ValueError, match="cannot be set"):
-            loaded["handles"].share_maps(loaded["processes"])
-
-
-class TestVariables:
-    """Globals of a BPF object."""
-
-    def test_a_variable_reaches_the_running_program(self, loaded: dict[str, BpfObject]) -> None:
-        first = loaded["processes"]
-        with Holder() as holder:
-            first.set_variable("census_local_pid", struct.pack("=I", holder.pid))
-            rows = np.frombuffer(first.iterate("census"), abi.TASK_ROW)
-            first.set_variable("census_local_pid", struct.pack("=I", 0))
-            assert set(rows["local_pid"].tolist()) == {holder.pid}
-            assert rows["local_tid"].tolist() == sorted(
-                int(tid) for tid in os.listdir(f"/proc/{holder.pid}/task")
-            )
-
-    def test_names_and_sizes(self, loaded: dict[str, BpfObject]) -> None:
-        first = loaded["processes"]
-        with pytest.raises(KeyError, match="no variable nothing"):
-            first.set_variable("nothing", bytes(4))
-        with pytest.raises(ValueError, match="has 4 bytes"):
-            first.set_variable("census_tables", bytes(8))
-        assert first.has_constant("processors")
-        assert not first.has_constant("census_tables")
-        with BpfObject(object_path("processes")) as fresh:
-            fresh.set_variable("census_tables", struct.pack("=I", 1))  # before load, too
 
 
 class TestPrograms:
@@ -463,7 +202,7 @@ class TestUprobes:
                 assert total["events"].tolist() == [100]
                 assert total["grown_bytes"].tolist() == [100 * 1007]
                 target.stdin.close()
-        loaded["processes"].write_map("knobs", ONLY, _knobs())
+        loaded["processes"].write_map("knobs", ONLY, made_knobs())
 
     def test_binaries_that_are_not_there(self, loaded: dict[str, BpfObject], tmp_path: Path) -> None:
         with BpfObject(object_path("allocator")) as allocator:

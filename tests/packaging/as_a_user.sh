@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs memprobe into /usr/local, makes a user who may use sudo, and lets the user look at a
+# Installs memprobe into /usr/local, makes a user who may use sudo, and lets the user attach to a
 # process of root's: prints the document and the pid. Run it in a layer over /etc and /usr/local.
 set -eu
 user=memprobe-test
@@ -15,9 +15,9 @@ target=$!
 trap 'kill "$target"; rm -f "$pipe"' EXIT
 read -r _ <"$pipe"
 
-# The user alone may run it, but not look at root's process (exit code 3).
+# The user alone may run it, but not watch root's process (exit code 3).
 code=0
-runuser -u "$user" -- env -i PATH=/usr/local/bin:/usr/bin:/bin memprobe inspect "$target" >/dev/null 2>&1 || code=$?
+runuser -u "$user" -- env -i PATH=/usr/local/bin:/usr/bin:/bin memprobe attach --duration 1 "$target" >/dev/null 2>&1 || code=$?
 [ "$code" = 3 ] || { echo "without sudo: exit code $code, not 3" >&2; exit 1; }
-runuser -u "$user" -- env -i PATH=/usr/bin:/bin sh -c "cd / && sudo memprobe inspect --json $target"
+runuser -u "$user" -- env -i PATH=/usr/bin:/bin sh -c "cd / && sudo memprobe attach --json --duration 1 $target"
 echo "$target"

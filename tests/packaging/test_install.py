@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from commands import run
+from kernel import bpf_refusal
 from pythons import ROOT
 
 HERE = Path(__file__).parent
@@ -31,8 +32,10 @@ def test_sudo_memprobe_works_for_another_user(wheel: Path, tmp_path: Path) -> No
     layer.mkdir()
     output = run("sh", HERE / "in_layer.sh", layer, "/etc", "/usr/local", "--", "sh", HERE / "as_a_user.sh")
     document, own_pid = output.strip().rsplit("\n", 1)
-    assert json.loads(document)["schema"] == "memprobe.inspect/1"
-    assert own_pid in document
+    report = json.loads(document)
+    assert report["schema"] == "memprobe.report/1"
+    assert report["target"]["pid"] == int(own_pid)
+    assert report["target"]["tier"] == (1 if bpf_refusal() else 2)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
