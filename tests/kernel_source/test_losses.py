@@ -1,0 +1,23 @@
+"""What was lost is told by name, once."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from memprobe.native.bpf import BpfObject
+from memprobe.sources.kernel.counters import Losses
+
+
+class NothingLost:
+    """Maps of a kernel that has lost nothing."""
+
+    def drain_map(self, name: str, keys: Any, values: Any) -> int:
+        return 0
+
+
+def test_what_memprobe_itself_could_not_use_is_told_once() -> None:
+    losses = Losses(cast("BpfObject", NothingLost()))
+    assert losses.take(record_unreadable=0, code_gone=0) == {}
+    assert losses.take(record_unreadable=2, code_gone=0) == {"record_unreadable": 2}
+    assert losses.take(record_unreadable=5, code_gone=1) == {"record_unreadable": 3, "code_gone": 1}
+    assert losses.take(record_unreadable=5, code_gone=1) == {}
