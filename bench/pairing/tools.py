@@ -185,8 +185,8 @@ class Memleak(Program):
         return [*in_furnished_namespace(_kernel_headers()), "memleak-bpfcc", "-p", str(pid), "5"]
 
 
-# bcc wants headers under the name of the running kernel (BCC_KERNEL_SOURCE alone does not do), and tracefs. Debian
-# has them in two folders: `build` with the configuration, `source` with what all flavours share.
+# bcc wants headers under the name of the running kernel (BCC_KERNEL_SOURCE alone does not do), and tracefs.
+# Debian has them in two folders: `build` with the configuration, `source` with what all flavours share.
 _FURNISH = """
 set -e
 folder=/lib/modules/$(uname -r)
