@@ -2,13 +2,14 @@
 import json, os, sys, threading
 
 threading.stack_size(64 * 1024)
-GATE, DONE, OPENED = threading.Semaphore(0), threading.Semaphore(0), []
+GATE, DONE, NEVER = (threading.Semaphore(0) for _ in range(3))
+OPENED = []
 
 
 def wake_and_open():
     GATE.acquire()
     OPENED.append((threading.get_native_id(), os.open("/dev/null", os.O_RDONLY)))  # known line
-    DONE.release(), GATE.acquire()
+    DONE.release(), NEVER.acquire()
 
 
 for _ in range(int(sys.argv[1])):
