@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cli.test_attach import attached, born, finished, frame_of, wait_for
-from pythons import Interpreter, Target, spawn_command
+from pythons import Interpreter, Target, own, spawn_command
 from target.looking import child_of, needs_root
 
 pytestmark = [pytest.mark.usefixtures("bpf"), needs_root]
@@ -130,15 +130,20 @@ def watched(
         return finished(process), open_now
 
 
-@pytest.mark.parametrize("version", [1, 2], ids=["cgroup v1", "cgroup v2"])
-def test_from_the_host(interpreter: Interpreter, targets: Path, tmp_path: Path, version: int) -> None:
-    with group(version) as folder, container(interpreter, targets, folder) as inside:
+def test_from_the_host(interpreter: Interpreter, targets: Path, tmp_path: Path) -> None:
+    with group(1) as folder, container(interpreter, targets, folder) as inside:
         report, open_now = watched(inside, inside.pid, tmp_path / "run.mprobe")
     check(report, open_now)
     assert report["target"]["pid"] == inside.pid
     assert "docker" in report["target"]["container"]
-    if version == 1:
-        assert report["memory"]["limit_mb"] == LIMIT_MB
+    assert report["memory"]["limit_mb"] == LIMIT_MB
+
+
+def test_in_a_control_group_of_version_2(targets: Path, tmp_path: Path) -> None:
+    with group(2) as folder, container(own(), targets, folder) as inside:
+        report, open_now = watched(inside, inside.pid, tmp_path / "run.mprobe")
+    check(report, open_now)
+    assert "docker" in report["target"]["container"]
 
 
 def test_from_a_sibling_that_shares_the_pid_namespace(

@@ -1,6 +1,6 @@
 """Births where no line of the program runs: the stack that is true, and nobody guessed.
 
-In a worker thread of an executor the stack is the worker's: whoever submitted the work runs somewhere else, or
+In a worker thread of an executor the stack is the worker's: whoever submitted the work runs somewhere else or
 no longer. In C under a frame of the program (uvloop) it is that frame's.
 """
 
