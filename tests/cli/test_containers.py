@@ -88,12 +88,12 @@ def container(interpreter: Interpreter, targets: Path, folder: Path) -> Iterator
         target.kill()
 
 
-def check(report: dict[str, Any], open_now: list[int]) -> None:
-    """Everything that the target knows of itself."""
+def check(report: dict[str, Any], open_now: list[int], interpreter: Interpreter) -> None:
+    """Everything that the target knows of itself; what is merely chrooted has the kernel's paths of files."""
     (files,), (sockets,) = born(report, "open_data"), born(report, "leave_half_closed")
     assert (files["kind"], files["open"], files["inherited"]) == ("file", OPENED, 0)
     assert (sockets["kind"], sockets["open"], sockets["inherited"]) == ("socket", OPENED, 0)
-    assert files["examples"] == ["/srv/data"]
+    assert files["examples"] == [f"{interpreter.root or ''}/srv/data"]
     assert all("CLOSE_WAIT" in text and "127.0.0.1:8123" in text for text in sockets["examples"]), sockets[
         "examples"
     ]
@@ -133,7 +133,7 @@ def watched(
 def test_from_the_host(interpreter: Interpreter, targets: Path, tmp_path: Path) -> None:
     with group(1) as folder, container(interpreter, targets, folder) as inside:
         report, open_now = watched(inside, inside.pid, tmp_path / "run.mprobe")
-    check(report, open_now)
+    check(report, open_now, interpreter)
     assert report["target"]["pid"] == inside.pid
     assert "docker" in report["target"]["container"]
     assert report["memory"]["limit_mb"] == LIMIT_MB
@@ -142,7 +142,7 @@ def test_from_the_host(interpreter: Interpreter, targets: Path, tmp_path: Path) 
 def test_in_a_control_group_of_version_2(targets: Path, tmp_path: Path) -> None:
     with group(2) as folder, container(own(), targets, folder) as inside:
         report, open_now = watched(inside, inside.pid, tmp_path / "run.mprobe")
-    check(report, open_now)
+    check(report, open_now, own())
     assert "docker" in report["target"]["container"]
 
 
@@ -155,5 +155,5 @@ def test_from_a_sibling_that_shares_the_pid_namespace(
         enter = ("nsenter", "--target", str(inside.pid), "--pid")
         own_rest = ("unshare", "--mount", "--mount-proc", "--net", "--uts", "--ipc", "--cgroup")
         report, open_now = watched(inside, 1, tmp_path / "run.mprobe", (*enter, *own_rest))
-    check(report, open_now)
+    check(report, open_now, interpreter)
     assert report["target"]["pid"] == 1

@@ -19,7 +19,7 @@ from target.looking import needs_root
 pytestmark = [pytest.mark.usefixtures("bpf"), needs_root]
 
 THREADS, FEWER_THREADS = 10_000, 2_000
-"""Fewer under the interpreters that the tests do not run under themselves, unless MEMPROBE_EXHAUSTIVE is set."""
+"""Fewer under interpreters that the tests do not run under themselves; MEMPROBE_EXHAUSTIVE has them all."""
 
 UNMOUNT = (
     "for mount in /sys/kernel/tracing /sys/kernel/debug/tracing /sys/kernel/debug; do umount -l $mount; done "
