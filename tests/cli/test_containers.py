@@ -97,6 +97,7 @@ def check(report: dict[str, Any], open_now: list[int], interpreter: Interpreter)
     assert all("CLOSE_WAIT" in text and "127.0.0.1:8123" in text for text in sockets["examples"]), sockets[
         "examples"
     ]
+    assert sockets["states"] == {"CLOSE_WAIT": OPENED}
     for row, function in ((files, "open_data"), (sockets, "leave_half_closed")):
         frame = frame_of(row, function)
         assert frame["file"] == "/srv/service.py"
