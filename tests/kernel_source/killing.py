@@ -179,3 +179,15 @@ def cost_ratio(target: Target, control: Target, turns: int = 60, count: int = 30
 def usual_ratio(target: Target, control: Target) -> float:
     """The middle one of three."""
     return sorted(cost_ratio(target, control) for _ in range(3))[1]
+
+
+def stays_below(limit: float, target: Target, control: Target, before: float) -> float:
+    """How much dearer the work has become; measured again, a few times, while that is over the limit.
+
+    Noise of the machine goes away, a probe that stayed does not.
+    """
+    for _ in range(5):
+        dearer = usual_ratio(target, control) / before
+        if dearer < limit:
+            break
+    return dearer
