@@ -59,7 +59,9 @@ def extension(name: str, topics: list[str], libraries: list[str]) -> Extension:
     )
 
 
-NATIVE = extension("_native", ["module", "remote_methods", "remote_read", "lifetime", "errors"], [])
+NATIVE = extension(
+    "_native", ["module", "remote_methods", "remote_read", "lifetime", "tracing", "errors"], []
+)
 # Apart from the other, so that reading memory needs no libbpf, and starting up does not load it.
 BPF = extension(
     "_bpf",

@@ -33,3 +33,13 @@ def read_region(pid: int, pidfd: int, mem_fd: int, address: int, size: int, /) -
 
 def set_parent_death_signal(signal: int, /) -> None:
     """Have the kernel send this process `signal` when the thread that forked it ends; 0 never."""
+
+def trace_seize(thread: int, /) -> None:
+    """PTRACE_SEIZE: become the tracer of a thread without stopping it.
+
+    When the tracer ends, in whatever way, the kernel lets the thread go: nothing has to be undone. Raises
+    ProcessLookupError if there is no such thread, PermissionError if it is not permitted or somebody traces it.
+    """
+
+def trace_interrupt(thread: int, /) -> None:
+    """PTRACE_INTERRUPT: stop a thread that this one has seized; `os.waitpid` tells when it has stopped."""

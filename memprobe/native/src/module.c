@@ -2,11 +2,14 @@
  * Documentation is in _native.pyi. */
 #include "lifetime.h"
 #include "remote_methods.h"
+#include "tracing.h"
 
 static PyMethodDef methods[] = {
     {"read_regions", read_regions, METH_VARARGS, NULL},
     {"read_region", read_region, METH_VARARGS, NULL},
     {"set_parent_death_signal", set_parent_death_signal, METH_O, NULL},
+    {"trace_seize", trace_seize, METH_O, NULL},
+    {"trace_interrupt", trace_interrupt, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
