@@ -37,8 +37,9 @@ def set_parent_death_signal(signal: int, /) -> None:
 def trace_seize(thread: int, /) -> None:
     """PTRACE_SEIZE: become the tracer of a thread without stopping it.
 
-    When the tracer ends, in whatever way, the kernel lets the thread go: nothing has to be undone. Raises
-    ProcessLookupError if there is no such thread, PermissionError if it is not permitted or somebody traces it.
+    When the tracer ends, in whatever way, the kernel lets the thread go: nothing has to be undone.
+    Raises ProcessLookupError if there is no such thread, PermissionError if it is not permitted or
+    somebody traces it already.
     """
 
 def trace_interrupt(thread: int, /) -> None:

@@ -6,7 +6,8 @@ signal handler runs in that state and no timeout ends it. So a child does the re
 any time, and sends what it found through a pipe.
 
 The child is given up once it has been asleep for BLOCKED_LIMIT_S seconds in all without using the CPU.
-A slow machine does not count; a target that fills each page after a second does.
+A slow machine does not count; a target that fills each page after a second does. A child that waits on
+purpose says so (`call_telling`), which counts as work.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import select
 import signal
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ from memprobe.errors import MemprobeError, TargetBlocksReading
 from memprobe.native.lifetime import die_with
 
 Item = TypeVar("Item")
+Tell = Callable[[Any], None]
+"""What a child calls to say how far it is; from any thread, but not too often."""
 
 BLOCKED_LIMIT_S = 6.0
 """Six seconds leave room for a binary on a slow disk, and the whole command ends within ten."""
@@ -63,6 +67,20 @@ def call(function: Callable[[], Any], *, blocked_limit_s: float = BLOCKED_LIMIT_
     return outcome.get()
 
 
+def call_telling(
+    function: Callable[[Tell], Any], hear: Tell, *, blocked_limit_s: float = BLOCKED_LIMIT_S
+) -> Any:
+    """Call `function` as `call` does; what it tells while it works is given to `hear` here.
+
+    What is told must be plain data, too. Whoever tells something is not held up.
+    """
+    reader = _Reader(lambda _, tell: function(tell), [None])
+    try:
+        return reader.receive(blocked_limit_s, hear).get()
+    finally:
+        reader.end()
+
+
 def call_each(
     function: Callable[[Item], Any], items: Sequence[Item], *, blocked_limit_s: float = BLOCKED_LIMIT_S
 ) -> Iterator[Outcome]:
@@ -72,7 +90,7 @@ def call_each(
     """
     done = 0
     while done < len(items):
-        reader = _Reader(function, items[done:])
+        reader = _Reader(lambda item, _: function(item), items[done:])
         try:
             for _ in items[done:]:
                 done += 1
@@ -87,7 +105,7 @@ def call_each(
 class _Reader:
     """The parent's view of a child that works through a list of items."""
 
-    def __init__(self, function: Callable[[Item], Any], items: Sequence[Item]) -> None:
+    def __init__(self, function: Callable[[Item, Tell], Any], items: Sequence[Item]) -> None:
         self.is_lost = False
         self._received = bytearray()
         parent = os.getpid()
@@ -100,10 +118,18 @@ class _Reader:
         self._waiting = select.poll()
         self._waiting.register(self._pipe, select.POLLIN)
 
-    def receive(self, blocked_limit_s: float) -> Outcome:
+    def receive(self, blocked_limit_s: float, hear: Tell = lambda _: None) -> Outcome:
         """The next outcome; or what kept it from coming."""
         blocked_s, used = 0.0, -1
-        while (answer := self._next_answer()) is None:
+        while True:
+            if (answer := self._next_answer()) is not None:
+                match json.loads(answer):
+                    case {"told": told}:
+                        hear(told)
+                        blocked_s = 0.0
+                        continue
+                    case outcome:
+                        return _unpacked(outcome)
             if self._waiting.poll(POLL_S * 1000):
                 if not self._read_more():
                     return self._lost(ReaderDied(f"the reading process ended with {self._status()}"))
@@ -113,7 +139,6 @@ class _Reader:
             used = now_used
             if blocked_s >= blocked_limit_s:
                 return self._lost(_blocked(blocked_s))
-        return _unpacked(answer)
 
     def end(self) -> None:
         """Kill the child if it still runs, and collect it."""
@@ -172,23 +197,29 @@ def _blocked(seconds: float) -> TargetBlocksReading:
 
 
 def _be_the_child(
-    parent: int, answers: int, function: Callable[[Item], Any], items: Sequence[Item]
+    parent: int, answers: int, function: Callable[[Item, Tell], Any], items: Sequence[Item]
 ) -> NoReturn:
+    one_at_a_time = threading.Lock()
+
+    def send(packed: bytes) -> None:
+        with one_at_a_time:
+            _send(answers, packed)
+
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to both; the parent ends the child
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         die_with(parent)
         for item in items:
-            _send(answers, _attempt(function, item))
+            send(_attempt(function, item, lambda told: send(json.dumps({"told": told}).encode())))
         os._exit(0)
     finally:
         os._exit(1)  # never back into the parent's stack, never through its exit handlers
 
 
-def _attempt(function: Callable[[Item], Any], item: Item) -> bytes:
+def _attempt(function: Callable[[Item, Tell], Any], item: Item, tell: Tell) -> bytes:
     """What becomes of one item, as JSON: bytes of the target never pass through a pickle."""
     try:
-        answer = {"result": function(item)}
+        answer = {"result": function(item, tell)}
         return json.dumps(answer).encode()
     except MemprobeError as error:
         answer = {"error": [type(error).__name__, error.fact, error.remedy]}
@@ -199,8 +230,8 @@ def _attempt(function: Callable[[Item], Any], item: Item) -> bytes:
     return json.dumps(answer).encode()
 
 
-def _unpacked(answer: bytes) -> Outcome:
-    match json.loads(answer):
+def _unpacked(answer: Any) -> Outcome:
+    match answer:
         case {"error": [name, fact, remedy]}:
             return Outcome(error=getattr(errors, name)(fact, remedy=remedy))
         case {"bug": [what, trace]}:

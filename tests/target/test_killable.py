@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from memprobe.errors import NotPython, TargetBlocksReading
-from memprobe.target.killable import Outcome, ReaderDied, call, call_each
+from memprobe.target.killable import Outcome, ReaderDied, Tell, call, call_each, call_telling
 
 
 def children() -> set[str]:
@@ -85,6 +85,36 @@ def test_a_child_that_works_is_not_given_up() -> None:
 def test_a_child_that_dies_says_how(die, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ReaderDied, match=words):
         call(die)
+
+
+def test_a_child_says_how_far_it_is() -> None:
+    def work(tell: Tell) -> str:
+        for part in range(3):
+            tell({"part": part, "name": "日本"})
+        return "done"
+
+    heard: list[object] = []
+    assert call_telling(work, heard.append) == "done"
+    assert heard == [{"part": part, "name": "日本"} for part in range(3)]
+
+
+def test_a_child_that_waits_on_purpose_is_not_given_up() -> None:
+    def work(tell: Tell) -> str:
+        for _ in range(8):
+            time.sleep(0.25)
+            tell(None)
+        return "done"
+
+    assert call_telling(work, lambda _: None, blocked_limit_s=0.75) == "done"
+
+
+def test_a_child_that_tells_nothing_more_is_given_up() -> None:
+    def work(tell: Tell) -> None:
+        tell(None)
+        time.sleep(100)
+
+    with pytest.raises(TargetBlocksReading, match="does not return"):
+        call_telling(work, lambda _: None, blocked_limit_s=0.75)
 
 
 def test_one_bad_item_costs_only_itself() -> None:
