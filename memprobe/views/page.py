@@ -26,7 +26,10 @@ class Column:
     """Numbers stand on the right."""
 
     stretches: bool = False
-    """Takes the room that is left, and is cut when there is too little."""
+    """Takes the room that is left, and is wrapped when there is too little."""
+
+    one_line: bool = False
+    """A cell is cut rather than wrapped: for tables that must fit one screen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,22 @@ def megabytes(value: float | None) -> str:
     return f"{value / 1024:,.2f} GB" if value >= 10_240 else f"{value:,.1f} MB"
 
 
+def size(number: int | None) -> str:
+    """A size in bytes, in the unit that suits it; each unit is 1024 of the one before."""
+    if number is None:
+        return UNKNOWN
+    if abs(number) < 1024:
+        return f"{number} B"
+    if abs(number) < 1 << 20:
+        return f"{number / 1024:,.1f} kB"
+    return megabytes(number / (1 << 20))
+
+
+def more(text: str, number: int | None) -> str:
+    """A difference: with a plus sign where it is one."""
+    return f"+{text}" if number is not None and number > 0 else text
+
+
 def duration(seconds: float | None) -> str:
     """A time span in its two largest units."""
     if seconds is None:

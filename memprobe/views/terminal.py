@@ -18,6 +18,9 @@ from memprobe.views.page import Column, Facts, Notes, Page, Section, Table
 WORDS = {"ok": "green", "missing": "yellow", "MISSING": "bold red", "holds": "bold green", "unknown": "dim"}
 """Cells that consist of one of these words get its colour."""
 
+NO_BREAK = "\ue000"
+"""Stands for a space where rich must not break a line, until it has painted; no escaped text has it."""
+
 VERDICT, TITLE, NAME, HEADING = "bold", "bold cyan", "dim", "dim"
 
 
@@ -32,7 +35,8 @@ def paint(page: Page, *, width: int | None = None) -> str:
     for section in page.sections:
         console.print()
         console.print(_section(section))
-    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+    text = stream.getvalue().replace(NO_BREAK, " ")
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 def _section(section: Section) -> RenderableType:
@@ -64,7 +68,7 @@ def _table(table: Table) -> Grid:
     for column in table.columns:
         _add_column(grid, column)
     for row in table.rows:
-        grid.add_row(*(Text(escape(cell), style=WORDS.get(cell, "")) for cell in row))
+        grid.add_row(*map(_cell, row, table.columns))
     return grid
 
 
@@ -73,8 +77,14 @@ def _add_column(grid: Grid, column: Column) -> None:
         column.heading,
         justify="right" if column.right else "left",
         no_wrap=not column.stretches,
-        overflow="fold" if column.stretches else "ellipsis",
+        overflow="fold" if column.stretches and not column.one_line else "ellipsis",
     )
+
+
+def _cell(cell: str, column: Column) -> Text:
+    shown = escape(cell)
+    # rich cuts what has no place to break; without spaces a cell has none.
+    return Text(shown.replace(" ", NO_BREAK) if column.one_line else shown, style=WORDS.get(cell, ""))
 
 
 def _notes(notes: Notes) -> Grid:
