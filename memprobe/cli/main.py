@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "What memprobe may do here, and what grants it the rest.",
     "inspect": "Say exactly what a Python process is and what it is doing.",
     "attach": "Watch a process: what it holds open, from which lines, and where its memory grows.",
+    "heap": "What is alive in a process, how much of it, and who holds it.",
     "handles": "What a process holds open, since when, and which line opened it.",
     "report": "Report on a recording of attach.",
 }

@@ -40,7 +40,6 @@ CREATE TABLE pictures (
 CREATE TABLE losses (
     batch INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (batch, name)
 ) WITHOUT ROWID;
-CREATE TABLE costs (id INTEGER PRIMARY KEY, samples INTEGER NOT NULL, head TEXT, data BLOB NOT NULL);
 CREATE TABLE invisible (
     batch INTEGER NOT NULL, place INTEGER NOT NULL, sentence TEXT NOT NULL, PRIMARY KEY (batch, place)
 ) WITHOUT ROWID;
@@ -53,11 +52,16 @@ COLUMNS: dict[str, np.dtype[np.void]] = {
     "tables": rows.TABLE,
     "collections": rows.COLLECTION,
     "growth": rows.GROWTH,
+    "censuses": rows.CENSUS,
+    "containers": rows.CONTAINER,
 }
 """The tables of a batch that are stored as blobs of columns."""
 
 PATHS = "paths"
 """The paths of the births: a blob, too, of plain bytes."""
+
+NAMES = "names"
+"""Names of types and containers: a blob, too; JSON, a list of [id, name]. `rows` is its size in bytes."""
 
 PICTURE = "handles"
 """The name under which the layout of a picture's rows is stored."""

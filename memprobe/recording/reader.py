@@ -16,11 +16,11 @@ import numpy as np
 
 from memprobe.errors import UnreadableRecording
 from memprobe.recording.columns import LIMIT_BYTES, BadBlob, Layout, inflated, unpacked
-from memprobe.recording.costs import unpacked_costs
 from memprobe.recording.format import (
     APPLICATION_ID,
     COLUMNS,
     LAYOUTS,
+    NAMES,
     PATHS,
     PICTURE,
     SAMPLE_FIELDS,
@@ -31,7 +31,6 @@ from memprobe.recording.format import (
 )
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch, Handles
-from memprobe.vocab.costs import CostSample
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack
 
@@ -55,8 +54,6 @@ class RecordingReader:
         self._database: sqlite3.Connection | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._layouts: dict[str, Layout] = {}
-        self._sample_columns: frozenset[str] = frozenset()
-        """Those that the file has: an older one lacks some, which are not measured then."""
         self._frames: dict[int, Frame] = {}
         self._batch = 0
 
@@ -88,8 +85,6 @@ class RecordingReader:
             }
             stored = self._rows("SELECT name, fields FROM layouts")
             self._layouts = {name: _layout(fields) for name, fields in stored}
-            columns = self._rows("SELECT name FROM pragma_table_info('samples')")
-            self._sample_columns = frozenset(name for (name,) in columns)
 
     def poll(self) -> Batch | None:
         """Return the next batch; None at the end."""
@@ -99,12 +94,6 @@ class RecordingReader:
                 return None
             self._batch, source, begin_ns, end_ns, drained_ns = row
             return self._read(restored(source), begin_ns, end_ns, drained_ns)
-
-    def costs(self) -> Iterator[CostSample]:
-        """Yield what everything had cost, from sample to sample; a file of before there was this has none."""
-        with self._failures():
-            if self._row("SELECT name FROM sqlite_master WHERE name = ?", "costs") is not None:
-                yield from unpacked_costs(self._rows("SELECT samples, head, data FROM costs ORDER BY id"))
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -141,6 +130,8 @@ class RecordingReader:
         for name, count, blob in self._of_batch("SELECT name, rows, data FROM columns WHERE batch = ?"):
             if name == PATHS:
                 found[name] = inflated(blob, min(count, LIMIT_BYTES))
+            elif name == NAMES:
+                found[name] = _names(inflated(blob, min(count, LIMIT_BYTES)))
             elif name in COLUMNS:
                 found[name] = self._unpacked(name, count, blob)
         return found
@@ -177,12 +168,11 @@ class RecordingReader:
             yield Handles(pid, begin_ns, end_ns, shown, _texts(texts, count))
 
     def _samples(self) -> Rows:
-        fields = [field for field in SAMPLE_FIELDS if sample_column(*field) in self._sample_columns]
-        names = ", ".join(sample_column(name, place) for name, place in fields)
+        names = ", ".join(sample_column(name, place) for name, place in SAMPLE_FIELDS)
         found = list(self._of_batch(f"SELECT {names} FROM samples WHERE batch = ? ORDER BY place"))
-        samples = rows.unmeasured(len(found))
+        samples = np.zeros(len(found), rows.SAMPLE)
         for row, values in enumerate(found):
-            for (name, place), value in zip(fields, values, strict=True):
+            for (name, place), value in zip(SAMPLE_FIELDS, values, strict=True):
                 wrapped = np.int64(value).astype(rows.SAMPLE[name].base)
                 if place is None:
                     samples[name][row] = wrapped
@@ -274,3 +264,10 @@ def _texts(blob: bytes, count: int) -> tuple[str, ...]:
     if not isinstance(texts, list) or len(texts) != count or not all(isinstance(text, str) for text in texts):
         raise BadBlob("texts and rows do not fit")
     return tuple(texts)
+
+
+def _names(text: bytes) -> dict[int, str]:
+    pairs = json.loads(text)
+    if any(type(number) is not int or type(name) is not str for number, name in pairs):
+        raise BadBlob("names of something else")
+    return dict(pairs)

@@ -7,18 +7,18 @@ import os
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from memprobe.errors import OutputNotWritable
 from memprobe.recording.columns import LEVEL, layout_text, packed
-from memprobe.recording.costs import Block, CostPacker
 from memprobe.recording.format import (
     APPLICATION_ID,
     COLUMNS,
     LAYOUTS,
+    NAMES,
     PATHS,
     SAMPLE_FIELDS,
     SAMPLES_SCHEMA,
@@ -29,7 +29,6 @@ from memprobe.recording.format import (
 )
 from memprobe.recording.redaction import redacted
 from memprobe.vocab.batch import Batch, Handles
-from memprobe.vocab.costs import CostSample
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack
 
@@ -53,7 +52,6 @@ class RecordingWriter:
         self._stacks: dict[tuple[int, Stack], int] = {}
         self._next = {"batches": 0, "frames": 0, "stacks": 0}
         self._open_since_ns: int | None = None
-        self._costs = CostPacker()
         with failures(path):
             self._database: sqlite3.Connection | None = _created(path, facts)
 
@@ -80,17 +78,8 @@ class RecordingWriter:
             row = (storable(name), json.dumps(value))
             self._writable().execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", row)
 
-    def write_cost(self, sample: CostSample) -> None:
-        """Add what everything has cost so far; it is written with the next commit."""
-        self._add_costs(self._costs.add(sample))
-
-    def _add_costs(self, blocks: Iterable[Block]) -> None:
-        with failures(self.path):
-            self._writable().executemany("INSERT INTO costs (samples, head, data) VALUES (?, ?, ?)", blocks)
-
     def flush(self) -> None:
         """Commit what was written."""
-        self._add_costs(self._costs.take())
         if self._open_since_ns is not None:
             self._open_since_ns = None
             with failures(self.path):
@@ -196,6 +185,9 @@ def _blobs(batch: int, source: Batch) -> Iterator[tuple[int, str, int, bytes]]:
             yield batch, name, len(rows), packed(rows)
     if source.paths:
         yield batch, PATHS, len(source.paths), zlib.compress(source.paths, LEVEL)
+    if source.names:
+        names = json.dumps(list(source.names.items())).encode()
+        yield batch, NAMES, len(names), zlib.compress(names, LEVEL)
 
 
 def _picture(numbered: tuple[int, int, Handles]) -> tuple[int, int, int, int, int, int, bytes, bytes]:

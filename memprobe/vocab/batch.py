@@ -85,6 +85,15 @@ class Batch:
     samples: Rows = field(default_factory=lambda: no_rows(rows.SAMPLE))
     """At most one row per process."""
 
+    censuses: Rows = field(default_factory=lambda: no_rows(rows.CENSUS))
+    """One row per type, if the heap was walked."""
+
+    containers: Rows = field(default_factory=lambda: no_rows(rows.CONTAINER))
+    """One row per container that is watched."""
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    """Names of types, and paths to containers, that nobody has referred to before."""
+
     losses: Mapping[str, int] = field(default_factory=dict)
     """Since the batch before, by the names of losses.json."""
 

@@ -70,6 +70,9 @@ def batches(draw: st.DrawFn) -> Batch:
         stacks=draw(st.dictionaries(st.integers(1, (1 << 64) - 1), STACKS, max_size=3)),
         handles=tuple(draw(st.lists(_picture(), max_size=2))),
         samples=draw(table(rows.SAMPLE, 2)),
+        censuses=draw(table(rows.CENSUS)),
+        containers=draw(table(rows.CONTAINER)),
+        names=draw(st.dictionaries(st.integers(1, (1 << 64) - 1), TEXTS, max_size=3)),
         losses=draw(st.dictionaries(TEXTS, st.integers(0, 1 << 62), max_size=3)),
         invisible=tuple(draw(st.lists(TEXTS, max_size=2))),
     )
