@@ -63,7 +63,7 @@ class LazyCommands(click.Group):
 def memprobe(context: click.Context) -> None:
     """Look into a running CPython process from the outside.
 
-    No restart, no import, no code in the process, and it is never stopped.
+    No restart, no import, no code in the process, and it is not stopped unless that is asked for.
 
     Exit codes: 0 fine, 2 wrong usage, 3 not permitted, 4 no such process, 5 a process that memprobe
     does not support, 6 no kernel support, 7 an unreadable file, 8 output that cannot be written,

@@ -138,6 +138,27 @@ def _memory(process: Process, own_child: bool) -> Check:
     return Check("read memory", True, detail, "", 1, True)
 
 
+def refused_memory(process: Process) -> NotPermitted:
+    """The error for memory that may not be read: it says which right is missing, and what grants it."""
+    return NotPermitted(
+        f"no right to read the memory of process {process.pid}: {_missing_right(process)}",
+        remedy=_memory_remedy(process),
+    )
+
+
+def _missing_right(process: Process) -> str:
+    scope = yama_scope()
+    if scope == 3:
+        return f"kernel.yama.ptrace_scope is 3, {YAMA_SCOPES[3]}"
+    if has_capability("CAP_SYS_PTRACE"):
+        return "memprobe has CAP_SYS_PTRACE, but not over it (another user namespace, or a security module)"
+    if not _same_user(process):
+        return "it runs as another user, and memprobe has no CAP_SYS_PTRACE"
+    if scope:
+        return f"memprobe has no CAP_SYS_PTRACE, and kernel.yama.ptrace_scope is {scope}"
+    return "it is not dumpable (it has changed its user, or asked for it), and memprobe has no CAP_SYS_PTRACE"
+
+
 def _memory_remedy(process: Process) -> str:
     command = f"sudo memprobe doctor {process.pid}"
     if yama_scope() == 3:

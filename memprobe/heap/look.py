@@ -1,0 +1,152 @@
+"""One look at the heap of a process: what `memprobe heap` does in the child that reads.
+
+open the target     -> tier 1, or why not
+survey              -> a census, and what the references tell, as far as it was asked for
+again, with --diff  -> what grew
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from memprobe.errors import LayoutCheckFailed, MemprobeError, NotPermitted
+from memprobe.heap.document import EvidencePart, FrozenPart, Heap, TotalsPart, WindowPart
+from memprobe.heap.freezing import Freeze, frozen
+from memprobe.heap.survey import Survey, surveyed
+from memprobe.heap.telling import Tell, Telling
+from memprobe.heap.wishes import Wishes
+from memprobe.target.inspection.evidence import iso
+from memprobe.target.inspection.opening import Opened, opened
+from memprobe.target.proc.process import Process
+from memprobe.target.proc.procfs import size_bytes
+from memprobe.target.rights.rights import refused_memory
+
+
+@dataclass(slots=True)
+class Stops:
+    """How long the target stood, over all stops of one look."""
+
+    freezes: list[Freeze] = field(default_factory=list)
+
+    @contextmanager
+    def held(self, process: Process, limit_s: float | None) -> Iterator[None]:
+        """Hold the target until the block ends, if that is wanted."""
+        if limit_s is None:
+            yield
+            return
+        with frozen(process, limit_s) as freeze:
+            self.freezes.append(freeze)
+            yield
+
+    def part(self) -> FrozenPart | None:
+        """What they have come to."""
+        if not self.freezes:
+            return None
+        return FrozenPart(
+            threads=max(freeze.threads for freeze in self.freezes),
+            held_ms=round(1e3 * sum(freeze.held_s or 0.0 for freeze in self.freezes), 3),
+            exact=not any(freeze.outlasted for freeze in self.freezes),
+        )
+
+
+def look(pid: int, wishes: Wishes, tell: Tell) -> Heap:
+    """Look at a process; raise NotPermitted, or what `inspect` raises of what cannot be looked into."""
+    begin = time.time()
+    with _opened(pid) as target:
+        if isinstance(target.obstacle, NotPermitted):
+            raise refused_memory(target.process)
+        if target.python is None:
+            return _from_outside(target, begin)
+        try:
+            return _from_inside(target, wishes, Telling(tell), begin)
+        except LayoutCheckFailed as failure:
+            return _from_outside(replace(target, python=None, obstacle=failure), begin)
+
+
+@contextmanager
+def _opened(pid: int) -> Iterator[Opened]:
+    try:
+        with opened(pid) as target:
+            try:
+                yield target
+            except ProcessLookupError:  # a process gives up its files before it is a zombie
+                raise target.process.folder.ended() from None
+    except ProcessLookupError:
+        raise _gone(pid) from None
+
+
+def _gone(pid: int) -> MemprobeError:
+    from memprobe.errors import TargetExited
+
+    return TargetExited(f"process {pid} ended while it was being read")
+
+
+def _from_inside(target: Opened, wishes: Wishes, telling: Telling, begin: float) -> Heap:
+    stops = Stops()
+    process = target.process
+    first = None
+    if wishes.diff_s is not None:
+        with stops.held(process, wishes.freeze_s):
+            first = surveyed(target, wishes, telling, census_only=True)
+        telling.wait("waiting for what grows", max(0.0, wishes.diff_s - first.took_s))
+        process.check()
+    with stops.held(process, wishes.freeze_s):
+        survey = surveyed(target, wishes, telling, before=first)
+    process.check()
+    return _document(target, survey, first, stops, wishes, begin)
+
+
+def _document(
+    target: Opened, survey: Survey, first: Survey | None, stops: Stops, wishes: Wishes, begin: float
+) -> Heap:
+    asked = {"type": wishes.type, "holders": wishes.holders}
+    sentences = tuple(dict.fromkeys((*target.invisible, *survey.invisible, *_too_long(stops))))
+    return Heap(
+        created_at=iso(begin),
+        target=target.facts,
+        window=WindowPart(
+            iso(begin), round(time.time() - begin, 3), None if first is None else survey.apart_s(first)
+        ),
+        evidence=replace(survey.evidence, invisible=sentences),
+        totals=replace(survey.totals, rss_bytes=_resident(target.process)),
+        types=survey.types,
+        holders=survey.holders,
+        referrers=survey.referrers,
+        unexplained=survey.unexplained,
+        garbage=survey.garbage,
+        listeners=survey.listeners,
+        containers=survey.containers,
+        frozen=stops.part(),
+        sampled=survey.sampled,
+        asked={name: text for name, text in asked.items() if text is not None},
+    )
+
+
+def _from_outside(target: Opened, begin: float) -> Heap:
+    """Tier 0: nothing that depends on a layout which does not hold."""
+    assert target.obstacle is not None
+    totals = TotalsPart(_resident(target.process), *(None,) * 9)
+    target.process.check()
+    return Heap(
+        created_at=iso(begin),
+        target=replace(target.facts, tier=0),
+        window=WindowPart(iso(begin), round(time.time() - begin, 3), None),
+        evidence=EvidencePart(None, None, None, {}, (f"The heap: {target.obstacle.fact}.",)),
+        totals=totals,
+    )
+
+
+def _too_long(stops: Stops) -> Iterator[str]:
+    part = stops.part()
+    if part is not None and not part.exact:
+        yield (
+            f"The process was let go after {part.held_ms / 1e3:.1f} s, before all was read: the picture is "
+            "not exact (--freeze-limit gives more time)."
+        )
+
+
+def _resident(process: Process) -> int | None:
+    return size_bytes(process.folder.status().get("VmRSS"))
