@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from memprobe.errors import LayoutCheckFailed, MemprobeError, NotPermitted
+from memprobe.errors import LayoutCheckFailed, NotPermitted, TargetExited, TargetGone
 from memprobe.heap.document import EvidencePart, FrozenPart, Heap, TotalsPart, WindowPart
 from memprobe.heap.freezing import Freeze, frozen
 from memprobe.heap.survey import Survey, surveyed
@@ -75,27 +75,28 @@ def _opened(pid: int) -> Iterator[Opened]:
             except ProcessLookupError:  # a process gives up its files before it is a zombie
                 raise target.process.folder.ended() from None
     except ProcessLookupError:
-        raise _gone(pid) from None
-
-
-def _gone(pid: int) -> MemprobeError:
-    from memprobe.errors import TargetExited
-
-    return TargetExited(f"process {pid} ended while it was being read")
+        raise TargetExited(f"process {pid} ended while it was being read") from None
 
 
 def _from_inside(target: Opened, wishes: Wishes, telling: Telling, begin: float) -> Heap:
     stops = Stops()
-    process = target.process
     first = None
     if wishes.diff_s is not None:
-        with stops.held(process, wishes.freeze_s):
+        with stops.held(target.process, wishes.freeze_s):
             first = surveyed(target, wishes, telling, census_only=True)
-        telling.wait("waiting for what grows", max(0.0, wishes.diff_s - first.took_s))
-        process.check()
-    with stops.held(process, wishes.freeze_s):
-        survey = surveyed(target, wishes, telling, before=first)
-    process.check()
+        left_s = wishes.diff_s - first.took_s
+        telling.wait("waiting for what grows", left_s, until=target.process.has_ended)
+    try:
+        with stops.held(target.process, wishes.freeze_s):
+            survey = surveyed(target, wishes, telling, before=first)
+        target.process.check()
+    except TargetGone as gone:
+        if first is None:
+            raise
+        # What was seen before the end is worth a report.
+        sentence = f"What grew: {gone.fact}; this is the first look."
+        first = replace(first, invisible=(*first.invisible, sentence))
+        return _document(target, first, None, stops, wishes, begin)
     return _document(target, survey, first, stops, wishes, begin)
 
 
@@ -111,7 +112,7 @@ def _document(
             iso(begin), round(time.time() - begin, 3), None if first is None else survey.apart_s(first)
         ),
         evidence=replace(survey.evidence, invisible=sentences),
-        totals=replace(survey.totals, rss_bytes=_resident(target.process)),
+        totals=survey.totals,
         types=survey.types,
         holders=survey.holders,
         referrers=survey.referrers,
@@ -128,7 +129,7 @@ def _document(
 def _from_outside(target: Opened, begin: float) -> Heap:
     """Tier 0: nothing that depends on a layout which does not hold."""
     assert target.obstacle is not None
-    totals = TotalsPart(_resident(target.process), *(None,) * 9)
+    totals = TotalsPart(resident_bytes(target.process), *(None,) * 9)
     target.process.check()
     return Heap(
         created_at=iso(begin),
@@ -148,5 +149,6 @@ def _too_long(stops: Stops) -> Iterator[str]:
         )
 
 
-def _resident(process: Process) -> int | None:
+def resident_bytes(process: Process) -> int | None:
+    """How much memory a process takes."""
     return size_bytes(process.folder.status().get("VmRSS"))

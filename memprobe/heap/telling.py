@@ -40,10 +40,10 @@ class Telling:
             ended.set()
             thread.join()
 
-    def wait(self, name: str, seconds: float) -> None:
-        """Wait on purpose, and say so."""
+    def wait(self, name: str, seconds: float, until: Callable[[], bool]) -> None:
+        """Wait on purpose, and say so; not longer than until something has come about."""
         begin = time.monotonic()
-        while (waited := time.monotonic() - begin) < seconds:
+        while (waited := time.monotonic() - begin) < seconds and not until():
             self.say({"step": name, "done": waited / seconds})
             time.sleep(min(EVERY_S, seconds - waited))
 
