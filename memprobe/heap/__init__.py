@@ -1,1 +1,1 @@
-"""The object heap of a process, read from outside: what is alive, how much of it, and who holds it."""
+"""The object heap of a target, read from outside: census, graph, holders, garbage, tasks."""
