@@ -1,0 +1,7 @@
+# holder: ~.Outer.Inner.state
+"""An attribute of a class inside a class."""
+from marks import prize
+
+class Outer:
+    class Inner:
+        state = prize()
