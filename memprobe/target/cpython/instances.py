@@ -51,17 +51,24 @@ class Instances:
     def attributes(self, address: int) -> list[Item]:
         """Return the addresses of the names and values of an instance's own attributes."""
         kind = self._objects.type_of(address)
-        flags, dict_offset, size, item_size = self._type.unpack(self._objects.read(kind, self._type.end))
+        flags, _, size, _ = self._type.unpack(self._objects.read(kind, self._type.end))
         if flags & self._managed:
             return self._managed_attributes(address, kind, flags, size)
+        dict_offset = self.dict_offset(address)
         if not dict_offset:
             return []
-        if dict_offset < 0:
-            dict_offset += self._end_of(address, flags, size, item_size)
-        if not 0 < dict_offset < _MAXIMUM_OBJECT:
-            raise BadObject(f"the type of {address:#x} has its dict at {dict_offset}")
         dictionary = self._objects.pointer(address + dict_offset)
         return self._dictionaries.items(dictionary) if dictionary else []
+
+    def dict_offset(self, address: int) -> int:
+        """Return where an instance has the pointer to its dict (tp_dictoffset), 0 if nowhere."""
+        kind = self._objects.type_of(address)
+        flags, offset, size, item_size = self._type.unpack(self._objects.read(kind, self._type.end))
+        if offset < 0:
+            offset += self._end_of(address, flags, size, item_size)
+        if not 0 <= offset < _MAXIMUM_OBJECT:
+            raise BadObject(f"the type of {address:#x} has its dict at {offset}")
+        return offset
 
     def _managed_attributes(self, address: int, kind: int, flags: int, size: int) -> list[Item]:
         """Read attributes that the interpreter keeps before or inside the object."""

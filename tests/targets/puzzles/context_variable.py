@@ -1,7 +1,14 @@
-# holder: <thread N 'MainThread'> context['request']
-"""A context variable of the main thread."""
+# holder: <thread N 'requests'> context['request']
+"""A context variable of a thread that waits."""
 import contextvars
-from marks import prize
+import threading
+from marks import prize, started
 
 REQUEST = contextvars.ContextVar("request")
-REQUEST.set(prize())
+
+def serve():
+    REQUEST.set(prize())
+    started()
+    threading.Event().wait()
+
+threading.Thread(target=serve, name="requests", daemon=True).start()

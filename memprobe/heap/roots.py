@@ -1,0 +1,152 @@
+"""Where holding begins: what is alive without any object of the heap having to hold it.
+
+    modules        the namespaces in sys.modules:                 app.cache
+    threads        local variables, the handled exception, ...:   <thread 12 'poller'> app.worker:run local pending
+    interpreters   codecs, fork and exit hooks, signal handlers:  <interpreter 0>.before_forkers
+    static memory  of the interpreter and of C extensions:        <static memory of hoard.so>
+    native code    references that nothing explains:              <native code>
+
+A root of an earlier tier is the better explanation of an object that several hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+from memprobe.heap.interpreter_roots import InterpreterRoots
+from memprobe.heap.members import Members, Place, Role
+from memprobe.heap.signal_handlers import SignalHandlers
+from memprobe.target.cpython.interpreters import Interpreter
+from memprobe.target.cpython.objects import UNREADABLE, is_pointer
+from memprobe.target.cpython.python import Python, PythonThread
+from memprobe.target.proc.mappings import Mapping
+
+
+class Tier(IntEnum):
+    """How good a root is as an explanation."""
+
+    MODULE = 0
+    RUNNING = 1
+    """Threads and interpreters."""
+
+    GUESSED = 2
+    """What lies on the evaluation stack of a frame that runs, perhaps no more in use."""
+
+    NATIVE = 3
+
+
+class Root(NamedTuple):
+    """One reference that begins a path."""
+
+    title: str
+    """What the path begins with."""
+
+    place: Place
+    tier: Tier
+
+
+
+class Roots:
+    """Finds the roots of one target."""
+
+    def __init__(self, python: Python, members: Members, mappings: Sequence[Mapping] = ()) -> None:
+        self._python = python
+        self._objects = python.objects
+        self._layout = python.layout
+        self._members = members
+        self._fields = InterpreterRoots(python)
+        self._signals = SignalHandlers(python, mappings)
+
+    def read(self) -> list[Root]:
+        """Return all roots but those that only the whole graph can tell, the best first."""
+        found: list[Root] = []
+        for interpreter in self._python.interpreters():
+            self._members.know_static_types(self._fields.static_type_dicts(interpreter))
+            found += self._attempt(lambda one=interpreter: self._modules(one))
+            found += self._attempt(lambda one=interpreter: self._of_interpreter(one))
+        found += self._attempt(self._signal_handlers)
+        for thread in self._python.threads(stacks=False):
+            found += self._attempt(lambda one=thread: self._of_thread(one))
+            found += self._attempt(lambda one=thread: self._frames(one))
+        unique = {root.place.address: root for root in sorted(found, key=lambda root: -root.tier)}
+        return sorted(unique.values(), key=lambda root: root.tier)
+
+    def _attempt(self, read: Callable[[], Iterator[Root]]) -> list[Root]:
+        """Take what a reader yields until it comes upon something unreadable."""
+        found: list[Root] = []
+        try:
+            for root in read():
+                if is_pointer(root.place.address):
+                    found.append(root)
+        except UNREADABLE:
+            pass
+        return found
+
+    def _modules(self, interpreter: Interpreter) -> Iterator[Root]:
+        """Yield the namespaces of an interpreter's modules."""
+        prefix = "" if interpreter.is_main else f"<interpreter {interpreter.id}> "
+        dictionaries = self._python.dictionaries
+        named = dictionaries.named_items(interpreter.modules)
+        for name, module in sorted(named.items(), key=lambda item: _distance(item[0])):
+            try:
+                if not self._is_module(module):
+                    yield Root(f"{prefix}{name}", Place(module), Tier.MODULE)
+                    continue
+                namespace = dictionaries.of_module(module)
+            except UNREADABLE:
+                continue
+            yield Root(f"{prefix}{name}", Place(namespace, Role.NAMESPACE), Tier.MODULE)
+
+    def _is_module(self, address: int) -> bool:
+        facts = self._members.type_of(address)
+        while facts.is_python_class and facts.base:
+            facts = self._members.shapes.facts(facts.base)
+        return facts.name == "module"
+
+    def _of_interpreter(self, interpreter: Interpreter) -> Iterator[Root]:
+        for name, address in self._fields.objects(interpreter):
+            yield Root(f"<interpreter {interpreter.id}>.{name}", Place(address), Tier.RUNNING)
+        for number, member, address in self._fields.exit_functions(interpreter):
+            yield Root(f"<atexit>[{number}].{member}", Place(address), Tier.RUNNING)
+
+    def _signal_handlers(self) -> Iterator[Root]:
+        for number, address in self._signals.read():
+            yield Root(f"signal.getsignal({number})", Place(address), Tier.RUNNING)
+
+    def _of_thread(self, thread: PythonThread) -> Iterator[Root]:
+        """Yield what a thread state refers to."""
+        title = thread_title(thread)
+        for name, address in self._fields.of_thread(thread.address):
+            yield Root(f"{title} {name}", Place(address), Tier.RUNNING)
+
+    def _frames(self, thread: PythonThread) -> Iterator[Root]:
+        """Yield the local variables of a thread's frames, innermost first."""
+        frames = self._members.frames
+        title = thread_title(thread)
+        for frame in frames.frames_of_thread(thread.address):
+            try:
+                for local in frames.of_frame(frame):
+                    place = Place(local.target, Role.VARIABLE)
+                    yield Root(f"{title} {local.frame} {local.text}", place, Tier.RUNNING)
+                namespace, names = frames.namespace_of(frame)
+                where = f"{title} {frames.title(frame)}"
+            except UNREADABLE:
+                continue
+            for name, address in (("globals", namespace), ("locals", names)):
+                yield Root(f"{where} {name}", Place(address, Role.NAMESPACE), Tier.GUESSED)
+
+
+def thread_title(thread: PythonThread) -> str:
+    """Return how a thread begins a path: <thread 12 'poller'>."""
+    number = thread.tid if thread.tid is not None else thread.ident
+    return f"<thread {number} {(thread.name or thread.os_name or '?')!r}>"
+
+
+def _distance(module: str) -> tuple[bool, int]:
+    """Say how far a module is from being the home of what several modules have by name.
+
+    Who imports is deeper in a package, or the script that was started; who defines comes first.
+    """
+    return module == "__main__", module.count(".")
