@@ -24,7 +24,7 @@ SHAPES = {
     "functools._PlaceholderType": "PyObject",
     "operator.itemgetter": "itemgetterobject item",
     "operator.attrgetter": "attrgetterobject attr",
-    "operator.methodcaller": "- 2=<name> 3=<args> 4=<kwds> 5@14- 6@14-",
+    "operator.methodcaller": "- -2=<name>@-9 2=<name>@10- 3=<args> 4=<kwds> 5@14- 6@14-",
     "itertools.accumulate": "- 2 3 4 5",
     "itertools.batched": "- 2=<it>",
     "itertools.chain": "chainobject source active",
@@ -48,13 +48,13 @@ SHAPES = {
     "fut_exception=_exception fut_result=_result fut_source_tb=_source_traceback "
     "fut_cancel_msg=_cancel_message fut_cancelled_exc fut_cancelled_exc_state.exc_type "
     "fut_cancelled_exc_state.exc_value fut_cancelled_exc_state.exc_traceback fut_awaited_by dict=__dict__ "
-    "-fut_exception_tb@10-10 fut_exception_tb@11-",
+    "fut_exception_tb",
     "_asyncio.Task": "TaskObj task_loop=_loop task_callback0 task_context0 task_callbacks=_callbacks "
     "task_exception=_exception task_result=_result task_source_tb=_source_traceback "
     "task_cancel_msg=_cancel_message task_cancelled_exc task_cancelled_exc_state.exc_type "
     "task_cancelled_exc_state.exc_value task_cancelled_exc_state.exc_traceback task_awaited_by dict=__dict__ "
-    "-task_exception_tb@10-10 task_exception_tb@11- "
-    "task_fut_waiter=_fut_waiter task_coro=_coro -task_name@-11 task_name=get_name()@12- task_context",
+    "task_exception_tb "
+    "task_fut_waiter=_fut_waiter task_coro=_coro task_name=get_name() task_context",
     "_asyncio.FutureIter|FutureIter": "futureiterobject future",
     "TaskStepMethWrapper": "TaskStepMethWrapper sw_task sw_arg",
     "TaskWakeupMethWrapper": "TaskWakeupMethWrapper ww_task",
@@ -68,7 +68,7 @@ SHAPES = {
     # io.
     "_io.FileIO": "fileio dict=__dict__",
     "_io.BufferedReader|_io.BufferedWriter|_io.BufferedRandom": "buffered raw=raw dict=__dict__",
-    "_io.BufferedRWPair": "rwpair reader=<reader> writer=<writer> dict=__dict__",
+    "_io.BufferedRWPair": "rwpair -reader@-11 reader@12- -writer@-11 writer@12- dict=__dict__",
     "_io.BytesIO": "bytesio dict=__dict__ -buf@-11 buf@12-",
     "_io._BytesIOBuffer": "- 2=<source>",
     "_io.StringIO": "stringio dict=__dict__ -decoder@-11 decoder@12- -readnl@-11 readnl@12- "
@@ -103,7 +103,7 @@ SHAPES = {
     "_csv.writer": "- 2=<write> 3=dialect 8=<error_obj>@10-",
     "_pickle.Pdata": "PyObject",
     "_pickle.PicklerMemoProxy|_pickle.UnpicklerMemoProxy": "- 2=<pickler>",
-    "_multibytecodec.MultibyteCodec|MultibyteCodec": "PyObject",
+    "_multibytecodec.MultibyteCodec|MultibyteCodec": "- 3=<module>@12-",
     "xml.etree.ElementTree.Element": "- 2=tag 3=text 4=tail element!5=",
     "xml.etree.ElementTree.TreeBuilder": "- 2=<root> 3=<this> 4=<last> 5=<last_for_tail> 6=<data> "
     "7=<stack> 9=<element_factory> 10=<comment_factory> 11=<pi_factory> 12=<events_append> "
