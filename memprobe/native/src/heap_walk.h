@@ -1,0 +1,94 @@
+/* Every live object of a process, met once, in order of address; the process keeps running.
+ *
+ * Nothing that is read is believed: see heap_pools.c and heap_chunks.c for what is checked. A walk
+ * ends, whatever the target's memory holds: each step goes forward in a region that was given. */
+#ifndef MEMPROBE_HEAP_WALK_H
+#define MEMPROBE_HEAP_WALK_H
+
+#include "heap_plan.h"
+#include "heap_reader.h"
+#include "heap_types.h"
+
+struct heap_span {
+    uint64_t address;
+    uint64_t size;
+};
+
+/* What a walk met and did; Python's heap/census.py names them for people. */
+#define HEAP_COUNTERS(FIELD)                                                                       \
+    FIELD(objects)             /* handed out */                                                    \
+    FIELD(pools)               /* that hold blocks */                                              \
+    FIELD(pool_blocks)         /* live blocks in them */                                           \
+    FIELD(pool_bytes)          /* what those take */                                               \
+    FIELD(raw_blocks)          /* live blocks that hold no object: tables and others */            \
+    FIELD(raw_bytes)                                                                               \
+    FIELD(chunks)              /* of malloc, in use */                                             \
+    FIELD(chunk_bytes)                                                                             \
+    FIELD(retried_pools)       /* read again because the target was changing them */               \
+    FIELD(torn_pools)          /* still inconsistent after that */                                 \
+    FIELD(torn_objects)        /* left out, or read while they changed */                          \
+    FIELD(dead_objects)        /* in Python's free lists */                                        \
+    FIELD(broken_chunks)       /* places where malloc's chunks do not follow one another */        \
+    FIELD(stepped_bytes)       /* searched in steps of 16 bytes, as no allocator was recognised */ \
+    FIELD(bytes_read)                                                                              \
+    FIELD(absent_bytes)        /* never touched, or dropped */                                     \
+    FIELD(swapped_bytes)       /* left where they are: reading them would bring them in */         \
+    FIELD(unreadable_bytes)                                                                        \
+    FIELD(refused_types)       /* addresses that looked like a type and are none */
+
+struct heap_counters {
+#define HEAP_COUNTER_MEMBER(name) uint64_t name;
+    HEAP_COUNTERS(HEAP_COUNTER_MEMBER)
+#undef HEAP_COUNTER_MEMBER
+};
+
+struct heap {
+    struct heap_plan plan;
+    struct heap_reader reader;
+    struct heap_types types;
+    struct heap_span *arenas;   /* of Python's allocator, by address, not overlapping */
+    size_t arena_count;
+    struct heap_span *regions;  /* private anonymous writable memory outside them, by address */
+    size_t region_count;
+    struct heap_arena_index *arena_index;
+    struct heap_counters counters;
+    volatile int stop;          /* set from another thread or a signal: the walk ends with -EINTR */
+};
+
+enum heap_object_flags {
+    HEAP_TRACKED = 1,   /* in a list of the collector */
+    HEAP_LARGE = 2,     /* outside the arenas */
+    HEAP_IMMORTAL = 4,
+    HEAP_HAS_GC = 8,    /* has a collector's header, tracked or not */
+    HEAP_UNSURE = 16    /* from a pool that would not hold still */
+};
+
+/* One live object. `body` points into a buffer that is valid during the call; the type's presize
+ * bytes in front of it are readable, too. */
+struct heap_object {
+    uint64_t address;
+    const uint8_t *body;
+    uint32_t body_bytes;       /* readable at body: what the block has, or the beginning of a large one;
+                                * at least basicsize unless the kind of size says otherwise (str, int) */
+    uint32_t flags;
+    uint64_t block;            /* the allocator's block */
+    uint64_t block_bytes;
+    const struct heap_type *type; /* valid during the call */
+    uint64_t refcount;
+    int64_t items;             /* ob_size as it stands; 0 for types without */
+};
+
+/* Nonzero ends the walk; heap_walk returns it. */
+typedef int (*heap_visit)(void *state, const struct heap_object *object);
+
+/* Visit all objects: those in arenas in order of address, then the others in order of address.
+ * Returns 0, what `visit` returned, or a negative errno. */
+int heap_walk(struct heap *heap, heap_visit visit, void *state);
+
+/* The arena that holds an address, or -1. */
+int64_t heap_find_arena(const struct heap *heap, uint64_t address);
+
+/* The type at an address, or NULL if there is none (*ret is then NULL); negative errno if asking failed. */
+int heap_find_type(struct heap *heap, uint64_t address, const struct heap_type **ret);
+
+#endif
