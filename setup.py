@@ -59,10 +59,22 @@ def extension(name: str, topics: list[str], libraries: list[str]) -> Extension:
     )
 
 
-NATIVE = extension(
-    "_native", ["module", "remote_methods", "remote_read", "lifetime", "tracing", "errors"], []
+NATIVE = extension("_native", ["module", "remote_methods", "remote_read", "lifetime", "errors"], [])
+HEAP = extension(
+    "_heap",
+    [
+        "heap_module",
+        "big_buffer",
+        "big_object",
+        "graph_methods",
+        "graph_dominators",
+        "graph_garbage",
+        "graph_reach",
+        "graph_reverse",
+    ],
+    [],
 )
-# Apart from the other, so that reading memory needs no libbpf, and starting up does not load it.
+# Apart from the others, so that reading memory needs no libbpf, and starting up does not load it.
 BPF = extension(
     "_bpf",
     [
@@ -143,7 +155,7 @@ def _compile_probe(source: Path, target: Path) -> None:
 
 
 setup(
-    ext_modules=[NATIVE] if WITHOUT_BPF else [NATIVE, BPF],
+    ext_modules=[NATIVE, HEAP] if WITHOUT_BPF else [NATIVE, HEAP, BPF],
     cmdclass={"build_ext": BuildNative},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from memprobe.native import _bpf, _native
+from memprobe.native import _bpf, _heap, _native
 
 pytestmark = pytest.mark.skipif("MEMPROBE_SANITIZED" not in os.environ, reason="`make sanitize` has it")
 
 
-@pytest.mark.parametrize("module", [_native, _bpf])
+@pytest.mark.parametrize("module", [_native, _heap, _bpf])
 def test_the_modules_under_test_are_the_sanitized_ones(module: object) -> None:
     assert b"__asan_init" in Path(str(getattr(module, "__file__", ""))).read_bytes()
 
