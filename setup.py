@@ -60,17 +60,26 @@ def extension(name: str, topics: list[str], libraries: list[str]) -> Extension:
 
 
 NATIVE = extension("_native", ["module", "remote_methods", "remote_read", "lifetime", "errors"], [])
+# The walk over another process's heap: larger than all of the first, and only `heap` and `tasks` need it.
 HEAP = extension(
     "_heap",
     [
         "heap_module",
-        "big_buffer",
-        "big_object",
-        "graph_methods",
-        "graph_dominators",
-        "graph_garbage",
-        "graph_reach",
-        "graph_reverse",
+        "heap_object",
+        "heap_census_methods",
+        "heap_census",
+        "heap_sizes",
+        "heap_walk",
+        "heap_pools",
+        "heap_chunks",
+        "heap_blocks",
+        "heap_arenas",
+        "heap_types",
+        "heap_deliver",
+        "heap_reader",
+        "heap_plan",
+        "remote_read",
+        "errors",
     ],
     [],
 )

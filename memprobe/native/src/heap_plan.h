@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define HEAP_ABSENT INT64_MIN
+#define HEAP_LARGEST_POOL 65536
 
 /* Of the walk and the census. */
 #define HEAP_PLAN_SCAN(FIELD)                                                                      \
@@ -38,6 +39,9 @@
     FIELD(keys_lookup)       /* to 3.10: dk_lookup */                                              \
     FIELD(kind_general) FIELD(kind_unicode) FIELD(kind_split)                                      \
     FIELD(entry_size) FIELD(unicode_entry_size)                                                    \
+    FIELD(values_at)         /* 3.11, 3.12: where a managed instance points to its values */          \
+    FIELD(values_tag)        /* the bit that tells them from a dict */                             \
+    FIELD(split_values_inline) /* 1 from 3.13 on: a split dict's values are in its instance */     \
     FIELD(set_used) FIELD(set_mask) FIELD(set_table) FIELD(set_smalltable)                         \
     FIELD(bytearray_alloc)                                                                         \
     FIELD(deque_leftblock) FIELD(deque_leftindex) FIELD(deque_block_size)                          \

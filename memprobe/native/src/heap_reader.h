@@ -6,6 +6,8 @@
 
 struct heap;
 
+#define HEAP_STREAM_BYTES ((size_t)2 << 20)
+
 /* Where pages are: of a window of the address space, from /proc/<pid>/pagemap. */
 struct heap_pagemap {
     int fd;              /* -1: not known, all pages count as present */
@@ -14,15 +16,33 @@ struct heap_pagemap {
     uint64_t *entries;
 };
 
+struct heap_request;
+
 struct heap_reader {
     struct remote_process process;
     struct heap_pagemap pagemap;
     uint64_t bytes_read, absent_bytes, swapped_bytes, unreadable_bytes;
+    unsigned char *stream;         /* of heap_deliver */
+    struct heap_request *sorted;   /* of heap_deliver: room to sort in */
+    size_t sorted_capacity;
 };
+
+/* Allocate what the reader needs. Returns 0 or -ENOMEM. */
+int heap_reader_open(struct heap_reader *reader);
+void heap_reader_close(struct heap_reader *reader);
 
 /* Fill `destination` with a range of the target's memory; what is absent, swapped out or unreadable
  * becomes zero. Returns 0, or a negative errno if the target is gone (-ESRCH, -ESTALE) or refuses. */
 int heap_read(struct heap_reader *reader, uint64_t address, size_t size, uint8_t *destination);
+
+/* How many bytes from an address on are present; at most `size`. Uses what heap_look_ahead loaded. */
+size_t heap_present(struct heap_reader *reader, uint64_t address, size_t size);
+
+/* How many bytes from an address on are not present, as far as one look at pagemap goes. */
+uint64_t heap_absent(struct heap_reader *reader, uint64_t address, uint64_t size);
+
+/* Ask pagemap about a range at once, before heap_present is asked about pieces of it. */
+void heap_look_ahead(struct heap_reader *reader, uint64_t address, uint64_t size);
 
 /* One region that is wanted, `tag` being the caller's. */
 struct heap_request {

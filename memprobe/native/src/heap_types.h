@@ -100,9 +100,35 @@ struct heap_types {
     struct heap_type_slot *slots; /* open addressing, a power of two */
     size_t slot_count, slots_used;
     size_t refused;          /* addresses that turned out to be no type */
-    uint64_t lowest, highest; /* of all types: most words are ruled out by these */
     heap_describe describe;
     void *describe_state;
 };
+
+/* What a slot says instead of an index. */
+#define HEAP_NO_TYPE (-1)
+#define HEAP_UNKNOWN_TYPE (-2)
+
+/* The first slot that an address may have. */
+static inline size_t heap_types_hash(const struct heap_types *types, uint64_t address)
+{
+    return (size_t)((address >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (types->slot_count - 1);
+}
+
+/* What is known of an address: the index of a type, or one of the two above. */
+static inline int64_t heap_types_lookup(const struct heap_types *types, uint64_t address)
+{
+    size_t slot = heap_types_hash(types, address);
+
+    while (types->slots[slot].address != 0) {
+        if (types->slots[slot].address == address)
+            return types->slots[slot].index;
+        slot = (slot + 1) & (types->slot_count - 1);
+    }
+    return HEAP_UNKNOWN_TYPE;
+}
+
+/* Returns 0 or -ENOMEM. */
+int heap_types_open(struct heap_types *types);
+void heap_types_close(struct heap_types *types);
 
 #endif

@@ -14,6 +14,21 @@ struct heap_span {
     uint64_t size;
 };
 
+/* What PYTHONMALLOC=debug puts around each block, 16 of it in front. */
+#define HEAP_DEBUG_BYTES 24
+#define HEAP_DEBUG_FRONT 16
+
+enum heap_region_kind {
+    HEAP_REGION_ANY,
+    HEAP_REGION_CHUNKS /* may be a stack: only what is surely a chunk of malloc counts */
+};
+
+struct heap_region {
+    uint64_t address;
+    uint64_t size;
+    uint64_t kind;
+};
+
 /* What a walk met and did; Python's heap/census.py names them for people. */
 #define HEAP_COUNTERS(FIELD)                                                                       \
     FIELD(objects)             /* handed out */                                                    \
@@ -42,17 +57,36 @@ struct heap_counters {
 #undef HEAP_COUNTER_MEMBER
 };
 
+/* Which arena covers a piece of the address space: open addressing by 256 KiB granules. */
+struct heap_arena_slot {
+    uint64_t granule; /* address / 256 KiB, plus one; 0: empty */
+    uint32_t first;   /* of the at most two arenas in it, the lower one */
+};
+
+struct heap_arena_index {
+    struct heap_arena_slot *slots;
+    size_t slot_count;
+    uint64_t lowest, highest;
+};
+
 struct heap {
     struct heap_plan plan;
     struct heap_reader reader;
     struct heap_types types;
     struct heap_span *arenas;   /* of Python's allocator, by address, not overlapping */
     size_t arena_count;
-    struct heap_span *regions;  /* private anonymous writable memory outside them, by address */
+    struct heap_region *regions; /* private anonymous writable memory outside them, by address */
     size_t region_count;
-    struct heap_arena_index *arena_index;
+    struct heap_arena_index arena_index;
+    uint8_t *pool_classes;      /* of each pool: 0 unknown, else its size class + 1, or 255 for none */
+    uint64_t pools_per_arena;   /* how far apart the arenas are in it */
+    const uint8_t *held;        /* what the walk has in its buffer just now */
+    uint64_t held_start, held_size;
     struct heap_counters counters;
-    volatile int stop;          /* set from another thread or a signal: the walk ends with -EINTR */
+    bool debug;                 /* PYTHONMALLOC=debug: blocks have a frame of their own around them */
+    uint64_t walked, to_walk;   /* bytes: how far a walk is */
+    int (*tick)(void *state);   /* called now and then; nonzero (a negative errno) ends the walk */
+    void *tick_state;
 };
 
 enum heap_object_flags {
@@ -88,7 +122,27 @@ int heap_walk(struct heap *heap, heap_visit visit, void *state);
 /* The arena that holds an address, or -1. */
 int64_t heap_find_arena(const struct heap *heap, uint64_t address);
 
-/* The type at an address, or NULL if there is none (*ret is then NULL); negative errno if asking failed. */
+/* The type at an address: *ret is NULL if there is none. Returns 0, or a negative errno if asking failed. */
 int heap_find_type(struct heap *heap, uint64_t address, const struct heap_type **ret);
+
+/* `size` bytes of the target that the walk happens to have in its buffer, or NULL. */
+static inline const uint8_t *heap_held(const struct heap *heap, uint64_t address, uint64_t size)
+{
+    uint64_t inside = address - heap->held_start;
+
+    if (address < heap->held_start || inside >= heap->held_size || size > heap->held_size - inside)
+        return NULL;
+    return heap->held + inside;
+}
+
+/* *ret is the size of the block in a pool that holds an address, 0 if no pool does. Reads a pool's header
+ * at most once. Returns 0 or a negative errno. */
+int heap_pool_block_size(struct heap *heap, uint64_t address, uint64_t *ret);
+
+/* What the allocator takes for a request of this size: the rest of a pool's block or of a chunk included. */
+uint64_t heap_rounded(const struct heap *heap, uint64_t bytes);
+
+/* Let go of everything that the walk made. */
+void heap_clear(struct heap *heap);
 
 #endif

@@ -54,9 +54,13 @@ class Arenas:
     """Why the numbers are None; empty if they are not."""
 
 
-class _Arena(NamedTuple):
+class Arena(NamedTuple):
+    """One arena."""
+
+    address: int
     size: int
     free: int
+    """Bytes of whole pools that hold no object."""
 
 
 class ArenasReader:
@@ -72,7 +76,8 @@ class ArenasReader:
         layout = objects.layout
         self._memory = objects.memory
         self._runtime = runtime
-        self._know(mappings)
+        self._mappings = mappings
+        self._starts = [mapping.start for mapping in mappings]
         self._symbols = symbols
         self._static = layout.version <= (3, 11)
         self._pool_size = layout.constant("POOL_SIZE")
@@ -85,26 +90,35 @@ class ArenasReader:
             self._management = layout.offset("_obmalloc_state.mgmt")
             self._array = Fields(layout, "_obmalloc_mgmt", "arenas", "maxarenas")
 
-    def read(
-        self, interpreters: Sequence[Interpreter], mappings: Sequence[MemoryMapping] | None = None
-    ) -> Arenas:
-        """Count the arenas of all interpreters; an arena outside the mappings is not believed."""
-        if mappings is not None:
-            self._know(mappings)
+    def read(self, interpreters: Sequence[Interpreter]) -> Arenas:
+        """Count the arenas of all interpreters."""
         try:
-            arrays = self._static_arrays() if self._static else self._arrays(interpreters)
-            every = (arena for address, limit in arrays for arena in self._arenas(address, limit))
-            arenas = list(islice(every, MAXIMUM_ARENAS))
+            arenas = self.locate(interpreters)
         except UNREADABLE:
             return Arenas(None, None, None, _NOT_READABLE)
         if not arenas:
-            return Arenas(None, None, None, _NOT_FOUND if self._static else _NO_ARENA)
-        size, free = (sum(column) for column in zip(*arenas, strict=True))
+            return Arenas(None, None, None, self.absence)
+        size, free = sum(arena.size for arena in arenas), sum(arena.free for arena in arenas)
         return Arenas(len(arenas), size, free, "")
 
-    def _know(self, mappings: Sequence[MemoryMapping]) -> None:
-        self._mappings = mappings
-        self._starts = [mapping.start for mapping in mappings]
+    @property
+    def absence(self) -> str:
+        """Why there is no arena, if none was found."""
+        return _NOT_FOUND if self._static else _NO_ARENA
+
+    def locate(
+        self, interpreters: Sequence[Interpreter], mappings: Sequence[MemoryMapping] | None = None
+    ) -> list[Arena]:
+        """List the arenas of all interpreters; raises one of UNREADABLE.
+
+        `mappings` replaces those that were given at first: new arenas lie in new mappings.
+        """
+        if mappings is not None:
+            self._mappings = mappings
+            self._starts = [mapping.start for mapping in mappings]
+        arrays = self._static_arrays() if self._static else self._arrays(interpreters)
+        every = (arena for address, limit in arrays for arena in self._arenas(address, limit))
+        return list(islice(every, MAXIMUM_ARENAS))
 
     def _arrays(self, interpreters: Iterable[Interpreter]) -> list[tuple[int, int]]:
         """Return the arrays of arena objects of the interpreters, each once."""
@@ -123,7 +137,7 @@ class ArenasReader:
             address = self._search()
         return [(address, MAXIMUM_ARENAS)] if address else []
 
-    def _arenas(self, address: int, limit: int) -> Iterator[_Arena]:
+    def _arenas(self, address: int, limit: int) -> Iterator[Arena]:
         """Yield the allocated arenas of an array, up to its end or to what cannot be one."""
         seen: set[int] = set()
         for start in range(0, min(limit, MAXIMUM_ARENAS), _CHUNK_ENTRIES):
@@ -141,7 +155,7 @@ class ArenasReader:
             if len(block) < entries * self._size:
                 return
 
-    def _checked(self, address: int, pool_address: int, free: int, total: int) -> _Arena | None:
+    def _checked(self, address: int, pool_address: int, free: int, total: int) -> Arena | None:
         """Return the arena that an entry describes, or None if it cannot be one."""
         # An arena that does not begin at a pool boundary has one pool less.
         size = (total + (address % self._pool_size != 0)) * self._pool_size
@@ -149,7 +163,7 @@ class ArenasReader:
             return None
         if not address <= pool_address <= address + size or not self._is_mapped(address, size):
             return None
-        return _Arena(size, free * self._pool_size)
+        return Arena(address, size, free * self._pool_size)
 
     def _is_mapped(self, address: int, size: int) -> bool:
         """Say whether an anonymous writable mapping holds a range; yes if no mappings are known."""

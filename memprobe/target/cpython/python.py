@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from memprobe.errors import LayoutCheckFailed
 from memprobe.target.binary.runtime import RuntimeLocation, check_supported
-from memprobe.target.cpython.arenas import Arenas, ArenasReader
+from memprobe.target.cpython.arenas import Arena, Arenas, ArenasReader
 from memprobe.target.cpython.code_objects import CodeObjects
 from memprobe.target.cpython.collector import Collector, Collectors
 from memprobe.target.cpython.debug_offsets import read_debug_offsets
@@ -17,7 +17,7 @@ from memprobe.target.cpython.dictionaries import Dictionaries
 from memprobe.target.cpython.frames import Stacks
 from memprobe.target.cpython.instances import Instances
 from memprobe.target.cpython.interpreters import Interpreter, Interpreters
-from memprobe.target.cpython.objects import Objects
+from memprobe.target.cpython.objects import UNREADABLE, Objects
 from memprobe.target.cpython.thread_names import ThreadName, ThreadNames
 from memprobe.target.cpython.threads import MAXIMUM_THREADS, OsThread, ThreadState, ThreadStates, TidFinder
 from memprobe.target.cpython.verification import INVISIBLE, LayoutCheck, Verification, check_debug_offsets
@@ -136,9 +136,17 @@ class Python:
             return None
         return self._collectors.read(listed[0], count_objects=count_objects)
 
-    def arenas(self, mappings: Sequence[MemoryMapping] | None = None) -> Arenas:
-        """Count the arenas of Python's own allocator; `mappings` are those of now, if time has passed."""
-        return self._arenas.read(self.interpreters(), mappings)
+    def arenas(self) -> Arenas:
+        """Count the arenas of Python's own allocator."""
+        return self._arenas.read(self.interpreters())
+
+    def locate_arenas(self, mappings: Sequence[MemoryMapping] | None = None) -> tuple[list[Arena], str]:
+        """List the arenas, and say why there is none if so; `mappings` are those of now."""
+        try:
+            arenas = self._arenas.locate(self.interpreters(), mappings)
+        except UNREADABLE as error:
+            return [], f"the arenas of Python's own allocator could not be read: {error}"
+        return arenas, "" if arenas else self._arenas.absence
 
     def _thread_states(self) -> Iterator[tuple[Interpreter, tuple[ThreadState, ...]]]:
         """Yield the thread states of each interpreter, not more than a limit in all."""

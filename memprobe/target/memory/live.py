@@ -108,6 +108,11 @@ class LiveMemory:
         """What has been read so far."""
         return ReadStatistics(reads=self._reads, bytes=self._bytes, faults=self._faults)
 
+    @property
+    def descriptors(self) -> tuple[int, int, int]:
+        """The pid, its pidfd and its open mem file, for readers in C; they stay this object's."""
+        return self._pid, self._pidfd, self._open_fd()
+
     def close(self) -> None:
         """Let go of the process; reads raise ValueError from now on."""
         mem_fd, self._mem_fd = self._mem_fd, -1

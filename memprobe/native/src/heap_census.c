@@ -1,0 +1,142 @@
+#define _GNU_SOURCE
+
+#include "heap_census.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_REQUESTS ((size_t)1 << 18)
+#define FIRST_ROWS 1024
+#define ROLE_BITS 2
+#define MOST_ROWS ((size_t)1 << (32 - ROLE_BITS))
+
+int heap_census_open(struct heap_census *census, struct heap *heap)
+{
+    *census = (struct heap_census){.heap = heap};
+    census->requests = malloc(MOST_REQUESTS * sizeof(*census->requests));
+    return census->requests == NULL ? -ENOMEM : heap_census_rows(census, 1);
+}
+
+void heap_census_close(struct heap_census *census)
+{
+    free(census->rows);
+    free(census->requests);
+    *census = (struct heap_census){0};
+}
+
+static int grow_rows(struct heap_census *census, size_t count)
+{
+    size_t room = census->row_capacity < FIRST_ROWS ? FIRST_ROWS : census->row_capacity;
+
+    while (room < count)
+        room *= 2;
+    struct heap_tally *rows = realloc(census->rows, room * sizeof(*rows));
+    if (rows == NULL)
+        return -ENOMEM;
+    memset(rows + census->row_capacity, 0, (room - census->row_capacity) * sizeof(*rows));
+    census->rows = rows;
+    census->row_capacity = room;
+    return 0;
+}
+
+int heap_census_rows(struct heap_census *census, size_t count)
+{
+    if (count > MOST_ROWS)
+        return -E2BIG;
+    if (count > census->row_capacity) {
+        int err = grow_rows(census, count);
+        if (err != 0)
+            return err;
+    }
+    if (count > census->row_count)
+        census->row_count = count;
+    return 0;
+}
+
+static void add_size(struct heap_census *census, size_t row, const struct heap_size *size)
+{
+    census->rows[row].getsizeof_bytes += size->getsizeof_bytes;
+    census->rows[row].allocated_bytes += size->allocated_bytes;
+    census->table_bytes += size->table_bytes;
+}
+
+static int take_keys(void *state, const struct heap_request *request, const uint8_t *data, uint32_t bytes)
+{
+    struct heap_census *census = state;
+    struct heap_size size = {0};
+    enum heap_keys_role role = request->tag & ((1u << ROLE_BITS) - 1);
+
+    heap_measure_keys(census->heap, role, data, bytes, &size);
+    add_size(census, request->tag >> ROLE_BITS, &size);
+    return 0;
+}
+
+int heap_census_flush(struct heap_census *census)
+{
+    size_t count = census->request_count;
+
+    census->request_count = 0;
+    return heap_deliver(census->heap, census->requests, count, take_keys, census);
+}
+
+/* Measure a table of keys now if it is at hand, else together with others. */
+static int ask_keys(struct heap_census *census, size_t row, struct heap_size *size)
+{
+    uint32_t bytes = heap_keys_header(census->heap);
+    const uint8_t *data = heap_held(census->heap, size->keys, bytes);
+
+    if (data != NULL) {
+        heap_measure_keys(census->heap, size->role, data, bytes, size);
+        return 0;
+    }
+    if (census->request_count == MOST_REQUESTS) {
+        int err = heap_census_flush(census);
+        if (err != 0)
+            return err;
+    }
+    census->requests[census->request_count++] = (struct heap_request){
+        .address = size->keys,
+        .bytes = bytes,
+        .tag = (uint32_t)row << ROLE_BITS | size->role,
+    };
+    return 0;
+}
+
+int heap_census_add(struct heap_census *census, size_t row, const struct heap_object *object)
+{
+    struct heap_size size;
+    int err = heap_measure(census->heap, object, &size);
+
+    if (err == 0 && size.role != HEAP_KEYS_NONE)
+        err = ask_keys(census, row, &size);
+    if (err != 0)
+        return err;
+    struct heap_tally *tally = &census->rows[row];
+    tally->count++;
+    tally->tracked += (object->flags & HEAP_TRACKED) != 0;
+    tally->unsure += (object->flags & HEAP_UNSURE) != 0;
+    tally->large += (object->flags & HEAP_LARGE) != 0;
+    add_size(census, row, &size);
+    return 0;
+}
+
+static int visit(void *state, const struct heap_object *object)
+{
+    struct heap_census *census = state;
+    size_t row = object->type->index;
+
+    if (row >= census->row_count) {
+        int err = heap_census_rows(census, row + 1);
+        if (err != 0)
+            return err;
+    }
+    return heap_census_add(census, row, object);
+}
+
+int heap_census_walk(struct heap_census *census)
+{
+    int err = heap_walk(census->heap, visit, census);
+
+    return err == 0 ? heap_census_flush(census) : err;
+}

@@ -1,0 +1,416 @@
+#define _GNU_SOURCE
+
+#include "heap_sizes.h"
+
+#include "heap_words.h"
+
+#define HEADER 24 /* of an object with ob_size */
+#define POINTER 8
+#define GC_HEADER 16
+#define LARGEST_TABLE ((uint64_t)1 << 46)
+#define PAGE 4096u
+#define MMAP_THRESHOLD 131072u
+#define SET_ENTRY 16
+#define WSTR_UNIT 4
+
+/* CPython's own, the same in all versions that have them. */
+#define TPFLAGS_MANAGED_DICT ((uint64_t)1 << 4)
+#define TPFLAGS_HEAPTYPE ((uint64_t)1 << 9)
+
+static uint64_t round_up(uint64_t value, uint64_t step)
+{
+    return (value + step - 1) & ~(step - 1);
+}
+
+uint64_t heap_rounded(const struct heap *heap, uint64_t bytes)
+{
+    uint64_t framed = bytes + (heap->debug ? HEAP_DEBUG_BYTES : 0);
+
+    if (framed <= (uint64_t)heap->plan.small_limit && heap->arena_count > 0)
+        return framed == 0 ? (uint64_t)heap->plan.pool_alignment
+                           : round_up(framed, (uint64_t)heap->plan.pool_alignment);
+    if (framed >= MMAP_THRESHOLD)
+        return round_up(framed + 16, PAGE);
+    uint64_t chunk = round_up(framed + 8, 16);
+    return chunk < 32 ? 32 : chunk;
+}
+
+/* A field that the body has, or 0. */
+static uint64_t field(const uint8_t *body, uint64_t body_bytes, int64_t offset)
+{
+    if (offset < 0 || body_bytes < 8 || (uint64_t)offset > body_bytes - 8)
+        return 0;
+    return heap_word(body + offset);
+}
+
+static uint64_t size_of_items(const struct heap_type *type, uint64_t count)
+{
+    return count > LARGEST_TABLE / (uint64_t)(type->itemsize + 1) ? LARGEST_TABLE
+                                                                  : count * (uint64_t)type->itemsize;
+}
+
+/* ob_size; its sign means something else (int to 3.11). */
+static uint64_t count_of(const uint8_t *body, uint64_t body_bytes)
+{
+    int64_t size = (int64_t)field(body, body_bytes, 16);
+
+    return size < 0 ? 0 - (uint64_t)size : (uint64_t)size;
+}
+
+/* Count what the allocator takes for a table. */
+static void add_allocated(const struct heap *heap, uint64_t bytes, uint64_t count, struct heap_size *ret)
+{
+    uint64_t rounded = heap_rounded(heap, bytes) * count;
+
+    ret->allocated_bytes += rounded;
+    if (bytes <= (uint64_t)heap->plan.small_limit && heap->arena_count > 0)
+        ret->table_bytes += rounded;
+}
+
+static void add_table(const struct heap *heap, uint64_t bytes, struct heap_size *ret)
+{
+    if (bytes == 0 || bytes > LARGEST_TABLE)
+        return;
+    ret->getsizeof_bytes += bytes;
+    add_allocated(heap, bytes, 1, ret);
+}
+
+/* --- str ------------------------------------------------------------------------------------------- */
+
+struct str_state {
+    unsigned kind;
+    bool compact, ascii, ready;
+};
+
+static struct str_state str_state_of(const struct heap_plan *plan, const uint8_t *body)
+{
+    uint32_t state = heap_half(body + plan->str_state);
+
+    return (struct str_state){
+        .kind = state >> plan->str_kind_shift & 7,
+        .compact = state >> plan->str_compact_shift & 1,
+        .ascii = state >> plan->str_ascii_shift & 1,
+        .ready = plan->str_ready_shift < 0 || (state >> plan->str_ready_shift & 1),
+    };
+}
+
+static bool has_str_header(const struct heap_plan *plan, uint64_t body_bytes)
+{
+    return plan->str_ascii_size > 0 && plan->str_state >= 0 && plan->str_length >= 0
+           && body_bytes >= (uint64_t)plan->str_ascii_size && plan->str_state <= plan->str_ascii_size - 4
+           && plan->str_length <= plan->str_ascii_size - 8 && body_bytes >= HEADER;
+}
+
+static uint64_t characters_size(uint64_t length, unsigned kind)
+{
+    return length >= LARGEST_TABLE ? LARGEST_TABLE : (length + 1) * kind;
+}
+
+/* The object itself, with its characters if they are inside. */
+static uint64_t own_of_str(const struct heap *heap, const struct heap_type *type, const uint8_t *body,
+                           uint64_t body_bytes)
+{
+    const struct heap_plan *plan = &heap->plan;
+
+    if (!has_str_header(plan, body_bytes))
+        return 0;
+    struct str_state state = str_state_of(plan, body);
+    uint64_t length = field(body, body_bytes, plan->str_length);
+    if (!state.compact)
+        return (uint64_t)type->basicsize;
+    if (state.kind != 1 && state.kind != 2 && state.kind != 4)
+        return 0;
+    if (state.ascii)
+        return (uint64_t)plan->str_ascii_size + characters_size(length, 1);
+    return (uint64_t)plan->str_compact_size + characters_size(length, state.kind);
+}
+
+/* What is outside: characters of a str that is not compact, cached encodings. */
+static void measure_str(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    const uint8_t *body = object->body;
+    uint64_t there = object->body_bytes;
+    struct str_state state = str_state_of(plan, body);
+    uint64_t length = field(body, there, plan->str_length);
+    uint64_t inside = object->address + (uint64_t)(state.ascii ? plan->str_ascii_size : plan->str_compact_size);
+    uint64_t data = state.compact ? inside : field(body, there, plan->str_data);
+
+    if (!state.compact && data != 0)
+        add_table(heap, characters_size(length, state.kind), ret);
+    if (!(state.compact && state.ascii) && plan->str_utf8 > 0) {
+        uint64_t utf8 = field(body, there, plan->str_utf8);
+        if (utf8 != 0 && utf8 != data)
+            add_table(heap, characters_size(field(body, there, plan->str_utf8_length), 1), ret);
+    }
+    if (plan->str_wstr > 0) {
+        uint64_t wstr = field(body, there, plan->str_wstr);
+        if (wstr != 0 && wstr != data) {
+            uint64_t units = state.compact && state.ascii ? length : field(body, there, plan->str_wstr_length);
+            add_table(heap, characters_size(units, WSTR_UNIT), ret);
+        }
+    }
+}
+
+/* --- the object itself ------------------------------------------------------------------------------- */
+
+static uint64_t digits_of(const struct heap_plan *plan, const uint8_t *body, uint64_t body_bytes)
+{
+    if (plan->long_tag >= 0)
+        return field(body, body_bytes, plan->long_tag) >> 3;
+    return count_of(body, body_bytes);
+}
+
+static uint64_t own_of_int(const struct heap_plan *plan, const struct heap_type *type,
+                           const uint8_t *body, uint64_t body_bytes)
+{
+    uint64_t digits = digits_of(plan, body, body_bytes);
+
+    if (digits == 0)
+        digits = 1;
+    return digits > LARGEST_TABLE ? 0 : (uint64_t)type->basicsize + digits * 4;
+}
+
+uint64_t heap_own_bytes(const struct heap *heap, const struct heap_type *type, const uint8_t *body,
+                        uint64_t body_bytes, uint64_t room)
+{
+    uint64_t basicsize = (uint64_t)type->basicsize;
+
+    switch (type->size_kind) {
+    case HEAP_SIZE_STR:
+        return own_of_str(heap, type, body, body_bytes);
+    case HEAP_SIZE_INT:
+        return own_of_int(&heap->plan, type, body, body_bytes);
+    case HEAP_SIZE_BLOCK:
+        return basicsize > room ? basicsize : room;
+    case HEAP_SIZE_FIXED:
+        if (type->itemsize == 0)
+            return basicsize;
+        if (body_bytes < HEADER)
+            return 0;
+        return basicsize + size_of_items(type, count_of(body, body_bytes));
+    default:
+        return body_bytes < basicsize ? 0 : basicsize;
+    }
+}
+
+/* --- tables ------------------------------------------------------------------------------------------ */
+
+
+static uint64_t table_bytes(uint64_t count, uint64_t size)
+{
+    return count > LARGEST_TABLE / size ? LARGEST_TABLE + 1 : count * size;
+}
+
+static void measure_set(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    uint64_t table = field(object->body, object->body_bytes, plan->set_table);
+    uint64_t mask = field(object->body, object->body_bytes, plan->set_mask);
+
+    if (table != object->address + (uint64_t)plan->set_smalltable && table != 0)
+        add_table(heap, table_bytes(mask + 1, SET_ENTRY), ret);
+}
+
+static void measure_deque(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    uint64_t items = count_of(object->body, object->body_bytes);
+    uint64_t left = field(object->body, object->body_bytes, plan->deque_leftindex);
+    uint64_t room = (uint64_t)plan->deque_block_items;
+
+    if (plan->deque_block_items <= 0 || plan->deque_block_size <= 0 || items > LARGEST_TABLE || left > room)
+        return;
+    uint64_t blocks = (left + items + room - 1) / room;
+    if (blocks == 0)
+        blocks = 1;
+    uint64_t each = (uint64_t)plan->deque_block_size;
+    if (blocks > LARGEST_TABLE / each)
+        return;
+    ret->getsizeof_bytes += blocks * each;
+    add_allocated(heap, each, blocks, ret);
+}
+
+static void measure_dict(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    uint64_t values = field(object->body, object->body_bytes, plan->dict_values);
+
+    ret->keys = field(object->body, object->body_bytes, plan->dict_keys);
+    ret->role = values != 0 ? HEAP_KEYS_SPLIT : HEAP_KEYS_OWN;
+}
+
+static void measure_odict(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    uint64_t fast = field(object->body, object->body_bytes, plan->odict_fast_nodes_size);
+    uint64_t used = field(object->body, object->body_bytes, plan->dict_used);
+
+    measure_dict(heap, object, ret);
+    add_table(heap, table_bytes(fast, POINTER), ret);
+    if (plan->odict_node_size > 0 && used <= LARGEST_TABLE / (uint64_t)plan->odict_node_size) {
+        ret->getsizeof_bytes += used * (uint64_t)plan->odict_node_size;
+        add_allocated(heap, (uint64_t)plan->odict_node_size, used, ret);
+    }
+}
+
+static void measure_type(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    uint64_t flags = field(object->body, object->body_bytes, plan->tp_flags);
+
+    if (!(flags & TPFLAGS_HEAPTYPE)) {
+        ret->getsizeof_bytes = (uint64_t)plan->type_size;
+        return;
+    }
+    ret->getsizeof_bytes = object->type->presize + (uint64_t)plan->heap_type_size;
+    ret->keys = field(object->body, object->body_bytes, plan->ht_cached_keys);
+    ret->role = ret->keys != 0 ? HEAP_KEYS_CACHED : HEAP_KEYS_NONE;
+}
+
+/* 3.11 and 3.12: an instance without a dict has its values in a block of their own. */
+static int measure_values(struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    uint64_t size;
+    uint64_t values = heap_word(object->body + heap->plan.values_at);
+
+    if (heap->plan.values_tag > 0 && !(values & (uint64_t)heap->plan.values_tag))
+        return 0; /* a dict, or nothing */
+    int err = heap_pool_block_size(heap, values, &size);
+    ret->allocated_bytes += size;
+    ret->table_bytes += size;
+    return err;
+}
+
+int heap_measure(struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    const struct heap_type *type = object->type;
+    const uint8_t *body = object->body;
+    uint64_t there = object->body_bytes;
+    uint64_t room = object->block_bytes - (object->address - object->block);
+    uint64_t own = heap_own_bytes(heap, type, body, there, room);
+
+    *ret = (struct heap_size){
+        .getsizeof_bytes = type->presize + own,
+        .allocated_bytes = object->block_bytes,
+    };
+    switch (type->size_kind) {
+    case HEAP_SIZE_STR:
+        measure_str(heap, object, ret);
+        break;
+    case HEAP_SIZE_LIST:
+        add_table(heap, table_bytes(field(body, there, plan->list_allocated), POINTER), ret);
+        break;
+    case HEAP_SIZE_DICT:
+        measure_dict(heap, object, ret);
+        break;
+    case HEAP_SIZE_SET:
+        measure_set(heap, object, ret);
+        break;
+    case HEAP_SIZE_BYTEARRAY:
+        add_table(heap, field(body, there, plan->bytearray_alloc), ret);
+        break;
+    case HEAP_SIZE_DEQUE:
+        measure_deque(heap, object, ret);
+        break;
+    case HEAP_SIZE_ODICT:
+        measure_odict(heap, object, ret);
+        break;
+    case HEAP_SIZE_TYPE:
+        measure_type(heap, object, ret);
+        break;
+    default:
+        break;
+    }
+    if ((type->flags & TPFLAGS_MANAGED_DICT) && plan->values_at < 0 && plan->values_at >= -(int64_t)type->presize)
+        return measure_values(heap, object, ret);
+    return 0;
+}
+
+/* --- tables of keys ------------------------------------------------------------------------------------ */
+
+#define MOST_LOG2_SIZE 40
+
+/* USABLE_FRACTION of CPython. */
+static uint64_t usable(uint64_t slots)
+{
+    return (slots << 1) / 3;
+}
+
+struct keys_shape {
+    uint64_t bytes;    /* of the table */
+    uint64_t usable;   /* entries that it has room for */
+    uint64_t refcount;
+};
+
+/* From 3.11 on. */
+static bool read_keys(const struct heap_plan *plan, const uint8_t *data, struct keys_shape *ret)
+{
+    unsigned log2_size = data[plan->keys_log2_size];
+    unsigned log2_bytes = data[plan->keys_log2_index_bytes];
+    uint64_t entry = (uint64_t)(data[plan->keys_kind] == plan->kind_general ? plan->entry_size
+                                                                             : plan->unicode_entry_size);
+
+    if (log2_size > MOST_LOG2_SIZE || log2_bytes > MOST_LOG2_SIZE + 3)
+        return false;
+    ret->usable = usable((uint64_t)1 << log2_size);
+    ret->bytes = (uint64_t)plan->keys_size + ((uint64_t)1 << log2_bytes) + ret->usable * entry;
+    return true;
+}
+
+static uint64_t index_bytes(uint64_t slots)
+{
+    return slots <= 0xFF ? 1 : slots <= 0xFFFF ? 2 : slots <= 0xFFFFFFFF ? 4 : 8;
+}
+
+/* To 3.10. */
+static bool read_old_keys(const struct heap_plan *plan, const uint8_t *data, struct keys_shape *ret)
+{
+    uint64_t slots = heap_word(data + plan->keys_slots);
+
+    if (slots > (uint64_t)1 << MOST_LOG2_SIZE || (slots & (slots - 1)) != 0)
+        return false;
+    ret->usable = usable(slots);
+    ret->bytes = (uint64_t)plan->keys_size + slots * index_bytes(slots) + ret->usable * (uint64_t)plan->entry_size;
+    return true;
+}
+
+uint32_t heap_keys_header(const struct heap *heap)
+{
+    int64_t size = heap->plan.keys_size;
+
+    return size >= 16 && size <= 64 ? (uint32_t)size : 64;
+}
+
+static bool are_keys_known(const struct heap *heap)
+{
+    const struct heap_plan *plan = &heap->plan;
+    int64_t end = heap_keys_header(heap);
+
+    if (plan->keys_refcnt < 0 || plan->keys_refcnt > end - 8 || plan->keys_size <= 0)
+        return false;
+    if (plan->keys_slots >= 0)
+        return plan->keys_slots <= end - 8;
+    return plan->keys_log2_size >= 0 && plan->keys_log2_size < end && plan->keys_log2_index_bytes >= 0
+           && plan->keys_log2_index_bytes < end && plan->keys_kind >= 0 && plan->keys_kind < end;
+}
+
+void heap_measure_keys(const struct heap *heap, enum heap_keys_role role, const uint8_t *data,
+                       uint32_t bytes, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    struct keys_shape shape;
+
+    if (bytes < heap_keys_header(heap) || !are_keys_known(heap))
+        return;
+    shape.refcount = heap_word(data + plan->keys_refcnt);
+    if (!(plan->keys_slots >= 0 ? read_old_keys(plan, data, &shape) : read_keys(plan, data, &shape)))
+        return;
+    if (role == HEAP_KEYS_SPLIT && plan->split_values_inline > 0)
+        ret->getsizeof_bytes += table_bytes(shape.usable, POINTER);
+    else if (role == HEAP_KEYS_SPLIT)
+        add_table(heap, table_bytes(shape.usable, POINTER), ret);
+    if (role == HEAP_KEYS_CACHED || shape.refcount == 1)
+        add_table(heap, shape.bytes, ret);
+}
