@@ -85,9 +85,6 @@ class Op(IntEnum):
     ELEMENT = 22
     """Attributes and children of an XML element: a pointer at `offset`."""
 
-    PAIRS = 23
-    """A pointer at `offset` to (word, reference) pairs, as many as the word at `extra` says."""
-
 
 class Strength(IntEnum):
     """What a reference means."""

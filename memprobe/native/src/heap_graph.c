@@ -1,0 +1,340 @@
+#define _GNU_SOURCE
+
+#include "heap_graph.h"
+
+#include "heap_edges.h"
+#include "heap_sizes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_NODES ((size_t)1 << 16)
+#define FIRST_SLOTS ((uint64_t)1 << 18)
+/* Larger batches are read more densely; one has 60 bytes per table. */
+#define TABLES_AT_ONCE ((size_t)1 << 19)
+#define AHEAD 16
+#define MAXIMUM_NODES (((uint32_t)1 << HEAP_STRENGTH_SHIFT) - 1)
+
+int heap_make_room(void **items, size_t count, size_t *capacity, size_t size)
+{
+    size_t wanted = count < 1024 ? 1024 : count + count / 2;
+    void *more = realloc(*items, wanted * size);
+
+    if (more == NULL)
+        return -ENOMEM;
+    *items = more;
+    *capacity = wanted;
+    return 0;
+}
+
+bool heap_edges_reserve(struct heap_edges *edges, uint64_t count)
+{
+    if (edges->slot_count + count <= edges->slot_capacity)
+        return true;
+    if (edges->error != 0)
+        return false;
+    if (count > edges->slot_limit - edges->slot_count) {
+        edges->graph->counters.refused_edges += count;
+        return false;
+    }
+    uint64_t wanted = edges->slot_count + count;
+    uint64_t grown = edges->slot_capacity + edges->slot_capacity / 4 + FIRST_SLOTS;
+    wanted = wanted > grown ? wanted : grown;
+    edges->error = big_resize(&edges->graph->targets, (size_t)wanted * sizeof(uint64_t));
+    if (edges->error != 0)
+        return false;
+    edges->slots = edges->graph->targets.data;
+    edges->slot_capacity = wanted;
+    return true;
+}
+
+void heap_edges_late(struct heap_edges *edges, uint32_t node, uint64_t target, unsigned strength)
+{
+    if (!heap_may_be_object(edges, target))
+        return;
+    if (edges->slot_count + edges->late.count >= edges->slot_limit) {
+        edges->graph->counters.refused_edges++;
+        return;
+    }
+    int err = HEAP_ROOM(&edges->late);
+    if (err != 0) {
+        edges->error = edges->error ? edges->error : err;
+        return;
+    }
+    edges->late.items[edges->late.count] = (struct heap_late){
+        .edge = heap_edge(target, strength),
+        .node = node,
+        .order = (uint32_t)edges->late.count,
+    };
+    edges->late.count++;
+}
+
+void heap_edges_ask(struct heap_edges *edges, const struct heap_pending *pending)
+{
+    int err = HEAP_ROOM(&edges->pending);
+
+    if (err != 0)
+        edges->error = edges->error ? edges->error : err;
+    else
+        edges->pending.items[edges->pending.count++] = *pending;
+}
+
+/* --- nodes ------------------------------------------------------------------------------------ */
+
+static int grow_nodes(struct heap_edges *edges)
+{
+    struct heap_graph *graph = edges->graph;
+    size_t wanted = edges->node_capacity + edges->node_capacity / 4 + FIRST_NODES;
+    int err = big_resize(&graph->addresses, wanted * sizeof(uint64_t));
+
+    if (err == 0)
+        err = big_resize(&graph->types, wanted * sizeof(uint32_t));
+    if (err == 0)
+        err = big_resize(&graph->sizes, wanted * sizeof(uint32_t));
+    if (err == 0)
+        err = big_resize(&graph->flags, wanted);
+    if (err == 0)
+        err = big_resize(&graph->refcounts, wanted * sizeof(uint32_t));
+    if (err == 0)
+        err = big_resize(&graph->starts, (wanted + 1) * sizeof(uint64_t));
+    if (err == 0)
+        edges->node_capacity = wanted;
+    return err;
+}
+
+static uint32_t at_most_32_bits(uint64_t value)
+{
+    return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
+static void describe_node(struct heap_edges *edges, const struct heap_object *object, uint32_t node)
+{
+    struct heap_graph *graph = edges->graph;
+    struct heap_size size;
+
+    heap_measure(edges->heap, object, &size);
+    ((uint64_t *)graph->addresses.data)[node] = object->address;
+    ((uint32_t *)graph->types.data)[node] = object->type->index;
+    ((uint32_t *)graph->sizes.data)[node] = at_most_32_bits(size.allocated_bytes);
+    ((uint8_t *)graph->flags.data)[node] = (uint8_t)object->flags;
+    ((uint32_t *)graph->refcounts.data)[node] = at_most_32_bits(object->refcount);
+    ((uint64_t *)graph->starts.data)[node] = edges->slot_count;
+}
+
+static int visit(void *state, const struct heap_object *object)
+{
+    struct heap_edges *edges = state;
+    bool added;
+
+    if (edges->nodes == edges->node_capacity) {
+        int err = grow_nodes(edges);
+        if (err != 0)
+            return err;
+    }
+    if (edges->nodes == MAXIMUM_NODES)
+        return -EOVERFLOW;
+    int err = heap_index_add(&edges->index, object->address, edges->nodes, &added);
+    if (err != 0)
+        return err;
+    if (!added) {
+        edges->graph->counters.odd_objects++;
+        return 0;
+    }
+    describe_node(edges, object, edges->nodes);
+    heap_recipe_run(edges, object, edges->nodes++);
+    if (edges->pending.count >= TABLES_AT_ONCE)
+        err = heap_tables_read(edges);
+    return err != 0 ? err : edges->error;
+}
+
+/* --- from addresses to numbers ---------------------------------------------------------------- */
+
+static int by_node(const void *left, const void *right)
+{
+    const struct heap_late *a = left, *b = right;
+
+    if (a->node != b->node)
+        return a->node < b->node ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* Edges that came late stand between the others: move those away from the front by so much. */
+static int make_room_for_late(struct heap_edges *edges)
+{
+    size_t late = edges->late.count;
+
+    if (late == 0)
+        return 0;
+    int err = big_resize(&edges->graph->targets, (size_t)(edges->slot_count + late) * sizeof(uint64_t));
+    if (err != 0)
+        return err;
+    edges->slots = edges->graph->targets.data;
+    memmove(edges->slots + late, edges->slots, (size_t)edges->slot_count * sizeof(uint64_t));
+    qsort(edges->late.items, late, sizeof(*edges->late.items), by_node);
+    return 0;
+}
+
+struct resolving {
+    const struct heap_index *index;
+    uint32_t *targets;
+    uint64_t written, outside;
+};
+
+static inline void resolve_one(struct resolving *resolving, uint64_t edge)
+{
+    if (edge == 0)
+        return;
+    uint32_t node = heap_index_find(resolving->index, edge & HEAP_EDGE_ADDRESS);
+    if (node == HEAP_NO_NODE)
+        resolving->outside++;
+    else
+        resolving->targets[resolving->written++]
+            = node | (uint32_t)(edge >> HEAP_EDGE_SHIFT) << HEAP_STRENGTH_SHIFT;
+}
+
+/* The hash table stays in the cache, the windows do not. */
+static inline void look_ahead(const struct heap_index *index, uint64_t edge)
+{
+    if (edge == 0)
+        return;
+    const struct heap_window *window = heap_index_window(index, edge & HEAP_EDGE_ADDRESS);
+    if (window == NULL)
+        return;
+    unsigned word = (unsigned)(edge >> 9) & (HEAP_WINDOW_WORDS - 1);
+    __builtin_prefetch(&window->bits[word]);
+    __builtin_prefetch(&window->first[word]);
+}
+
+/* Targets are half as wide as edges and never more, so that they fit where edges have been read. */
+static int resolve(struct heap_edges *edges)
+{
+    struct heap_graph *graph = edges->graph;
+    uint64_t *starts = graph->starts.data;
+    int err = make_room_for_late(edges);
+
+    if (err != 0)
+        return err;
+    size_t late = edges->late.count, next_late = 0;
+    uint64_t end = edges->slot_count + late;
+    struct resolving resolving = {.index = &edges->index, .targets = graph->targets.data};
+    if (edges->nodes > 0)
+        starts[edges->nodes] = edges->slot_count;
+    for (uint32_t node = 0; node < edges->nodes; node++) {
+        uint64_t first = starts[node] + late, last = starts[node + 1] + late;
+        starts[node] = resolving.written;
+        for (uint64_t slot = first; slot < last; slot++) {
+            if (slot + AHEAD < end)
+                look_ahead(&edges->index, edges->slots[slot + AHEAD]);
+            resolve_one(&resolving, edges->slots[slot]);
+        }
+        for (; next_late < late && edges->late.items[next_late].node == node; next_late++)
+            resolve_one(&resolving, edges->late.items[next_late].edge);
+    }
+    starts[edges->nodes] = resolving.written;
+    graph->counters.outside = resolving.outside;
+    graph->counters.edges = resolving.written;
+    return 0;
+}
+
+static int trim(struct heap_edges *edges)
+{
+    struct heap_graph *graph = edges->graph;
+    size_t nodes = edges->nodes;
+    struct {
+        struct big_buffer *buffer;
+        size_t bytes;
+    } all[] = {
+        {&graph->addresses, nodes * sizeof(uint64_t)},
+        {&graph->types, nodes * sizeof(uint32_t)},
+        {&graph->sizes, nodes * sizeof(uint32_t)},
+        {&graph->flags, nodes},
+        {&graph->refcounts, nodes * sizeof(uint32_t)},
+        {&graph->starts, (nodes + 1) * sizeof(uint64_t)},
+        {&graph->targets, (size_t)graph->counters.edges * sizeof(uint32_t)},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        int err = big_resize(all[i].buffer, all[i].bytes);
+        if (err == 0)
+            err = big_trim(all[i].buffer);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+/* Where objects can be, and how many references that much memory can hold. Twice as many, since some are
+ * counted under two names (the keys of an OrderedDict). */
+static void set_bounds(struct heap_edges *edges)
+{
+    const struct heap *heap = edges->heap;
+    uint64_t highest = 0, bytes = 0, lowest = UINT64_MAX;
+
+    for (size_t i = 0; i < heap->arena_count + heap->region_count; i++) {
+        struct heap_span span
+            = i < heap->arena_count
+                  ? heap->arenas[i]
+                  : (struct heap_span){heap->regions[i - heap->arena_count].address,
+                                       heap->regions[i - heap->arena_count].size};
+        bytes += span.size;
+        lowest = span.address < lowest ? span.address : lowest;
+        highest = span.address + span.size > highest ? span.address + span.size : highest;
+    }
+    if (highest > (uint64_t)1 << 47)
+        highest = (uint64_t)1 << 47;
+    edges->lowest = lowest;
+    edges->span = highest > lowest ? highest - lowest : 0;
+    edges->slot_limit = bytes / 4 < SIZE_MAX / 64 ? bytes / 4 : SIZE_MAX / 64;
+}
+
+static void close_edges(struct heap_edges *edges)
+{
+    heap_index_close(&edges->index);
+    free(edges->pending.items);
+    free(edges->following.items);
+    free(edges->requests);
+    free(edges->late.items);
+    free(edges->links.items);
+    free(edges->rings.items);
+    free(edges->shared_keys.items);
+}
+
+int heap_graph_build(struct heap *heap, struct heap_graph *ret)
+{
+    struct heap_edges edges = {.heap = heap, .plan = &heap->plan, .graph = ret};
+
+    *ret = (struct heap_graph){0};
+    set_bounds(&edges);
+    int err = grow_nodes(&edges);
+    if (err == 0)
+        err = heap_walk(heap, visit, &edges);
+    if (err == 0)
+        err = heap_tables_read(&edges);
+    if (err == 0) {
+        heap_tables_follow_rings(&edges);
+        err = edges.error;
+    }
+    if (err == 0 && edges.slots == NULL)
+        err = heap_edges_reserve(&edges, 1) ? 0 : edges.error;
+    if (err == 0)
+        err = resolve(&edges);
+    if (err == 0)
+        err = trim(&edges);
+    ret->counters.nodes = edges.nodes;
+    close_edges(&edges);
+    return err;
+}
+
+void heap_graph_close(struct heap_graph *graph)
+{
+    big_close(&graph->addresses);
+    big_close(&graph->types);
+    big_close(&graph->sizes);
+    big_close(&graph->flags);
+    big_close(&graph->refcounts);
+    big_close(&graph->starts);
+    big_close(&graph->targets);
+}
