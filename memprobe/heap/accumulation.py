@@ -35,7 +35,14 @@ class Piles:
     """How much of it is under each of them and under no other large node."""
 
 
-def find_piles(above: Nodes, below: Amounts, most: int, *, whole: int | None = None) -> Piles:
+def find_piles(
+    above: Nodes,
+    below: Amounts,
+    most: int,
+    *,
+    whole: int | None = None,
+    smallest: float = SMALLEST_SHARE,
+) -> Piles:
     """Return at most `most` piles.
 
     `above` is the parent of each node: a number of no node for those at the top. `whole` is how much there
@@ -45,7 +52,7 @@ def find_piles(above: Nodes, below: Amounts, most: int, *, whole: int | None = N
     amounts = below.astype(np.int64)
     if whole is None:
         whole = int(amounts[above >= count].sum())
-    large = np.flatnonzero(amounts >= max(1, int(whole * SMALLEST_SHARE)))
+    large = np.flatnonzero(amounts >= max(1, int(whole * smallest)))
     own = amounts[large] - _under(large, above, amounts, count)
     kept = own >= OWN_SHARE * amounts[large]
     nodes, own = large[kept], own[kept]

@@ -19,9 +19,8 @@ from memprobe.heap.survey import Survey, surveyed
 from memprobe.heap.telling import Tell, Telling
 from memprobe.heap.wishes import Wishes
 from memprobe.target.inspection.evidence import iso
-from memprobe.target.inspection.opening import Opened, opened
+from memprobe.target.inspection.opening import Opened, opened, resident_bytes
 from memprobe.target.proc.process import Process
-from memprobe.target.proc.procfs import size_bytes
 from memprobe.target.rights.rights import refused_memory
 
 
@@ -147,8 +146,3 @@ def _too_long(stops: Stops) -> Iterator[str]:
             f"The process was let go after {part.held_ms / 1e3:.1f} s, before all was read: the picture is "
             "not exact (--freeze-limit gives more time)."
         )
-
-
-def resident_bytes(process: Process) -> int | None:
-    """How much memory a process takes."""
-    return size_bytes(process.folder.status().get("VmRSS"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 Tell = Callable[[Any], None]
+Progress = Callable[[int, int], None]
+"""Called by who works, with how much is done and how much there is."""
 
 EVERY_S = 0.15
 """Between two words; a bar moves smoothly at that."""
@@ -17,45 +18,34 @@ EVERY_S = 0.15
 class Telling:
     """Tells steps and how much of each is done.
 
-    A thread asks for that while C code works, and is silent while nothing moves: whoever is held up by the
-    target must not seem to get on (see target/killable).
+    It speaks only when something has moved: whoever is held up by the target must not seem to get on (see
+    target/killable).
     """
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
 
-    @contextmanager
-    def step(self, name: str, total: int = 0, done: Callable[[], int] | None = None) -> Iterator[None]:
-        """Tell that a step goes on until the block ends; `done` counts up to about `total`."""
-        self.say({"step": name})
-        if done is None or total <= 0:
-            yield
-            return
-        ended = threading.Event()
-        thread = threading.Thread(target=self._follow, args=(name, total, done, ended), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    def step(self, name: str) -> Progress:
+        """Tell that a step begins; what is returned tells how far it is."""
+        self._say({"step": name})
+        told_s, last = time.monotonic(), -1
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told_s, last
+            now_s = time.monotonic()
+            if done != last and now_s - told_s >= EVERY_S and total > 0:
+                told_s, last = now_s, done
+                self._say({"step": name, "done": min(done / total, 1.0)})
+
+        return progress
 
     def wait(self, name: str, seconds: float, until: Callable[[], bool]) -> None:
         """Wait on purpose, and say so; not longer than until something has come about."""
         begin = time.monotonic()
         while (waited := time.monotonic() - begin) < seconds and not until():
-            self.say({"step": name, "done": waited / seconds})
+            self._say({"step": name, "done": waited / seconds})
             time.sleep(min(EVERY_S, seconds - waited))
 
-    def say(self, told: dict[str, Any]) -> None:
-        """Tell something; whoever listened may be gone."""
-        with suppress(OSError):
+    def _say(self, told: dict[str, Any]) -> None:
+        with suppress(OSError):  # whoever listened may be gone
             self._tell(told)
-
-    def _follow(self, name: str, total: int, done: Callable[[], int], ended: threading.Event) -> None:
-        last = -1
-        while not ended.wait(EVERY_S):
-            now = done()
-            if now != last:
-                self.say({"step": name, "done": min(now / total, 1.0)})
-                last = now

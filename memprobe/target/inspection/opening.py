@@ -13,6 +13,7 @@ from memprobe.target.inspection.document import TargetPart
 from memprobe.target.inspection.evidence import Evidence, collect
 from memprobe.target.memory.live import LiveMemory
 from memprobe.target.proc.process import Process, open_process
+from memprobe.target.proc.procfs import size_bytes
 from memprobe.vocab import Memory
 
 
@@ -72,3 +73,8 @@ def _python(memory: Memory | NotPermitted, evidence: Evidence) -> Python | Mempr
 def _unseen(obstacle: MemprobeError) -> str:
     why = obstacle.line if isinstance(obstacle, NotPermitted) else obstacle.fact
     return f"Python stacks and the collector: {why}."
+
+
+def resident_bytes(process: Process) -> int | None:
+    """How much memory a process takes."""
+    return size_bytes(process.folder.status().get("VmRSS"))

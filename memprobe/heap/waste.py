@@ -1,0 +1,97 @@
+"""What waits for the garbage collector, and whether that comes: rows of the document."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memprobe.heap.document import GarbagePart, GarbageTypePart
+from memprobe.heap.garbage import find_garbage
+from memprobe.heap.graph import TRACKED, HeapGraph
+from memprobe.heap.opening import OpenHeap
+from memprobe.target.cpython.collector import Collector
+from memprobe.target.cpython.dictionaries import Dictionaries
+from memprobe.target.cpython.objects import UNREADABLE, is_pointer
+
+MOST_TYPES = 200
+STARVED_ROUNDS = 2
+"""If the oldest generation is overdue by this factor, it is put off (CPython waits for a quarter more objects)."""
+
+_MAXIMUM_BASES = 64
+
+
+def garbage_part(heap: OpenHeap, graph: HeapGraph, type_names: list[str]) -> GarbagePart:
+    """Run the collector's algorithm, and ask the collector how it is."""
+    collected = (graph.flags & TRACKED) != 0
+    found = find_garbage(graph.starts, graph.targets, graph.refcounts, collected, _legacy(heap, graph))
+    freed = found.freed
+    types = graph.types[freed]
+    objects = np.bincount(types, minlength=len(type_names))
+    sizes = np.bincount(types, weights=graph.sizes[freed], minlength=len(type_names))
+    rows = [
+        GarbageTypePart(
+            type_names[kind],
+            int(objects[kind]),
+            int(sizes[kind]),
+            _has_del(heap, int(graph.type_addresses[kind])),
+        )
+        for kind in np.argsort(-sizes, kind="stable")[:MOST_TYPES]
+        if objects[kind]
+    ]
+    state = heap.python.collector()
+    return GarbagePart(
+        objects=int(freed.sum()),
+        bytes=int(sizes.sum()),
+        types=tuple(rows),
+        uncollectable=_length_of_garbage(heap),
+        frozen=None if state is None else state.frozen_objects,
+        enabled=None if state is None else state.enabled,
+        counts=() if state is None else state.counts,
+        thresholds=() if state is None else state.thresholds,
+        collections=() if state is None else state.collections,
+        starved=_is_starved(state),
+    )
+
+
+def _is_starved(state: Collector | None) -> bool | None:
+    """Whether the oldest generation is due again and again, and does not come."""
+    if state is None or not state.enabled:
+        return None
+    return bool(state.thresholds[-1]) and state.counts[-1] > STARVED_ROUNDS * state.thresholds[-1]
+
+
+def _legacy(heap: OpenHeap, graph: HeapGraph) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which objects have a type with tp_del."""
+    objects = heap.python.objects
+    offset = objects.layout.offset("PyTypeObject.tp_del")
+    blocks = objects.memory.read_many([(int(address) + offset, 8) for address in graph.type_addresses])
+    return np.array([len(block) == 8 and any(block) for block in blocks], np.bool_)[graph.types]
+
+
+def _has_del(heap: OpenHeap, address: int) -> bool:
+    """Whether a class, or one above it, defines `__del__`."""
+    dictionaries = Dictionaries(heap.python.objects)
+    for _ in range(_MAXIMUM_BASES):
+        facts = heap.types.facts(address) if is_pointer(address) else None
+        if facts is None:
+            return False
+        try:
+            if facts.dictionary and dictionaries.find(facts.dictionary, "__del__"):
+                return True
+        except UNREADABLE:
+            return False
+        address = facts.base
+    return False
+
+
+def _length_of_garbage(heap: OpenHeap) -> int | None:
+    """How many objects are in `gc.garbage`."""
+    objects, layout = heap.python.objects, heap.python.layout
+    try:
+        if layout.has("_PyRuntimeState.gc"):
+            state = heap.python.runtime.address + layout.offset("_PyRuntimeState.gc")
+        else:
+            state = heap.python.interpreters()[0].address + layout.offset("PyInterpreterState.gc")
+        listed = objects.pointer(state + layout.offset("_gc_runtime_state.garbage"))
+        return objects.pointer(listed + layout.offset("PyVarObject.ob_size")) if listed else 0
+    except (*UNREADABLE, IndexError, KeyError):
+        return None
