@@ -77,8 +77,8 @@ class Shapes:
             if not below.is_python_class:
                 break
             members += [
-                Member(name, Op.POINTER, Strength.VISITED, offset)
-                for name, offset in self._reader.slots(below)
+                Member(name, Op.AFTER_ITEMS if after else Op.POINTER, Strength.VISITED, offset)
+                for name, offset, after in self._reader.slots(below)
                 if self._header <= offset <= facts.basicsize - 8
             ]
             below = self.facts(below.base)
@@ -115,7 +115,7 @@ class Shapes:
         base = self.facts(facts.base) if facts.base and depth < MAXIMUM_BASES else None
         line = _BY_NAME.get(facts.name)
         if line is not None:
-            members = list(parse(line, self._layout))
+            members = list(parse(line, self._layout, facts.basicsize))
             if facts.name == "type":
                 return members + _type_members(self._layout)
             if base is not None and base.flags & self._families and facts.name != "collections.OrderedDict":

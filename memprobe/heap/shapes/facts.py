@@ -11,6 +11,7 @@ MAXIMUM_SLOTS = 4096
 """More members of one class are not believed."""
 
 _NAME_BYTES = 256
+_AFTER_ITEMS = 1 << 4  # _Py_AFTER_ITEMS, of 3.15
 
 
 class TypeFacts(NamedTuple):
@@ -66,7 +67,7 @@ class TypeReader:
             layout.constant(f"Py_TPFLAGS_{name}") if layout.has(f"Py_TPFLAGS_{name}") else 0
             for name in ("HEAPTYPE", "HAVE_GC", "MANAGED_DICT")
         )
-        self._member = Fields(layout, "PyMemberDef", "name", "type", "offset")
+        self._member = Fields(layout, "PyMemberDef", "name", "type", "offset", "flags")
         self._member_size = layout.size("PyMemberDef")
         self._slot = layout.constant("T_OBJECT_EX")
 
@@ -92,18 +93,22 @@ class TypeReader:
             bool(flags & self._managed),
         )
 
-    def slots(self, facts: TypeFacts) -> list[tuple[str, int]]:
-        """Return name and offset of the slots that a class made by Python has itself."""
+    def slots(self, facts: TypeFacts) -> list[tuple[str, int, bool]]:
+        """Return name, offset and whether it counts from the items' end, of the slots that a class adds."""
         if facts.size <= 0 or not is_pointer(facts.members):
             return []
         members = self._members(facts.members, min(facts.size, MAXIMUM_SLOTS))
-        return [(name, offset) for name, kind, offset in members if kind == self._slot]
+        return [
+            (name, offset, bool(flags & _AFTER_ITEMS))
+            for name, kind, offset, flags in members
+            if kind == self._slot
+        ]
 
     def fields(self, facts: TypeFacts) -> list[tuple[str, int]]:
         """Return name and offset of the members that a C type declares; the array ends with a zero."""
         if not is_pointer(facts.members):
             return []
-        return [(name, offset) for name, _, offset in self._members(facts.members, 64)]
+        return [(name, offset) for name, _, offset, _ in self._members(facts.members, 64)]
 
     def _is_python_class(self, address: int, name: int) -> bool:
         """Say whether tp_name is the text of the str object ht_name: C has its names elsewhere."""
@@ -115,12 +120,12 @@ class TypeReader:
         except BadObject:
             return False
 
-    def _members(self, address: int, count: int) -> list[tuple[str, int, int]]:
+    def _members(self, address: int, count: int) -> list[tuple[str, int, int, int]]:
         found = []
         for start in range(address, address + count * self._member_size, self._member_size):
-            name, kind, offset = self._member.read(self._objects.memory, start)
+            name, kind, offset, flags = self._member.read(self._objects.memory, start)
             if not name:
                 break
             (block,) = self._objects.memory.read_many([(name, _NAME_BYTES)])
-            found.append((block.partition(b"\0")[0].decode("utf-8", "replace"), kind, offset))
+            found.append((block.partition(b"\0")[0].decode("utf-8", "replace"), kind, offset, flags))
         return found

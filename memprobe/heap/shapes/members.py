@@ -42,7 +42,7 @@ class Op(IntEnum):
     """The items in the blocks of a deque."""
 
     ODICT = 9
-    """As DICT, and each key is owned once more, by the node of its order."""
+    """As DICT, and each key once more, by the node of its order."""
 
     INSTANCE = 10
     """Attributes that the interpreter keeps before or inside the object (managed dict, values)."""
@@ -84,6 +84,12 @@ class Op(IntEnum):
 
     ELEMENT = 22
     """Attributes and children of an XML element: a pointer at `offset`."""
+
+    PAIRS = 23
+    """A pointer at `offset` to (reference, word) pairs, as many as the word at `extra` says."""
+
+    AFTER_ITEMS = 24
+    """One reference, `offset` and the bytes of the items away (slots of tuples, 3.15)."""
 
 
 class Strength(IntEnum):

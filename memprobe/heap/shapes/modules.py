@@ -6,7 +6,7 @@ Numbers are words of structs that no header shows. Where a version has other wor
 from __future__ import annotations
 
 _DATA = "4=_b_base_ 8=_objects"
-_FUNCTION_POINTER = f"{_DATA} 11=<thunk> 12=<callable> 13=<converters> 14=argtypes 15=restype 16=<checker> "
+_FUNCTION_POINTER = f"{_DATA} 12=<thunk> 13=<callable> 14=<converters> 15=argtypes 16=restype 17=<checker> "
 
 SHAPES = {
     # collections, functools, operator, itertools.
@@ -63,7 +63,7 @@ SHAPES = {
     "_thread._local": "localobject -key args kw dummies@-12 -wr_callback localdicts@13- thread_watchdogs",
     "_thread._localdummy": "localdummyobject -localdict",
     "_thread.lock|_thread.RLock|_thread._ThreadHandle|_multiprocessing.SemLock": "PyObject",
-    "_queue.SimpleQueue": "simplequeueobject lst ring!buf=",
+    "_queue.SimpleQueue": "simplequeueobject lst ring!buf.put_idx=",
     "_abc._abc_data|_abc_data": "_abc_data _abc_registry _abc_cache _abc_negative_cache",
     # io.
     "_io.FileIO": "fileio dict=__dict__",
@@ -102,15 +102,34 @@ SHAPES = {
     "_csv.reader": "- 2=<input_iter> 3=dialect 4=<fields>",
     "_csv.writer": "- 2=<write> 3=dialect 8=<error_obj>@10-",
     "_pickle.Pdata": "PyObject",
+    "_pickle.Pickler": "- 3@-12 5=dispatch_table@-12 6=reducer_override@-12 7=<write>@-12 -8@-12 17@-12 18@-12 "
+    "3@13-13 4=dispatch_table@13-13 5=reducer_override@13-13 6=<write>@13-13 -7@13-13 16@13-13 17@13-13 "
+    "3@14- 4@14- 5=dispatch_table@14- 6=reducer_override@14- 7=<write>@14- -8@14- 17@14- 18@14-",
+    "_pickle.Unpickler": "- 2=<stack> 6@-12 conservative!18,end=",
     "_pickle.PicklerMemoProxy|_pickle.UnpicklerMemoProxy": "- 2=<pickler>",
+    "_multibytecodec.MultibyteIncrementalDecoder|_multibytecodec.MultibyteIncrementalEncoder"
+    "|_multibytecodec.MultibyteStreamReader|_multibytecodec.MultibyteStreamWriter|MultibyteIncrementalDecoder"
+    "|MultibyteIncrementalEncoder|MultibyteStreamReader|MultibyteStreamWriter": "- conservative!2,end=",
     "_multibytecodec.MultibyteCodec|MultibyteCodec": "- 3=<module>@12-",
     "xml.etree.ElementTree.Element": "- 2=tag 3=text 4=tail element!5=",
     "xml.etree.ElementTree.TreeBuilder": "- 2=<root> 3=<this> 4=<last> 5=<last_for_tail> 6=<data> "
     "7=<stack> 9=<element_factory> 10=<comment_factory> 11=<pi_factory> 12=<events_append> "
     "13 14 15 16 17 18",
     "xml.etree.ElementTree.XMLParser": "- 3=target 4=entity 5=<names> 6 7 8 9 10 11 12 13 14",
-    "_elementtree._element_iterator": "- 5=<root_element> 6=<sought_tag>",
+    "_elementtree._element_iterator": "- pairs!2,24=<parents> 5=<root_element> 6=<sought_tag>",
+    "pyexpat.xmlparser": "- -7=intern@-12 table!last,22=<handlers>",
     # sqlite3 and ssl.
+    "sqlite3.Connection": "- 6=isolation_level@-10 10@-10 11@-10 12@-10 13@-10 14=row_factory@-10 "
+    "15=text_factory@-10 16@-10 17@-10 18@-10 19@-10 "
+    "8=<statement_cache>@11-11 9=<cursors>@11-11 10=<blobs>@11-11 12=row_factory@11-11 13=text_factory@11-11 "
+    "table!14,2@11-11 table!15,2@11-11 table!16,2@11-11 "
+    "9=<statement_cache>@12- 10=<cursors>@12- 11=<blobs>@12-14 12=row_factory@15- 13=row_factory@12-14 "
+    "14=text_factory@12-14 table!15,2@12-14 table!16,2@12-14 table!17,2@12-14 11=<blobs>@15- 13=text_factory@15- "
+    "table!13,2@15- table!14,2@15- table!15,2@15-",
+    "sqlite3.Statement": "- 4=<sql>@-10",
+    "sqlite3.Cache": "- 3=<mapping> -4=<factory> 5=<first> 6=<last>",
+    "_ssl._SSLContext": "- conservative!5,end=",
+    "_ssl._SSLSocket": "- -2=<socket> -4=context -6=<owner> -7=server_hostname 9=<exc>@12-",
     "sqlite3.Row": "- 2=<data> 3=<description>",
     "sqlite3.Cursor": "- 2=connection 3=description 6=lastrowid 8=<statement> 9=row_factory@-10 "
     "9=row_factory@11- 12=<next_row>@-10",
@@ -119,13 +138,14 @@ SHAPES = {
     "sqlite3.PrepareProtocol": "PyObject",
     # ctypes.
     "_ctypes._SimpleCData|_ctypes.Structure|_ctypes.Union|_ctypes.Array|_ctypes._Pointer|_ctypes._CData": f"- {_DATA}",  # noqa: E501
-    "_ctypes.CFuncPtr|_ctypes.PyCFuncPtr": f"- {_FUNCTION_POINTER} 17=errcheck 18 19 20=<paramflags>",
+    "_ctypes.CFuncPtr|_ctypes.PyCFuncPtr": f"- {_FUNCTION_POINTER} 18=errcheck 19=<paramflags>",
     "_ctypes.CArgObject|CArgObject": "- 6@-13 8@14-",
     "_ctypes.CField|ctypes.CField": "- 5=<proto>",
     "_ctypes.CThunkObject": "- 10=<converters> 11=<callable> 12=<restype>",
     "_ctypes.DictRemover": "- 2 3",
     "StgDict": "- -12=<proto> -16=<argtypes> -17=<converters> -18=<restype> -19=<checker>",
     "_ctypes.PyCArrayType|_ctypes.PyCFuncPtrType|_ctypes.PyCPointerType|_ctypes.PyCSimpleType"
-    "|_ctypes.PyCStructType|_ctypes.UnionType|_ctypes.CType_Type": "- 123@13-13 125@14- 127@13-13 128@13-13 "
-    "129@13-14 130@13-14 131@13- 132@14- 133@14- 134@14-",
+    "|_ctypes.PyCStructType|_ctypes.UnionType": "PyObject",
+    "_ctypes.CType_Type": "- 123@13-13 125@14- 127@13-13 128@13-13 129@13-14 130@13-14 131@13- 132@14- "
+    "133@14- 134@14-",
 }

@@ -6,9 +6,11 @@ The first word is the struct in the layout tables ("-" if it is in none of them:
 given by the number of their word). Each other word is a member:
 
     name            a field of the struct; of a nested one with dots. A version without it has no such member
+    last            the last word of the type's basic size
     12              the word at 12 * 8 (for structs that are in no layout table)
     =shown          the name by which people know it; without, it is shown as <name>
     -name           owned, but not visited by tp_traverse;  ~name weak;  ?name guessed
+    op!name,end     with another operation; end is the type's basic size
     op!name,extra   with another operation than POINTER (members.Op); extra is a field, a number, or
                     a constant of the layout
     @9-12           only in these minors; @9- from 3.9 on; @-12 up to 3.12
@@ -29,7 +31,7 @@ _WORD = re.compile(
 _STRENGTHS = {"": Strength.VISITED, "-": Strength.OWNED, "~": Strength.WEAK, "?": Strength.GUESSED}
 
 
-def parse(line: str, layout: Layout) -> Iterator[Member]:
+def parse(line: str, layout: Layout, basicsize: int = 0) -> Iterator[Member]:
     """Yield the members that a line of a table means in one version."""
     struct, *words = line.split()
     for word in words:
@@ -37,13 +39,15 @@ def parse(line: str, layout: Layout) -> Iterator[Member]:
         if found is None:
             raise ValueError(f"{word!r} in the shape {line!r}")
         low, high = int(found["low"] or 0), int(found["high"] or 99)
-        offset = _place(found["field"], struct, layout)
+        offset = basicsize - 8 if found["field"] == "last" else _place(found["field"], struct, layout)
         if offset is None or not low <= layout.version[1] <= high:
             continue
         op = Op[(found["op"] or "pointer").upper()]
-        extra = _place(found["extra"], struct, layout, constants=True) if found["extra"] else 0
+        extra = basicsize if found["extra"] == "end" else 0
+        if found["extra"] and not extra:
+            extra = _place(found["extra"], struct, layout, constants=True) or 0
         shown = f"<{found['field']}>" if found["shown"] is None else found["shown"]
-        yield Member(shown, op, _STRENGTHS[found["strength"]], offset, extra or 0)
+        yield Member(shown, op, _STRENGTHS[found["strength"]], offset, extra)
 
 
 def _place(name: str, struct: str, layout: Layout, constants: bool = False) -> int | None:

@@ -95,6 +95,7 @@ SHAPES = {
     "hamt_array_node": "PyHamtNode_Array array!a_array,32=",
     "hamt_collision_node": "PyHamtNode_Collision items!c_array,ob_size=",
     "keys|values|items": "- 2",
+    "ast.AST|_ast.AST": "- 2=__dict__",
     # Iterators.
     "iterator": "seqiterobject it_seq",
     "list_iterator|tuple_iterator|str_iterator|str_ascii_iterator|bytes_iterator|bytearray_iterator"

@@ -52,6 +52,7 @@ struct heap_late {
 /* A link of an lru_cache. */
 struct heap_link {
     uint64_t address, next, key, result;
+    uint64_t type; /* 0 if it is not visited */
 };
 
 /* An lru_cache: where the ring of its links begins. */

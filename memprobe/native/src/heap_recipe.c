@@ -9,6 +9,7 @@
 /* Chunks of this size, so that no request is cut. */
 #define CHUNK_WORDS ((uint64_t)(HEAP_LARGEST_REQUEST / 8))
 #define TAGS ((uint64_t)3)
+#define FLAG_HEAP_TYPE ((uint64_t)1 << 9)
 /* A class does not share more keys with its instances (SHARED_KEYS_MAX_SIZE); to 3.10 it may. */
 #define MAXIMUM_SHARED 4096
 #define MAXIMUM_STATE ((uint64_t)1 << 16)
@@ -179,8 +180,10 @@ static void add_set(struct running *run, const struct heap_member *member)
     const struct heap_object *object = run->object;
     uint64_t used = word_at(object, plan->set_used), mask = word_at(object, plan->set_mask);
     uint64_t table = word_at(object, plan->set_table);
+    /* Removed members leave a mark that may look like an object's address until it is resolved. */
+    uint64_t room = word_at(object, plan->set_fill);
 
-    if (used > mask + 1 || mask > run->edges->slot_limit || used == 0)
+    if (room > mask + 1 || used > mask + 1 || mask > run->edges->slot_limit || used == 0)
         return;
     if (table == object->address + (uint64_t)plan->set_smalltable) {
         for (int64_t i = 0; i <= (int64_t)mask && i < 8; i++)
@@ -193,7 +196,7 @@ static void add_set(struct running *run, const struct heap_member *member)
         .table = HEAP_TABLE_SET,
         .strength = (uint8_t)member->strength,
     };
-    ask_table(run, pending, used);
+    ask_table(run, pending, room);
 }
 
 /* --- instances ------------------------------------------------------------------------------------ */
@@ -226,15 +229,21 @@ static unsigned shared_keys(struct running *run)
     return (unsigned)*known;
 }
 
+/* 3.13 and later: values inside the instance, until somebody asks for its dict; from then on the dict
+ * visits them, or (3.13.0) the instance goes on to do so and leaves the dict out. */
 static void add_inline_values(struct running *run, const struct heap_member *member)
 {
     const struct heap_plan *plan = run->edges->plan;
     int64_t values = run->object->type->basicsize;
-
-    if (byte_at(run->object, values + plan->values_valid) == 0)
-        return;
+    uint64_t dict = word_at(run->object, plan->managed_dict);
+    bool has_values = (run->object->type->flags & (uint64_t)plan->flag_inline_values) != 0
+                      && byte_at(run->object, values + plan->values_valid) != 0;
+    bool visits_values = has_values && (dict == 0 || plan->values_by_dict != 1);
     uint64_t count = byte_at(run->object, values + plan->values_capacity);
-    add_array(run, values + plan->values_start, count, member->strength, false);
+
+    add(run, dict, visits_values ? HEAP_OWNED : member->strength);
+    if (visits_values)
+        add_array(run, values + plan->values_start, count, member->strength, false);
 }
 
 static void add_instance(struct running *run, const struct heap_member *member)
@@ -243,6 +252,10 @@ static void add_instance(struct running *run, const struct heap_member *member)
     const struct heap_object *object = run->object;
     uint64_t dict = word_at(object, plan->managed_dict), values = 0;
 
+    if (plan->flag_inline_values != HEAP_ABSENT) {
+        add_inline_values(run, member);
+        return;
+    }
     if (plan->managed_values != HEAP_ABSENT)
         values = word_at(object, plan->managed_values);
     else if (plan->version == 0x030C && (dict & 1) != 0) {
@@ -252,9 +265,6 @@ static void add_instance(struct running *run, const struct heap_member *member)
     add(run, dict, member->strength);
     if (values != 0)
         ask_array(run, values + (uint64_t)plan->values_start, shared_keys(run), member->strength, false);
-    if (plan->flag_inline_values != HEAP_ABSENT
-        && (object->type->flags & (uint64_t)plan->flag_inline_values) != 0)
-        add_inline_values(run, member);
 }
 
 /* The instance dict at tp_dictoffset; below zero it is counted from the object's end. */
@@ -411,6 +421,7 @@ static void note_link(struct running *run)
         .next = word_at(run->object, plan->link_next),
         .key = word_at(run->object, plan->link_key),
         .result = word_at(run->object, plan->link_result),
+        .type = run->object->type->flags & FLAG_HEAP_TYPE ? run->object->type->address : 0,
     };
 }
 
@@ -436,6 +447,20 @@ static void ask_module_state(struct running *run, const struct heap_member *memb
     };
     if (bytes <= MAXIMUM_STATE && heap_may_be_object(edges, state))
         heap_edges_ask(edges, &pending);
+}
+
+static void ask_pairs(struct running *run, const struct heap_member *member)
+{
+    uint64_t count = word_at(run->object, member->extra);
+    struct heap_pending pending = {
+        .address = word_at(run->object, member->offset),
+        .count = count,
+        .table = HEAP_TABLE_SET,
+        .strength = (uint8_t)member->strength,
+    };
+
+    if (count > 0 && count <= run->edges->slot_limit)
+        ask_table(run, pending, count);
 }
 
 static void ask_late(struct running *run, const struct heap_member *member, enum heap_table table,
@@ -524,6 +549,14 @@ static void run_member(struct running *run, const struct heap_member *member)
         break;
     case HEAP_OP_ELEMENT:
         ask_late(run, member, HEAP_TABLE_ELEMENT, 0);
+        break;
+    case HEAP_OP_PAIRS:
+        ask_pairs(run, member);
+        break;
+    case HEAP_OP_AFTER_ITEMS:
+        if ((uint64_t)object->items <= object->block_bytes && object->type->itemsize <= 4096)
+            add(run, word_at(object, member->offset + ((object->items * object->type->itemsize + 7) & ~7)),
+                strength);
         break;
     case HEAP_OP_CONSERVATIVE:
         add_conservative(run, member);

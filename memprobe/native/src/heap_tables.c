@@ -154,7 +154,7 @@ static void take_entries(struct heap_edges *edges, struct heap_pending *pending,
         put(edges, pending, key, pending->key_strength);
         put(edges, pending, value, pending->strength);
         if ((pending->flags & HEAP_PENDING_TWICE) != 0)
-            put(edges, pending, key, HEAP_OWNED);
+            put(edges, pending, key, pending->strength);
     }
     pending->count -= count;
     pending->address += count * width;
@@ -236,7 +236,7 @@ static void take_cached(struct heap_edges *edges, struct heap_pending *pending, 
                         HEAP_OWNED);
 }
 
-/* Values that say themselves how many they are; those inside an instance are the instance's. */
+/* Values that say themselves how many they are. */
 static void take_values(struct heap_edges *edges, struct heap_pending *pending, const uint8_t *data,
                         uint32_t bytes)
 {
@@ -246,7 +246,7 @@ static void take_values(struct heap_edges *edges, struct heap_pending *pending, 
         count_absent(edges);
         return;
     }
-    if (data[plan->values_embedded] != 0)
+    if (data[plan->values_embedded] != 0 && plan->values_by_dict != 1)
         return;
     pending->count = data[plan->values_capacity];
     take_array(edges, pending, data + plan->values_start, bytes - (uint32_t)plan->values_start);
@@ -492,6 +492,7 @@ void heap_tables_follow_rings(struct heap_edges *edges)
             const struct heap_link *link = find_link(edges, at);
             if (link == NULL)
                 break;
+            heap_edges_late(edges, ring->node, link->type, HEAP_VISITED);
             heap_edges_late(edges, ring->node, link->key, HEAP_VISITED);
             heap_edges_late(edges, ring->node, link->result, HEAP_VISITED);
             at = link->next;
