@@ -153,7 +153,7 @@ class Holding:
         return view(_heap.retained(before, order, weights), np.uint64)
 
     def _holds(self, node: int) -> tuple[HeldPart, ...]:
-        inside = dominated_by(self.tree, np.array([node], np.uint32))
+        inside = dominated_by(self.tree, np.array([node], np.uint32)).copy()
         inside[node] = False
         types = self.graph.types[inside]
         objects = np.bincount(types, minlength=len(self.type_names))
