@@ -7,6 +7,7 @@ again, with --diff  -> what grew
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,10 +72,18 @@ def _opened(pid: int) -> Iterator[Opened]:
         with opened(pid) as target:
             try:
                 yield target
-            except ProcessLookupError:  # a process gives up its files before it is a zombie
-                raise target.process.folder.ended() from None
-    except ProcessLookupError:
+            except OSError as error:
+                raise _translated(target.process, error) from None
+    except ProcessLookupError:  # a process gives up its files before it is a zombie
         raise TargetExited(f"process {pid} ended while it was being read") from None
+
+
+def _translated(process: Process, error: OSError) -> Exception:
+    """What an errno of the native walk, or of a file in /proc, says about the target."""
+    if error.errno not in (errno.ESRCH, errno.ESTALE):
+        return error
+    gone = process.has_ended() or process.folder.is_gone()
+    return process.folder.ended() if gone or error.errno == errno.ESRCH else process.replaced()
 
 
 def _from_inside(target: Opened, wishes: Wishes, telling: Telling, begin: float) -> Heap:

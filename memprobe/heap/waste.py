@@ -14,7 +14,7 @@ from memprobe.target.cpython.objects import UNREADABLE, is_pointer
 
 MOST_TYPES = 200
 STARVED_ROUNDS = 2
-"""If the oldest generation is overdue by this factor, it is put off (CPython waits for a quarter more objects)."""
+"""Overdue by this factor the oldest generation is put off: CPython waits for a quarter more objects."""
 
 _MAXIMUM_BASES = 64
 
