@@ -1,8 +1,8 @@
 """Local variables of frames, by their names: those of threads, of generators, and of frame objects.
 
-    3.8 - 3.10   a frame is an object; its code has the names in three tuples
-    3.11 -       a frame is a struct in the data stack, in a generator or in a frame object; its code has
-                 all names in one tuple; from 3.14 on references carry tags
+3.8 - 3.10   a frame is an object; its code has the names in three tuples
+3.11 -       a frame is a struct in the data stack, in a generator or in a frame object; its code has
+             all names in one tuple; from 3.14 on references carry tags
 """
 
 from __future__ import annotations
@@ -118,6 +118,12 @@ class FrameMembers:
         free = self._int32(code + self._offset("co_nfreevars"))
         names = self._variable_names(code)
         return names[len(names) - free :] if 0 < free <= len(names) else ()
+
+    def frame_object(self, frame: int) -> int:
+        """Return the frame object of a frame that runs: itself to 3.10, else 0 while nobody asked for it."""
+        if not self._is_struct:
+            return frame
+        return self._objects.pointer(frame + self._layout.offset("_PyInterpreterFrame.frame_obj"))
 
     def own_frame(self, frame_object: int) -> int:
         """Return where the frame is that a frame object has taken over (3.11 and later), or 0.

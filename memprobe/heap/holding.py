@@ -1,175 +1,155 @@
-"""Who holds what, from the graph: rows of the document.
+"""Who holds what, on the arrays of a graph: shortest ways from the roots, retained sizes, referrers.
 
-Bytes pile up under containers (see accumulation). A pile in the dominators' tree belongs to its container
-alone: it would be free without it. What several hold together piles up only in the tree of shortest paths;
-such a holder has no retained bytes.
+Three searches, one for each kind of explanation; an object takes the best one that reaches it:
+
+    modules           over references that are sure, round what is only a picture of something else
+                      (frames that run, threading's list of threads)
+    all known roots   over all references that hold
+    native code       from what nobody reaches, though its reference count is above zero
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from memprobe.heap.accumulation import SMALLEST_SHARE, find_piles
 from memprobe.heap.arrays import view
-from memprobe.heap.document import ContainerPart, HeldPart, HolderPart, ReferrersPart
-from memprobe.heap.dominators import HOLDING, NO_NODE, dominated_by, find_dominators, retained_bytes
-from memprobe.heap.graph import NODE_MASK, HeapGraph
-from memprobe.heap.lengths import Lengths
-from memprobe.heap.members import Members
-from memprobe.heap.naming import Namer
-from memprobe.heap.opening import OpenHeap
-from memprobe.heap.roots import Root, Roots
+from memprobe.heap.dominators import HOLDING, NO_NODE, Dominators, find_dominators, retained_bytes
+from memprobe.heap.garbage import explain_counts
+from memprobe.heap.graph import IMMORTAL, NODE_MASK, STRENGTH_SHIFT, U32, U64, HeapGraph
+from memprobe.heap.roots import Root, Tier
+from memprobe.heap.shapes import Strength
 from memprobe.native import _heap
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+SURE = 1 << Strength.VISITED | 1 << Strength.OWNED
+"""References that surely hold."""
 
-    Mask = npt.NDArray[np.bool_]
+Nodes = npt.NDArray[np.uint32]
 
-HELD_TYPES = 5
-"""Types that are told of what a holder keeps alive."""
 
-LONGEST_PATH = 200_000
-EXCLUSIVE_SHARE = 0.5
-"""If less than this of the objects in question has an owner of its own, shortest paths tell better."""
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The tree of shortest ways of one search."""
+
+    before: U32
+    distance: U32
 
 
 class Holding:
-    """The trees of one graph, and the names of what is in them."""
+    """Answers who holds what in one graph, given its roots."""
 
-    def __init__(self, heap: OpenHeap, graph: HeapGraph, members: Members) -> None:
+    def __init__(self, graph: HeapGraph, roots: Sequence[Root], deferred: Iterable[int] = ()) -> None:
         self.graph = graph
-        self.heap = heap
-        self._namer = Namer(members)
-        self._lengths = Lengths(heap.python.objects, heap.types)
-        found = Roots(heap.python, members, heap.mappings).read()
-        nodes = [(graph.node(root.place.address), root) for root in found]
-        self._roots: dict[int, Root] = {}
-        for node, root in nodes:
+        self.roots: dict[int, Root] = {}
+        """By the number of the object that a root refers to, the better root first."""
+        for root in roots:
+            node = graph.node(root.place.address)
             if node is not None:
-                self._roots.setdefault(node, root)
-        self.roots = np.fromiter(self._roots, np.uint32, len(self._roots))
-        self.tree = find_dominators(graph.starts, graph.targets, self.roots)
-        self.retained = retained_bytes(self.tree, graph.sizes)
+                self.roots.setdefault(node, root)
+        self._deferred = [node for node in map(graph.node, deferred) if node is not None]
+        self._searches = [self._search_modules(), self._search(self._numbers())]
+        self.native = self._find_native()
+        """Objects that only native code can be holding."""
+        if len(self.native):
+            self._searches.append(self._search(np.concatenate((self._numbers(), self.native))))
+
+    def way(self, node: int) -> list[int]:
+        """Return the numbers of the objects on the best way to one, the root first; [] if it is not held."""
+        found: list[int] = []
+        while True:
+            found.append(node)
+            before = self._before(node)
+            if before is None:
+                return []
+            if before == len(self.graph):
+                return found[::-1]
+            node = before
+
+    def is_held(self) -> npt.NDArray[np.bool_]:
+        """Say of each object whether some root reaches it."""
+        return np.asarray(self._searches[-1].distance != NO_NODE, np.bool_)
 
     @cached_property
-    def type_names(self) -> list[str]:
-        """The names of types by index."""
-        return [self.heap.types.name(int(address)) for address in self.graph.type_addresses]
-
-    @cached_property
-    def _ways(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-        graph = self.graph
-        before, distance = _heap.reach(graph.starts, graph.targets, self.roots, HOLDING)
-        return view(before, np.uint32), view(distance, np.uint32)
-
-    def types_called(self, name: str) -> list[str]:
-        """The types that somebody may mean by a name: that one, or those of which it is the last part."""
-        known = set(self.type_names)
-        return [name] if name in known else sorted(one for one in known if one.endswith(f".{name}"))
-
-    def nodes_of(self, types: Sequence[str]) -> Mask:
-        """Which objects are of one of these types."""
-        wanted = np.array([name in types for name in self.type_names], np.bool_)
-        chosen: Mask = wanted[self.graph.types]
-        return chosen
-
-    def largest(
-        self, most: int, *, keep: Callable[[str], bool] | None = None, details: int = 0
-    ) -> list[HolderPart]:
-        """Return the holders of most memory; `keep` chooses by their path, `details` get what they hold."""
-        share = SMALLEST_SHARE if keep is None else SMALLEST_SHARE / 10
-        piles = find_piles(self.tree.above, self.retained, most, smallest=share)
-        counts = self._counts(np.ones(len(self.graph), np.uint32))
-        found: list[HolderPart] = []
-        for node in map(int, piles.nodes):
-            path = self.path(node)
-            if keep is not None and not keep(path):
-                continue
-            holds = self._holds(node) if len(found) < details else ()
-            found.append(self._part(node, path, int(counts[node]), int(self.retained[node]), holds))
+    def before(self) -> U32:
+        """Of each object the one before it on the best way to it; len(graph) for roots, NO_NODE if unheld."""
+        found = self._searches[-1].before.copy()
+        for search in self._searches[-2::-1]:
+            reached = search.distance != NO_NODE
+            found[reached] = search.before[reached]
         return found
 
-    def of(self, chosen: Mask, most: int) -> list[HolderPart]:
-        """Return who holds the chosen objects, those first that hold most of them."""
-        total = int(chosen.sum())
-        counts = self._counts(chosen.astype(np.uint32))
-        piles = find_piles(self.tree.above, counts, most, whole=total)
-        if int(piles.own.sum()) >= EXCLUSIVE_SHARE * total:
-            return [
-                self._part(node, self.path(node), int(counts[node]), int(self.retained[node]))
-                for node in map(int, piles.nodes)
-            ]
-        counts = self._counts_on_ways(chosen.astype(np.uint32))
-        piles = find_piles(self._ways[0], counts, most, whole=total)
-        return [self._part(node, self.path(node), int(counts[node]), None) for node in map(int, piles.nodes)]
+    @cached_property
+    def dominators(self) -> Dominators:
+        """The dominator tree, seen from all roots."""
+        roots = np.concatenate((self._numbers(), self.native)).astype(np.uint32)
+        return find_dominators(self.graph.starts, self.graph.targets, roots, HOLDING)
 
-    def referrers(self, chosen: Mask, most: int) -> list[ReferrersPart]:
-        """Return what refers straight to the chosen objects, by type."""
+    @cached_property
+    def retained(self) -> U64:
+        """Of each object the bytes that would be free if it went."""
+        return retained_bytes(self.dominators, self.graph.sizes)
+
+    @cached_property
+    def unexplained(self) -> npt.NDArray[np.int64]:
+        """Of each object the references that are counted and that nothing known has; 0 if immortal."""
+        counts = np.zeros(len(self.graph), np.int64)
+        for node in self.roots:
+            counts[node] += 1
         graph = self.graph
-        edges = np.flatnonzero(chosen[graph.targets & np.uint32(NODE_MASK)])
-        sources = np.searchsorted(graph.starts, edges.astype(np.uint64), side="right") - 1
-        references = np.bincount(graph.types[sources], minlength=len(self.type_names))
-        objects = np.bincount(graph.types[np.unique(sources)], minlength=len(self.type_names))
-        first = np.argsort(-references, kind="stable")[:most]
-        return [
-            ReferrersPart(self.type_names[kind], int(objects[kind]), int(references[kind]))
-            for kind in first
-            if references[kind]
-        ]
+        found = explain_counts(graph.starts, graph.targets, graph.refcounts, from_roots=counts)
+        return np.where(graph.flags & IMMORTAL, 0, found.references)
 
-    def container(self, address: int, length: int, growth: int) -> ContainerPart:
-        """Return a container of the graph that has grown."""
-        node = self.graph.node(address)
-        assert node is not None
-        return ContainerPart(
-            self.path(node), self.type_names[int(self.graph.types[node])], address, length, growth
-        )
+    def retained_by(self, nodes: Nodes) -> int:
+        """Return the bytes that would be free if all of some objects went."""
+        if not len(nodes):
+            return 0
+        kept = self.dominators
+        dominated = view(_heap.dominated(kept.above, kept.order, nodes.astype(np.uint32)), np.bool_)
+        return int(self.graph.sizes[dominated].sum(dtype=np.uint64))
 
-    def path(self, node: int) -> str:
-        """Return the shortest path to an object, as text."""
-        before = self._ways[0]
-        way = [node]
-        while way[-1] not in self._roots and len(way) < LONGEST_PATH:
-            following = int(before[way[-1]])
-            if following == NO_NODE or following >= len(before):
-                return f"<{self.type_names[int(self.graph.types[node])]} that nothing known leads to>"
-            way.append(following)
-        way.reverse()
-        return self._namer.path(self._roots[way[0]], [int(self.graph.addresses[one]) for one in way]).text
+    def referrers(self, nodes: npt.NDArray[np.integer], strengths: int = HOLDING) -> npt.NDArray[np.int64]:
+        """Return the number of each object that refers to one of some objects, once for each reference."""
+        graph = self.graph
+        wanted = np.zeros(len(graph), np.bool_)
+        wanted[nodes] = True
+        edges = np.flatnonzero(wanted[graph.targets & np.uint32(NODE_MASK)])
+        edges = edges[(strengths >> (graph.targets[edges] >> STRENGTH_SHIFT)) & 1 != 0]
+        sources: npt.NDArray[np.int64] = np.searchsorted(graph.starts, edges.astype(np.uint64), side="right")
+        return sources - 1
 
-    def _counts(self, weights: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
-        """How many of the chosen objects each object dominates, itself included."""
-        return view(_heap.retained(self.tree.above, self.tree.order, weights), np.uint64)
+    def _before(self, node: int) -> int | None:
+        """Return what comes before an object; len(graph) before a root, None if nothing reaches it."""
+        for search in self._searches:
+            if search.distance[node] != NO_NODE:
+                return int(search.before[node])
+        return None
 
-    def _counts_on_ways(self, weights: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
-        before, distance = self._ways
-        reached = np.flatnonzero(distance != NO_NODE)
-        order = reached[np.argsort(distance[reached], kind="stable")].astype(np.uint32)
-        return view(_heap.retained(before, order, weights), np.uint64)
+    def _numbers(self, tier: Tier = Tier.NATIVE) -> Nodes:
+        """Return the numbers of the roots up to a tier, the best first."""
+        found = [node for node, root in self.roots.items() if root.tier <= tier]
+        return np.array(sorted(found, key=lambda node: self.roots[node].tier), np.uint32)
 
-    def _holds(self, node: int) -> tuple[HeldPart, ...]:
-        inside = dominated_by(self.tree, np.array([node], np.uint32)).copy()
-        inside[node] = False
-        types = self.graph.types[inside]
-        objects = np.bincount(types, minlength=len(self.type_names))
-        sizes = np.bincount(types, weights=self.graph.sizes[inside], minlength=len(self.type_names))
-        first = np.argsort(-sizes, kind="stable")[:HELD_TYPES]
-        return tuple(
-            HeldPart(self.type_names[kind], int(objects[kind]), int(sizes[kind]))
-            for kind in first
-            if objects[kind]
-        )
+    def _search_modules(self) -> _Search:
+        """Search from the modules, but do not go on from what is deferred."""
+        targets = self.graph.targets
+        if self._deferred:
+            targets = targets.copy()
+            weak = np.uint32(Strength.WEAK << STRENGTH_SHIFT)
+            for node in self._deferred:
+                edges = slice(int(self.graph.starts[node]), int(self.graph.starts[node + 1]))
+                targets[edges] = targets[edges] & np.uint32(NODE_MASK) | weak
+        return self._search(self._numbers(Tier.MODULE), targets, SURE)
 
-    def _part(
-        self, node: int, path: str, objects: int, retained: int | None, holds: tuple[HeldPart, ...] = ()
-    ) -> HolderPart:
-        address, kind = int(self.graph.addresses[node]), self.graph.type_address(node)
-        (length,) = self._lengths.read([(address, kind)])
-        return HolderPart(
-            path, self.type_names[int(self.graph.types[node])], objects, retained, length, holds
-        )
+    def _search(self, roots: Nodes, targets: U32 | None = None, strengths: int = HOLDING) -> _Search:
+        targets = self.graph.targets if targets is None else targets
+        before, distance = _heap.reach(self.graph.starts, targets, roots.astype(np.uint32), strengths)
+        return _Search(view(before, np.uint32), view(distance, np.uint32))
+
+    def _find_native(self) -> Nodes:
+        """Find the objects that no root reaches, though more refers to them than other objects do."""
+        unheld = self._searches[-1].distance == NO_NODE
+        return np.flatnonzero(unheld & (self.unexplained > 0)).astype(np.uint32)

@@ -110,7 +110,7 @@ class Inside:
             block, left = self._objects.pointer(block + self._block_right), 0
 
     def _ring(self, address: int, member: Member) -> Indexed:
-        put, get, items, capacity, count = self.words(address + member.offset, 5)
+        _, get, items, capacity, count = self.words(address + member.offset, 5)
         if not 0 < capacity <= MAXIMUM_ITEMS or count > capacity or get >= capacity:
             return iter(())
         words = self.words(items, capacity)

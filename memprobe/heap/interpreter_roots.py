@@ -76,7 +76,8 @@ class InterpreterRoots:
         yield from self._fields("PyThreadState", thread, _THREAD)
         for name, field in _THREAD_IMPLEMENTATION.items():
             if self._layout.has(f"_PyThreadStateImpl.{field}"):
-                yield name, self._objects.pointer(thread + self._layout.offset(f"_PyThreadStateImpl.{field}"))
+                offset = self._layout.offset(f"_PyThreadStateImpl.{field}")
+                yield name, self._objects.pointer(thread + offset)
 
     def exit_functions(self, interpreter: Interpreter) -> Iterator[tuple[int, str, int]]:
         """Yield what atexit will call: number, "func" or "args" or "kwargs", address."""
@@ -117,7 +118,9 @@ class InterpreterRoots:
         else:
             fields = ("types.builtins.initialized", "types.for_extensions.initialized")
             places = [(field, layout.size(f"{name}.{field}")) for field in fields]
-        size = layout.size("static_builtin_state" if self._version == (3, 12) else "managed_static_type_state")
+        size = layout.size(
+            "static_builtin_state" if self._version == (3, 12) else "managed_static_type_state"
+        )
         for field, total in places:
             yield interpreter + layout.offset(f"{name}.{field}"), min(total // size, _MAXIMUM_STATIC_TYPES)
 

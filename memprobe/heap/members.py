@@ -21,6 +21,7 @@ HIDDEN_KEY = "[…]"
 """How a key is shown whose content is nobody's business."""
 
 _WORD = 8
+_MAXIMUM_BASES = 200
 _MAXIMUM_OFFSET = 1 << 30
 _NAME_CHARACTERS = 256
 
@@ -125,6 +126,18 @@ class Members:
         """Return what is known of an object's type, or raise what UNREADABLE names."""
         return self.shapes.facts(self._objects.type_of(address))
 
+    def base_name(self, type_address: int) -> str:
+        """Return the name of the C type that a type is built on, "?" if it cannot be read."""
+        try:
+            facts = self.shapes.facts(type_address)
+            for _ in range(_MAXIMUM_BASES):
+                if not facts.is_python_class:
+                    return facts.name
+                facts = self.shapes.facts(facts.base)
+        except UNREADABLE:
+            pass
+        return "?"
+
     def is_object(self, address: int) -> bool:
         """Say whether there is an object at an address: the type of its type must be a type."""
         try:
@@ -140,7 +153,7 @@ class Members:
 
     def _plain(self, facts: TypeFacts, place: Place, member: Member) -> Found:
         """Name the references of a member that is a pointer or an array of them."""
-        label = shown(facts.name, member.name)
+        label = ".<queue>" if member.op is Op.RING else shown(facts.name, member.name)
         for index, target in self.inside.items(place.address, member):
             if member.op in (Op.POINTER, Op.TAGGED_POINTER):
                 yield self._pointer(place, member, label, target)
@@ -198,7 +211,8 @@ class Members:
         dictionary = self.inside.managed_dict(place.address)
         if dictionary:
             yield Reference("", Place(dictionary, Role.NAMESPACE), ".__dict__")
-        else:
+        # From 3.13 on the values stay inside the object though there is a dict of them.
+        if not dictionary or self._layout.version >= (3, 13):
             yield from self._values(self._instances.attributes(place.address), Role.NAMESPACE)
 
     def _dict_pointer(self, facts: TypeFacts, place: Place, member: Member) -> Found:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from memprobe.heap.members import Members, Place, Reference
-from memprobe.heap.roots import Root
+from memprobe.heap.homes import Homes, Name
+from memprobe.heap.members import Members, Place, Reference, Role
+from memprobe.heap.roots import Root, Tier
+
+_NEAR = 3  # objects: a module's namespace, what is in it, and what that has
 
 
 class Path(NamedTuple):
@@ -22,20 +25,39 @@ class Path(NamedTuple):
 class Namer:
     """Puts paths into words."""
 
-    def __init__(self, members: Members) -> None:
+    def __init__(self, members: Members, homes: Homes | None = None) -> None:
         self._members = members
+        self._homes = homes
 
     def path(self, root: Root, addresses: Sequence[int]) -> Path:
         """Name the way from a root over the given objects, the root's own one first."""
-        text, place = root.title, root.place
+        if len(addresses) == 1 and root.place.role is Role.NAMESPACE:
+            return Path(f"{root.title}.__dict__", (root.place,))
+        name, rest = self._begin(root, addresses)
+        text, place = name.text, name.place
         places = [place]
-        for index, following in enumerate(addresses[1:], 2):
+        for index, following in enumerate(rest, 1):
             reference = self._reference(place, following)
-            last = index == len(addresses)
-            text += (reference.final or reference.label) if last else reference.label
+            text += (reference.final or reference.label) if index == len(rest) else reference.label
             place = reference.place
             places.append(place)
         return Path(text, tuple(places))
+
+    def _begin(self, root: Root, addresses: Sequence[int]) -> tuple[Name, Sequence[int]]:
+        """Choose where the words begin: at the root, or at the home of something on the way."""
+        name = Name(root.title, root.place, 0)
+        if self._homes is None or root.tier is not Tier.MODULE or len(addresses) <= _NEAR:
+            return name, addresses[1:]
+        known = self._homes.of_class_of(addresses[1])
+        steps = 0
+        for index, address in enumerate(addresses[1 : _NEAR + 1], 1):
+            reference = self._reference(name.place, address)
+            steps += bool(reference.label)
+            name = Name(name.text + reference.label, reference.place, steps)
+            home = known.get(address)
+            if home is not None and home.steps <= steps and len(home.text) < len(name.text):
+                return home, addresses[index + 1 :]
+        return Name(root.title, root.place, 0), addresses[1:]
 
     def _reference(self, place: Place, target: int) -> Reference:
         """Return the best name by which one object holds another."""

@@ -1,7 +1,7 @@
 """Where holding begins: what is alive without any object of the heap having to hold it.
 
     modules        the namespaces in sys.modules:                 app.cache
-    threads        local variables, the handled exception, ...:   <thread 12 'poller'> app.worker:run local pending
+    threads        local variables, exceptions, contexts:         <thread 12 'poller'> app:run local pending
     interpreters   codecs, fork and exit hooks, signal handlers:  <interpreter 0>.before_forkers
     static memory  of the interpreter and of C extensions:        <static memory of hoard.so>
     native code    references that nothing explains:              <native code>
@@ -11,8 +11,9 @@ A root of an earlier tier is the better explanation of an object that several ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 from memprobe.heap.interpreter_roots import InterpreterRoots
@@ -47,7 +48,6 @@ class Root(NamedTuple):
     tier: Tier
 
 
-
 class Roots:
     """Finds the roots of one target."""
 
@@ -59,27 +59,57 @@ class Roots:
         self._fields = InterpreterRoots(python)
         self._signals = SignalHandlers(python, mappings)
 
-    def read(self) -> list[Root]:
-        """Return all roots but those that only the whole graph can tell, the best first."""
+    def read(self, static_types: Iterable[int] = ()) -> list[Root]:
+        """Return all roots but those that only the whole graph can tell, the best first.
+
+        `static_types` are types that are no objects of the heap.
+        """
         found: list[Root] = []
         for interpreter in self._python.interpreters():
             self._members.know_static_types(self._fields.static_type_dicts(interpreter))
-            found += self._attempt(lambda one=interpreter: self._modules(one))
-            found += self._attempt(lambda one=interpreter: self._of_interpreter(one))
+            found += self._attempt(partial(self._modules, interpreter))
+            found += self._attempt(partial(self._of_interpreter, interpreter))
         found += self._attempt(self._signal_handlers)
         for thread in self._python.threads(stacks=False):
-            found += self._attempt(lambda one=thread: self._of_thread(one))
-            found += self._attempt(lambda one=thread: self._frames(one))
-        unique = {root.place.address: root for root in sorted(found, key=lambda root: -root.tier)}
-        return sorted(unique.values(), key=lambda root: root.tier)
+            found += self._attempt(partial(self._of_thread, thread))
+            found += self._attempt(partial(self._frames, thread))
+        for kind in static_types:
+            found += self._attempt(partial(self._static_type, kind))
+        unique: dict[int, Root] = {}
+        for root in sorted(found, key=lambda root: root.tier):
+            unique.setdefault(root.place.address, root)
+        return list(unique.values())
+
+    def deferred(self) -> list[int]:
+        """Return the objects that only mirror what is going on: threads and their frames say it better."""
+        found: list[int] = []
+        for interpreter in self._python.interpreters():
+            try:
+                module = self._python.dictionaries.find(interpreter.modules, "threading")
+                namespace = self._python.dictionaries.of_module(module) if module else 0
+                found.append(self._python.dictionaries.find(namespace, "_active") if namespace else 0)
+            except UNREADABLE:
+                continue
+        for thread in self._python.threads(stacks=False):
+            try:
+                frames = self._members.frames
+                found += (frames.frame_object(frame) for frame in frames.frames_of_thread(thread.address))
+            except UNREADABLE:
+                continue
+        return [address for address in found if is_pointer(address)]
+
+    def _static_type(self, address: int) -> Iterator[Root]:
+        name = self._objects.type_name(address)
+        for reference in self._members.of(Place(address)):
+            yield Root(f"<type {name}>{reference.label}", reference.place, Tier.RUNNING)
 
     def _attempt(self, read: Callable[[], Iterator[Root]]) -> list[Root]:
         """Take what a reader yields until it comes upon something unreadable."""
         found: list[Root] = []
         try:
+            # One by one: what came before the unreadable stays.
             for root in read():
-                if is_pointer(root.place.address):
-                    found.append(root)
+                found += [root] if is_pointer(root.place.address) else []
         except UNREADABLE:
             pass
         return found
@@ -129,7 +159,8 @@ class Roots:
             try:
                 for local in frames.of_frame(frame):
                     place = Place(local.target, Role.VARIABLE)
-                    yield Root(f"{title} {local.frame} {local.text}", place, Tier.RUNNING)
+                    tier = Tier.RUNNING if local.name else Tier.GUESSED
+                    yield Root(f"{title} {local.frame} {local.text}", place, tier)
                 namespace, names = frames.namespace_of(frame)
                 where = f"{title} {frames.title(frame)}"
             except UNREADABLE:

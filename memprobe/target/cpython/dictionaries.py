@@ -53,6 +53,13 @@ class Dictionaries:
             return self.split_items(keys, values + self._values)
         return [(key, value) for key, value in self._entries(keys) if key and value]
 
+    def value_regions(self, address: int) -> list[tuple[int, int]]:
+        """Return the (address, size) of the memory in which a dict has its keys and values."""
+        _, keys, values = self._dict.unpack(self._objects.read(address, self._dict.end))
+        count, width, start = self._table(keys)
+        regions = [(keys + start, count * width)]
+        return [*regions, (values + self._values, 8 * count)] if values else regions
+
     def split_items(self, keys: int, values: int) -> list[Item]:
         """Join the keys of a shared table with the array of values at an address."""
         names = [key for key, _ in self._entries(keys)]

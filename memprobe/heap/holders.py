@@ -1,0 +1,171 @@
+"""Holders, as people ask for them: the path to an object, and who holds all objects of a type."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from memprobe.heap.dominators import NO_NODE
+from memprobe.heap.graph import HeapGraph
+from memprobe.heap.holding import Holding
+from memprobe.heap.homes import Homes
+from memprobe.heap.members import Members, Place
+from memprobe.heap.naming import Namer, Path
+from memprobe.heap.roots import Root, Roots, Tier
+from memprobe.heap.static_memory import static_words
+from memprobe.target.cpython.python import Python
+from memprobe.target.proc.mappings import Mapping
+
+NATIVE = "<native code>"
+"""The root of what is held by references that nothing explains."""
+
+MAXIMUM_GROUPS = 64
+"""So many holders of one type are told apart; what they hold of it is 1 in 64 at least."""
+
+_CLIMBS = 12
+_INDEX = re.compile(r"\[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One holder of many objects."""
+
+    path: str
+    """Of all of them: app.cache.SESSIONS[…].user"""
+
+    node: int
+    """The holder itself: the container, or the object that is alone."""
+
+    objects: int
+    """How many of the objects it holds."""
+
+    retained_bytes: int
+    """What would be free if those went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Objects of one type with references that nothing explains."""
+
+    type: str
+    objects: int
+    references: int
+    retained_bytes: int
+    example: int
+    """The number of the one with most."""
+
+
+class Holders:
+    """Names who holds what in one graph."""
+
+    def __init__(
+        self, python: Python, holding: Holding, members: Members, mappings: Sequence[Mapping] = ()
+    ) -> None:
+        self.holding = holding
+        self.members = members
+        self.graph = holding.graph
+        self._memory = python.objects.memory
+        self._namer = Namer(members, Homes(python.objects, members, holding.roots.values()))
+        self._mappings = mappings
+        self._libraries: dict[int, str] | None = None
+
+    def path(self, address: int) -> Path | None:
+        """Return how the object at an address is held; None if it is no object, or garbage."""
+        node = self.graph.node(address)
+        return None if node is None else self.path_to(node)
+
+    def path_to(self, node: int) -> Path | None:
+        """Return how an object is held; None if nothing holds it."""
+        way = self.holding.way(node)
+        if not way:
+            return None
+        return self._namer.path(self._root(way[0]), [int(self.graph.addresses[step]) for step in way])
+
+    def of_objects(self, nodes: npt.NDArray[np.integer]) -> list[Holder]:
+        """Group objects by who holds them, the holder of most bytes first."""
+        nodes = nodes[self.holding.before[nodes] != NO_NODE]
+        groups: dict[str, list[npt.NDArray[np.integer]]] = {}
+        ends: dict[str, int] = {}
+        for holder, held in self._groups(nodes):
+            path = self.path_to(int(held[0]))
+            text = generalised(path.text if path else "?")
+            groups.setdefault(text, []).append(held)
+            ends.setdefault(text, holder)
+        found = [
+            Holder(text, ends[text], sum(map(len, parts)), self.holding.retained_by(np.concatenate(parts)))
+            for text, parts in groups.items()
+        ]
+        return sorted(found, key=lambda holder: (-holder.retained_bytes, -holder.objects, holder.path))
+
+    def of_type(self, type_address: int) -> list[Holder]:
+        """Group all objects of a type by who holds them."""
+        return self.of_objects(self.graph.of_type(type_address))
+
+    def referring_types(self, nodes: npt.NDArray[np.integer]) -> Counter[int]:
+        """Count the references to some objects by the type (its address) of who refers to them."""
+        found = self.graph.types[self.holding.referrers(nodes)]
+        kinds, counts = np.unique(found, return_counts=True)
+        addresses = self.graph.type_addresses[kinds]
+        return Counter({int(kind): int(count) for kind, count in zip(addresses, counts, strict=True)})
+
+    def _groups(self, nodes: npt.NDArray[np.integer]) -> Iterator[tuple[int, npt.NDArray[np.integer]]]:
+        """Yield holders and what they hold: climb from the objects until few holders hold many."""
+        before, end = self.holding.before, len(self.graph)
+        least = max(2, len(nodes) // MAXIMUM_GROUPS)
+        above = nodes.astype(np.int64)
+        for _ in range(_CLIMBS):
+            if not len(nodes):
+                return
+            following = before[above].astype(np.int64)
+            above = np.where(following == end, above, following)
+            holders, which, counts = np.unique(above, return_inverse=True, return_counts=True)
+            many = counts >= least
+            for index in np.flatnonzero(many):
+                yield int(holders[index]), nodes[which == index]
+            nodes, above = nodes[~many[which]], above[~many[which]]
+        for holder in np.unique(above)[:MAXIMUM_GROUPS]:
+            yield int(holder), nodes[above == holder]
+
+    def _root(self, node: int) -> Root:
+        known = self.holding.roots.get(node)
+        if known is not None:
+            return known
+        address = int(self.graph.addresses[node])
+        library = self._static().get(address)
+        title = NATIVE if library is None else f"<static memory of {library}>"
+        return Root(title, Place(address), Tier.NATIVE)
+
+    def _static(self) -> dict[int, str]:
+        """Return which binary's static memory has the address of an object that native code holds."""
+        if self._libraries is None:
+            wanted = self.graph.addresses[self.holding.native]
+            self._libraries = {}
+            for name, _, words in static_words(self._memory, self._mappings):
+                for address in np.intersect1d(words, wanted):
+                    self._libraries.setdefault(int(address), name)
+        return self._libraries
+
+
+def generalised(path: str) -> str:
+    """Take the indices out of a path: what is left is the same for all items of a list."""
+    return _INDEX.sub("[…]", path)
+
+
+def find_holders(
+    python: Python, graph: HeapGraph, mappings: Sequence[Mapping] = (), *, with_keys: bool = False
+) -> Holders:
+    """Find the roots of a target and what they hold in a graph of it.
+
+    `mappings` are those of the process now; without them static memory is not looked at. `with_keys` shows
+    the keys of dicts in paths.
+    """
+    members = Members(python, with_keys=with_keys)
+    roots = Roots(python, members, mappings)
+    static = [int(kind) for kind in graph.type_addresses if graph.node(int(kind)) is None]
+    holding = Holding(graph, roots.read(static), roots.deferred())
+    return Holders(python, holding, members, mappings)
