@@ -7,8 +7,10 @@ dict of functions, too. Lists, sets and tuples of callables that one dict holds 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +21,20 @@ from memprobe.heap.holders import Holders, generalised
 from memprobe.heap.members import Role
 from memprobe.heap.shapes import Strength
 
+Flags = npt.NDArray[np.bool_]
+
 LEAST_CALLABLES = 2
 """A collection with fewer is not a registry worth a line."""
 
 _SHARE = 0.8
+_MAXIMUM_LOOKED_AT = 1_000
 _COLLECTIONS = {"list", "set", "frozenset", "collections.deque", "dict", "tuple"}
 _INNER = {"list", "set", "frozenset", "collections.deque", "tuple"}
+_BUILTIN = "builtin functions"
 _KINDS = {
     "function": "functions",
     "method": "bound methods",
-    "builtin_function_or_method": "builtin functions",
+    "builtin_function_or_method": _BUILTIN,
     "functools.partial": "partials",
     "functools._lru_cache_wrapper": "functions",
 }
@@ -46,7 +52,7 @@ class Registry:
     """How many callables are in it, in all its lists."""
 
     kinds: dict[str, int]
-    """How many are bound methods, functions, closures, partials, weak references."""
+    """How many are bound methods, functions, closures, partials, weak references; estimated beyond 1,000."""
 
 
 class Listeners:
@@ -60,50 +66,61 @@ class Listeners:
 
     def find(self, most: int = 50) -> list[Registry]:
         """Return the registries, the one with most callables first."""
-        callable_kind = self._callable_kinds()
-        inner = self._registries(callable_kind, self._of_kinds(_INNER))
-        owners = self._grouped(inner)
-        direct = self._registries(callable_kind, self._of_kinds({"dict"}) & ~self._namespaces())
-        nodes = {int(node): [int(node)] for node in np.flatnonzero(direct)}
-        for owner, parts in owners.items():
-            nodes.setdefault(owner, []).extend(part for part in parts if part != owner)
-        found = [self._registry(owner, parts, callable_kind) for owner, parts in nodes.items()]
-        found = [one for one in found if one.length >= LEAST_CALLABLES]
+        callables = self._callables()
+        groups = self._groups(callables)
+        found = [_ranked(self._registry(owner, parts, callables)) for owner, parts in groups.items()]
+        heapify(found)
         named: list[Registry] = []
-        for one in sorted(found, key=lambda one: (-one.length, one.node)):
-            path = self._holders.path_to(one.node)
-            # The dict of an instance is a namespace, whatever its attributes are.
-            if path is not None and path.places[-1].role is not Role.NAMESPACE:
-                named.append(replace(one, path=generalised(path.text)))
-            if len(named) == most:
-                break
+        while found and len(named) < most:
+            best = heappop(found)[-1]
+            path = self._holders.path_to(best.node) if self._is_worth(best) else None
+            if path is None:
+                continue
+            if path.places[-1].role is not Role.NAMESPACE:
+                named.append(replace(best, path=generalised(path.text)))
+            elif groups.get(best.node, [best.node]) != [best.node]:
+                # The dict of an instance is a namespace: what it holds are registries of their own.
+                for part in groups.pop(best.node):
+                    heappush(found, _ranked(self._registry(part, [part], callables)))
         return named
 
-    def _callable_kinds(self) -> npt.NDArray[np.bool_]:
-        """Say of each object whether it can be called, as far as the kinds above go, or stands for such."""
-        by_type = np.array([kind in _KINDS for kind in self._kinds], np.bool_)
-        found = by_type[self._graph.types]
-        weak_types = np.array([kind in _WEAK for kind in self._kinds], np.bool_)
-        weak = np.flatnonzero(weak_types[self._graph.types])
-        for node in weak:
-            if self._stands_for_callable(int(node), found):
-                found[node] = True
-        return found
+    def _is_worth(self, one: Registry) -> bool:
+        """Say whether it can be a registry at all."""
+        # Tables of nothing but C functions are the interpreter's own, and into a tuple nobody registers.
+        return one.length >= LEAST_CALLABLES and set(one.kinds) != {_BUILTIN} and one.type != "tuple"
 
-    def _stands_for_callable(self, node: int, callables: npt.NDArray[np.bool_]) -> bool:
-        """Say whether a weak reference is one to something that can be called, or a WeakMethod."""
+    def _groups(self, callables: Flags) -> dict[int, list[int]]:
+        """Return the collections of callables, those that one dict holds together."""
+        dicts = self._of_kinds({"dict"}) & ~self._namespaces()
+        direct = self._registries(callables, dicts)
+        groups = {int(node): [int(node)] for node in np.flatnonzero(direct)}
+        before, end = self._holding.before, len(self._graph)
+        inner = self._registries(callables, self._of_kinds(_INNER))
+        for node in np.flatnonzero(inner & (before != NO_NODE)):
+            owner = int(before[node])
+            groups.setdefault(owner if owner != end and dicts[owner] else int(node), []).append(int(node))
+        return groups
+
+    def _callables(self) -> Flags:
+        """Say of each object whether it can be called, or is a weak reference to what can."""
         graph = self._graph
-        if self._holders.members.shapes.facts(graph.type_address(node)).name == "WeakMethod":
-            return True
-        return bool(callables[graph.referents(node, 1 << Strength.WEAK)].any())
+        found = self._of_kinds(set(_KINDS))
+        weak = self._of_kinds(_WEAK)
+        edges = np.flatnonzero(graph.targets >> STRENGTH_SHIFT == Strength.WEAK)
+        edges = edges[found[graph.targets[edges] & np.uint32(NODE_MASK)]]
+        sources = np.searchsorted(graph.starts, edges.astype(np.uint64), side="right") - 1
+        to_callables = np.zeros(len(graph), np.bool_)
+        to_callables[sources] = True
+        # What a WeakMethod refers to is the object; it makes the method when it is asked.
+        names = [self._holders.members.type_name(int(address)) for address in graph.type_addresses]
+        methods = np.array([name == "WeakMethod" for name in names], np.bool_)
+        return np.asarray(found | weak & to_callables | methods[graph.types], np.bool_)
 
-    def _of_kinds(self, names: set[str]) -> npt.NDArray[np.bool_]:
+    def _of_kinds(self, names: set[str]) -> Flags:
         by_type = np.array([kind in names for kind in self._kinds], np.bool_)
         return by_type[self._graph.types]
 
-    def _registries(
-        self, callables: npt.NDArray[np.bool_], candidates: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.bool_]:
+    def _registries(self, callables: Flags, candidates: Flags) -> Flags:
         """Say which of some collections refer mostly to callables."""
         graph = self._graph
         targets = graph.targets & np.uint32(NODE_MASK)
@@ -113,7 +130,7 @@ class Listeners:
         everything = _sums(content, graph)
         return candidates & (called >= 1) & (called >= _SHARE * everything)
 
-    def _namespaces(self) -> npt.NDArray[np.bool_]:
+    def _namespaces(self) -> Flags:
         """Say which dicts are those of modules, classes and functions; instances are asked one by one."""
         graph = self._graph
         found = np.zeros(len(graph), np.bool_)
@@ -124,32 +141,39 @@ class Listeners:
         found[graph.targets[edges] & np.uint32(NODE_MASK)] = True
         return found
 
-    def _grouped(self, inner: npt.NDArray[np.bool_]) -> dict[int, list[int]]:
-        """Group collections of callables by the dict that holds them, those alone by themselves."""
-        before, end = self._holding.before, len(self._graph)
-        dicts = self._of_kinds({"dict"}) & ~self._namespaces()
-        groups: dict[int, list[int]] = {}
-        for node in np.flatnonzero(inner & (before != NO_NODE)):
-            owner = int(before[node])
-            groups.setdefault(owner if owner != end and dicts[owner] else int(node), []).append(int(node))
-        return groups
-
-    def _registry(self, owner: int, parts: Iterable[int], callables: npt.NDArray[np.bool_]) -> Registry:
-        kinds: dict[str, int] = {}
-        for part in parts:
-            for target in self._graph.referents(part, 1 << Strength.VISITED):
-                if callables[target]:
-                    kind = self._kind(int(target))
-                    kinds[kind] = kinds.get(kind, 0) + 1
-        kind = self._kinds[self._graph.types[owner]]
-        return Registry("", owner, kind, sum(kinds.values()), kinds)
+    def _registry(self, owner: int, parts: Sequence[int], callables: Flags) -> Registry:
+        """Count what is in the collections that make up a registry."""
+        graph = self._graph
+        targets = np.concatenate([graph.referents(part, 1 << Strength.VISITED) for part in parts])
+        targets = targets[callables[targets]]
+        kinds = Counter(self._kind(int(target)) for target in targets[:_MAXIMUM_LOOKED_AT])
+        for kind in kinds if len(targets) > _MAXIMUM_LOOKED_AT else ():
+            kinds[kind] = kinds[kind] * len(targets) // _MAXIMUM_LOOKED_AT
+        return Registry("", owner, self._kinds[graph.types[owner]], len(targets), dict(kinds))
 
     def _kind(self, node: int) -> str:
         base = self._kinds[self._graph.types[node]]
-        return "weak references" if base in _WEAK else _KINDS.get(base, "others")
+        if base == "function" and self._has_closure(node):
+            return "closures"
+        return "weak references" if base in _WEAK else _KINDS[base]
+
+    def _has_closure(self, node: int) -> bool:
+        """Say whether a function has a tuple of cells."""
+        graph = self._graph
+        for target in graph.referents(node, 1 << Strength.VISITED):
+            if self._kinds[graph.types[target]] == "tuple":
+                inside = graph.referents(int(target))
+                if len(inside) and all(self._kinds[graph.types[cell]] == "cell" for cell in inside):
+                    return True
+        return False
 
 
-def _sums(values: npt.NDArray[np.bool_], graph: HeapGraph) -> npt.NDArray[np.int64]:
+def _ranked(registry: Registry) -> tuple[int, int, Registry]:
+    """Put before a registry by what it is ranked: the longest first."""
+    return -registry.length, registry.node, registry
+
+
+def _sums(values: Flags, graph: HeapGraph) -> npt.NDArray[np.int64]:
     """Add up a value of each reference over the references of each object."""
     sums = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
     starts = graph.starts.astype(np.int64)

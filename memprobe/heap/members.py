@@ -126,6 +126,13 @@ class Members:
         """Return what is known of an object's type, or raise what UNREADABLE names."""
         return self.shapes.facts(self._objects.type_of(address))
 
+    def type_name(self, type_address: int) -> str:
+        """Return tp_name of a type, "?" if it cannot be read."""
+        try:
+            return self.shapes.facts(type_address).name
+        except UNREADABLE:
+            return "?"
+
     def base_name(self, type_address: int) -> str:
         """Return the name of the C type that a type is built on, "?" if it cannot be read."""
         try:
