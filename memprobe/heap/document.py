@@ -146,7 +146,7 @@ class TypePart:
 
 @dataclass(frozen=True, slots=True)
 class HeldPart:
-    """What a holder keeps alive of one type."""
+    """The pieces of one type that a holder keeps alive, each with all that hangs on it."""
 
     type: str
     objects: int
@@ -171,7 +171,7 @@ class HolderPart:
     """How many entries it has, if it is a container."""
 
     holds: tuple[HeldPart, ...] = ()
-    """What it keeps alive, the most first."""
+    """The pieces that it keeps alive, by type, the most bytes first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
+from memprobe.heap.answers import Answers
 from memprobe.heap.document import (
     ContainerPart,
     EvidencePart,
@@ -21,12 +20,8 @@ from memprobe.heap.document import (
     TypePart,
     UnexplainedPart,
 )
-from memprobe.heap.graph import HeapGraph, build_graph, open_for_graph
+from memprobe.heap.graph import build_graph, open_for_graph
 from memprobe.heap.growth import what_grew, with_growth
-from memprobe.heap.holding import Holding
-from memprobe.heap.lengths import Lengths
-from memprobe.heap.members import Members
-from memprobe.heap.opening import OpenHeap
 from memprobe.heap.tally import evidence, take_census, totals
 from memprobe.heap.telling import Telling
 from memprobe.heap.waste import garbage_part
@@ -39,6 +34,9 @@ HOLDERS = 50
 
 CANDIDATES = 300
 """Holders whose paths are compared with a pattern."""
+
+FEW = 20
+"""Registries, and objects that only native code holds, in a document."""
 
 GROWN_TYPES = 5
 """Types of which is told who holds them, those that grew most."""
@@ -100,8 +98,7 @@ def _walked(
     before: Survey | None,
     census_only: bool,
 ) -> Survey:
-    members = Members(python)
-    with open_for_graph(target.process, python, members.shapes) as heap:
+    with open_for_graph(target.process, python) as heap:
         types, _ = take_census(heap, telling.step("counting objects"))
         survey = Survey(
             begin_s=0.0,
@@ -111,44 +108,44 @@ def _walked(
             types=types,
             invisible=(f"{heap.no_arenas}.",) if heap.no_arenas else (),
         )
-        graph = build_graph(heap, telling.step("following references"))
+        answers = Answers(heap, build_graph(heap, telling.step("following references")))
         if census_only:
-            return replace(survey, lengths=_lengths(heap, graph))
+            return replace(survey, lengths=answers.lengths(WATCHED))
         if before is not None:
             survey = replace(survey, types=with_growth(types, before.types))
-        telling.step("finding who holds what")
-        holding = Holding(heap, graph, members)
-        return _answered(survey, holding, wishes, before, telling)
+        return _answered(survey, answers, wishes, before, telling)
 
 
 def _answered(
-    survey: Survey, holding: Holding, wishes: Wishes, before: Survey | None, telling: Telling
+    survey: Survey, answers: Answers, wishes: Wishes, before: Survey | None, telling: Telling
 ) -> Survey:
     """Add what was asked for and only the references tell."""
     if wishes.garbage:
-        part = garbage_part(holding.heap, holding.graph, holding.type_names)
-        survey = replace(survey, garbage=part)
-    telling.step("naming holders")
+        telling.step("looking for garbage")
+        part = garbage_part(answers.heap, answers.graph, answers.type_names)
+        survey = replace(survey, garbage=part, unexplained=tuple(answers.unexplained(FEW)))
+    telling.step("finding who holds what")
     if wishes.type is not None:
-        return _of_type(survey, holding, wishes.type)
+        return _of_type(survey, answers, wishes.type)
     if before is not None:
-        grown = holding.nodes_of(what_grew(survey.types, GROWN_TYPES))
-        holders = holding.of(grown, HOLDERS)
-        return replace(survey, holders=tuple(holders), containers=_grown(holding, before, wishes.rows))
+        grown = answers.nodes_of(what_grew(survey.types, GROWN_TYPES))
+        containers = _grown(answers, before, wishes.rows)
+        return replace(survey, holders=tuple(answers.of(grown, HOLDERS)), containers=containers)
     if wishes.holders is not None:
         keep = _matching(wishes.holders)
-        return replace(survey, holders=tuple(holding.largest(CANDIDATES, keep=keep, details=wishes.rows)))
-    return replace(survey, holders=tuple(holding.largest(HOLDERS, details=wishes.rows)))
+        return replace(survey, holders=tuple(answers.largest(CANDIDATES, keep=keep, details=wishes.rows)))
+    holders = tuple(answers.largest(HOLDERS, details=wishes.rows))
+    return replace(survey, holders=holders, listeners=tuple(answers.listeners(FEW)))
 
 
-def _of_type(survey: Survey, holding: Holding, wanted: str) -> Survey:
-    names = holding.types_called(wanted)
-    chosen = holding.nodes_of(names)
+def _of_type(survey: Survey, answers: Answers, wanted: str) -> Survey:
+    names = answers.types_called(wanted)
+    chosen = answers.nodes_of(names)
     return replace(
         survey,
         types=tuple(row for row in survey.types if row.type in names),
-        holders=tuple(holding.of(chosen, HOLDERS)),
-        referrers=tuple(holding.referrers(chosen, HOLDERS)),
+        holders=tuple(answers.of(chosen, HOLDERS)),
+        referrers=tuple(answers.referrers(chosen, HOLDERS)),
         invisible=(*survey.invisible, *(() if names else (f"No type is called {wanted}.",))),
     )
 
@@ -159,29 +156,15 @@ def _matching(pattern: str) -> Callable[[str], bool]:
     return lambda path: expression.search(path) is not None
 
 
-def _lengths(heap: OpenHeap, graph: HeapGraph) -> dict[int, tuple[int, int]]:
-    """Type address and length of the largest containers, by address."""
-    lengths = Lengths(heap.python.objects, heap.types)
-    is_container = np.array(
-        [lengths.offset(int(kind)) is not None for kind in graph.type_addresses], np.bool_
-    )
-    nodes = np.flatnonzero(is_container[graph.types])
-    nodes = nodes[np.argsort(-graph.sizes[nodes].astype(np.int64), kind="stable")[:WATCHED]]
-    pairs = [(int(graph.addresses[node]), graph.type_address(int(node))) for node in nodes]
-    read = zip(pairs, lengths.read(pairs), strict=True)
-    return {address: (kind, length) for (address, kind), length in read if length is not None}
-
-
-def _grown(holding: Holding, before: Survey, most: int) -> tuple[ContainerPart, ...]:
+def _grown(answers: Answers, before: Survey, most: int) -> tuple[ContainerPart, ...]:
     """The containers that have more entries than before, those first that have got most."""
-    now = _lengths(holding.heap, holding.graph)
     grown = [
         (length - before.lengths.get(address, (kind, 0))[1], address, length)
-        for address, (kind, length) in now.items()
-        if address not in before.lengths or before.lengths[address][0] == kind
+        for address, (kind, length) in answers.lengths(WATCHED).items()
+        if before.lengths.get(address, (kind, 0))[0] == kind
     ]
     rows = sorted((row for row in grown if row[0] > 0), reverse=True)[:most]
-    return tuple(holding.container(address, length, growth) for growth, address, length in rows)
+    return tuple(answers.container(address, length, growth) for growth, address, length in rows)
 
 
 def _sampled(target: Opened, python: Python, wishes: Wishes, telling: Telling) -> Survey:
