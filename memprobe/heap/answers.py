@@ -25,10 +25,13 @@ from memprobe.heap.document import (
 )
 from memprobe.heap.dominators import NO_NODE
 from memprobe.heap.graph import HeapGraph
-from memprobe.heap.holders import Holders, find_holders
+from memprobe.heap.holders import Holders
+from memprobe.heap.holding import Holding
 from memprobe.heap.lengths import Lengths
 from memprobe.heap.listeners import Listeners
+from memprobe.heap.members import Members
 from memprobe.heap.opening import OpenHeap
+from memprobe.heap.roots import Root, Roots
 from memprobe.native import _heap
 
 if TYPE_CHECKING:
@@ -51,11 +54,23 @@ class Answers:
         self.heap = heap
         self.graph = graph
         self._lengths = Lengths(heap.python.objects, heap.types)
+        self._members = Members(heap.python)
+        self._roots: list[Root] = []
+        self._deferred: list[int] = []
+
+    def read_roots(self) -> None:
+        """Read where holding begins; what comes after this needs the target for names only."""
+        heap, graph = self.heap, self.graph
+        static = [int(kind) for kind in graph.type_addresses if graph.node(int(kind)) is None]
+        roots = Roots(heap.python, self._members, heap.mappings)
+        self._roots = roots.read(static)
+        self._deferred = list(roots.deferred())
 
     @cached_property
     def holders(self) -> Holders:
-        """Who names the holders."""
-        return find_holders(self.heap.python, self.graph, self.heap.mappings)
+        """Who names the holders; the roots must have been read."""
+        holding = Holding(self.graph, self._roots, self._deferred)
+        return Holders(self.heap.python, holding, self._members, self.heap.mappings)
 
     @cached_property
     def type_names(self) -> list[str]:

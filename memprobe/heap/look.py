@@ -10,13 +10,13 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from memprobe.errors import LayoutCheckFailed, NotPermitted, TargetExited, TargetGone
 from memprobe.heap.document import EvidencePart, FrozenPart, Heap, TotalsPart, WindowPart
 from memprobe.heap.freezing import Freeze, frozen
-from memprobe.heap.survey import Survey, surveyed
+from memprobe.heap.survey import LetGo, Survey, surveyed
 from memprobe.heap.telling import Tell, Telling
 from memprobe.heap.wishes import Wishes
 from memprobe.target.inspection.evidence import iso
@@ -32,14 +32,12 @@ class Stops:
     freezes: list[Freeze] = field(default_factory=list)
 
     @contextmanager
-    def held(self, process: Process, limit_s: float | None) -> Iterator[None]:
-        """Hold the target until the block ends, if that is wanted."""
-        if limit_s is None:
-            yield
-            return
-        with frozen(process, limit_s) as freeze:
-            self.freezes.append(freeze)
-            yield
+    def held(self, process: Process, limit_s: float | None) -> Iterator[LetGo]:
+        """Hold the target until the block ends, or what it gets is called, if that is wanted."""
+        with ExitStack() as hold:
+            if limit_s is not None:
+                self.freezes.append(hold.enter_context(frozen(process, limit_s)))
+            yield hold.close
 
     def part(self) -> FrozenPart | None:
         """What they have come to."""
@@ -90,13 +88,13 @@ def _from_inside(target: Opened, wishes: Wishes, telling: Telling, begin: float)
     stops = Stops()
     first = None
     if wishes.diff_s is not None:
-        with stops.held(target.process, wishes.freeze_s):
-            first = surveyed(target, wishes, telling, census_only=True)
+        with stops.held(target.process, wishes.freeze_s) as let_go:
+            first = surveyed(target, wishes, telling, let_go, census_only=True)
         left_s = wishes.diff_s - first.took_s
         telling.wait("waiting for what grows", left_s, until=target.process.has_ended)
     try:
-        with stops.held(target.process, wishes.freeze_s):
-            survey = surveyed(target, wishes, telling, before=first)
+        with stops.held(target.process, wishes.freeze_s) as let_go:
+            survey = surveyed(target, wishes, telling, let_go, before=first)
         target.process.check()
     except TargetGone as gone:
         if first is None:

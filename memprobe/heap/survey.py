@@ -29,6 +29,8 @@ from memprobe.heap.wishes import Wishes
 from memprobe.target.cpython.python import Python
 from memprobe.target.inspection.opening import Opened, resident_bytes
 
+LetGo = Callable[[], None]
+
 HOLDERS = 50
 """Holders in a document."""
 
@@ -76,17 +78,21 @@ def surveyed(
     target: Opened,
     wishes: Wishes,
     telling: Telling,
+    let_go: LetGo,
     *,
     before: Survey | None = None,
     census_only: bool = False,
 ) -> Survey:
-    """Survey the heap of an opened target; `before` is what to compare with."""
+    """Survey the heap of an opened target; `before` is what to compare with.
+
+    `let_go` is called when the target need not stand still any more, if it does.
+    """
     assert target.python is not None
     begin_s = time.monotonic()
     if wishes.sample is not None:
         survey = _sampled(target, target.python, wishes, telling)
     else:
-        survey = _walked(target, target.python, wishes, telling, before, census_only)
+        survey = _walked(target, target.python, wishes, telling, let_go, before, census_only)
     return replace(survey, begin_s=begin_s, took_s=time.monotonic() - begin_s)
 
 
@@ -95,6 +101,7 @@ def _walked(
     python: Python,
     wishes: Wishes,
     telling: Telling,
+    let_go: LetGo,
     before: Survey | None,
     census_only: bool,
 ) -> Survey:
@@ -113,6 +120,8 @@ def _walked(
             return replace(survey, lengths=answers.lengths(WATCHED))
         if before is not None:
             survey = replace(survey, types=with_growth(types, before.types))
+        answers.read_roots()
+        let_go()
         return _answered(survey, answers, wishes, before, telling)
 
 
