@@ -27,6 +27,19 @@ NATIVE = "<native code>"
 MAXIMUM_GROUPS = 64
 """So many holders of one type are told apart; what they hold of it is 1 in 64 at least."""
 
+_ORDINARY = {
+    "str",
+    "bytes",
+    "int",
+    "float",
+    "type",
+    "code",
+    "method_descriptor",
+    "getset_descriptor",
+    "builtin_function_or_method",
+    "module",
+    "functools._lru_list_elem",
+}
 _CLIMBS = 12
 _INDEX = re.compile(r"\[\d+\]")
 
@@ -49,15 +62,25 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """Objects of one type with references that nothing explains."""
+class Unexplained:
+    """Objects of one type with references that nothing known has."""
 
-    type: str
+    type_address: int
     objects: int
     references: int
+    """How many there are without an explanation."""
+
+    unheld: int
+    """How many of the objects nothing else holds: if C does not need them, they are lost."""
+
     retained_bytes: int
+    """What would be free without those."""
+
     example: int
-    """The number of the one with most."""
+    """The number of the object that has most."""
+
+    path: str
+    """How that one is held."""
 
 
 class Holders:
@@ -113,6 +136,37 @@ class Holders:
         addresses = self.graph.type_addresses[kinds]
         return Counter({int(kind): int(count) for kind, count in zip(addresses, counts, strict=True)})
 
+    def unexplained(self, least: int = 1) -> list[Unexplained]:
+        """Return what has references that nothing explains, by type, those with most first.
+
+        A C extension that forgot a decref leaves such objects behind. Left out are types of which the
+        interpreter itself keeps some in places that are not searched, and what static memory refers to.
+        """
+        graph, extra = self.graph, self.holding.unexplained
+        ordinary = [self.members.type_name(int(kind)) in _ORDINARY for kind in graph.type_addresses]
+        wanted = (extra >= least) & ~np.array(ordinary, np.bool_)[graph.types]
+        wanted &= ~np.isin(graph.addresses, list(self._static()))
+        nodes = np.flatnonzero(wanted)
+        found = [
+            self._unexplained_of(nodes[graph.types[nodes] == kind]) for kind in np.unique(graph.types[nodes])
+        ]
+        return sorted(found, key=lambda one: (-one.references, -one.objects, one.type_address))
+
+    def _unexplained_of(self, nodes: npt.NDArray[np.integer]) -> Unexplained:
+        extra = self.holding.unexplained[nodes]
+        unheld = nodes[np.isin(nodes, self.holding.native)]
+        example = int(nodes[np.argmax(extra)])
+        path = self.path_to(example)
+        return Unexplained(
+            type_address=self.graph.type_address(example),
+            objects=len(nodes),
+            references=int(extra.sum()),
+            unheld=len(unheld),
+            retained_bytes=self.holding.retained_by(unheld.astype(np.uint32)),
+            example=example,
+            path="" if path is None else path.text,
+        )
+
     def _groups(self, nodes: npt.NDArray[np.integer]) -> Iterator[tuple[int, npt.NDArray[np.integer]]]:
         """Yield holders and what they hold: climb from the objects until few holders hold many."""
         before, end = self.holding.before, len(self.graph)
@@ -143,7 +197,8 @@ class Holders:
     def _static(self) -> dict[int, str]:
         """Return which binary's static memory has the address of an object that native code holds."""
         if self._libraries is None:
-            wanted = self.graph.addresses[self.holding.native]
+            extra = self.holding.unexplained > 0
+            wanted = self.graph.addresses[extra]
             self._libraries = {}
             for name, _, words in static_words(self._memory, self._mappings):
                 for address in np.intersect1d(words, wanted):
@@ -166,6 +221,6 @@ def find_holders(
     """
     members = Members(python, with_keys=with_keys)
     roots = Roots(python, members, mappings)
-    static = [int(kind) for kind in graph.type_addresses if graph.node(int(kind)) is None]
-    holding = Holding(graph, roots.read(static), roots.deferred())
+    found = roots.read(lambda kind: graph.node(kind) is None)
+    holding = Holding(graph, found, roots.deferred())
     return Holders(python, holding, members, mappings)

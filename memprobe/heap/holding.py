@@ -45,11 +45,13 @@ class Holding:
     def __init__(self, graph: HeapGraph, roots: Sequence[Root], deferred: Iterable[int] = ()) -> None:
         self.graph = graph
         self.roots: dict[int, Root] = {}
-        """By the number of the object that a root refers to, the better root first."""
+        """By the number of the object that a root refers to, the best root for each."""
+        self._counted = np.zeros(len(graph), np.int64)
         for root in roots:
             node = graph.node(root.place.address)
             if node is not None:
                 self.roots.setdefault(node, root)
+                self._counted[node] += root.counted
         self._deferred = [node for node in map(graph.node, deferred) if node is not None]
         self._searches = [self._search_modules(), self._search(self._numbers())]
         self.native = self._find_native()
@@ -96,11 +98,8 @@ class Holding:
     @cached_property
     def unexplained(self) -> npt.NDArray[np.int64]:
         """Of each object the references that are counted and that nothing known has; 0 if immortal."""
-        counts = np.zeros(len(self.graph), np.int64)
-        for node in self.roots:
-            counts[node] += 1
         graph = self.graph
-        found = explain_counts(graph.starts, graph.targets, graph.refcounts, from_roots=counts)
+        found = explain_counts(graph.starts, graph.targets, graph.refcounts, from_roots=self._counted)
         return np.where(graph.flags & IMMORTAL, 0, found.references)
 
     def retained_by(self, nodes: Nodes) -> int:

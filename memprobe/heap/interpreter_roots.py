@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from memprobe.target.cpython.fields import Fields
 from memprobe.target.cpython.interpreters import Interpreter
-from memprobe.target.cpython.objects import BadObject, is_pointer
+from memprobe.target.cpython.objects import UNREADABLE, BadObject, is_pointer
 from memprobe.target.cpython.python import Python
 
 _WORD = 8
 _MAXIMUM_EXIT_FUNCTIONS = 10_000
 _MAXIMUM_STATIC_TYPES = 1_000
+_MAXIMUM_TYPES = 200_000
 _MAXIMUM_EXCEPTIONS = 1_000
 _EXIT_FIELDS = ("func", "args", "kwargs")
 
@@ -64,6 +65,8 @@ class InterpreterRoots:
         self._objects = python.objects
         self._layout = layout
         self._version = layout.version
+        self._dictionaries = python.dictionaries
+        self._static_subclasses: dict[int, int] = {}
         self._exception = Fields(layout, "_PyErr_StackItem", "exc_value", "previous_item")
 
     def objects(self, interpreter: Interpreter) -> Named:
@@ -99,16 +102,43 @@ class InterpreterRoots:
         if self._version < (3, 12):
             return {}
         struct = "static_builtin_state" if self._version == (3, 12) else "managed_static_type_state"
-        state = Fields(self._layout, struct, "type", "tp_dict")
+        state = Fields(self._layout, struct, "type", "tp_dict", "tp_subclasses")
         size = self._layout.size(struct)
         found = {}
         for start, count in self._static_type_arrays(interpreter.address):
             block = self._objects.read(start, count * size)
             for index in range(count):
-                kind, dictionary = state.unpack(block, index * size)
+                kind, dictionary, subclasses = state.unpack(block, index * size)
                 if kind and dictionary:
                     found[kind] = dictionary
+                    self._static_subclasses[kind] = subclasses
         return found
+
+    def subclasses(self, interpreter: Interpreter) -> list[int]:
+        """Return all types of an interpreter: the subclasses of `object`, theirs, and so on."""
+        base = self._layout.offset("PyTypeObject.tp_base")
+        found = [self._objects.type_of(self._objects.type_of(interpreter.sys_dict))]
+        while is_pointer(above := self._objects.pointer(found[0] + base)) and above not in found:
+            found[0] = above
+        known = set(found)
+        for kind in found:
+            for subclass in self._direct_subclasses(kind):
+                if subclass not in known and len(found) < _MAXIMUM_TYPES:
+                    known.add(subclass)
+                    found.append(subclass)
+        return found
+
+    def _direct_subclasses(self, kind: int) -> list[int]:
+        """Return what is in a type's tp_subclasses: weak references by address."""
+        try:
+            field = self._objects.pointer(kind + self._layout.offset("PyTypeObject.tp_subclasses"))
+            table = self._static_subclasses.get(kind) or field
+            items = self._dictionaries.items(table) if is_pointer(table) else []
+        except UNREADABLE:
+            return []
+        place = self._layout.offset("PyWeakReference.wr_object")
+        blocks = self._objects.memory.read_many([(reference + place, _WORD) for _, reference in items])
+        return [int.from_bytes(block, "little") for block in blocks if len(block) == _WORD]
 
     def _static_type_arrays(self, interpreter: int) -> Iterator[tuple[int, int]]:
         """Yield where arrays of the states of static types begin, and how many there are."""

@@ -11,7 +11,7 @@ A root of an earlier tier is the better explanation of an object that several ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from functools import partial
 from typing import NamedTuple
@@ -46,6 +46,9 @@ class Root(NamedTuple):
 
     place: Place
     tier: Tier
+    counted: bool = False
+    """Whether it is a reference of its own, counted in the object's reference count: what has it is no
+    object of the heap."""
 
 
 class Roots:
@@ -59,26 +62,23 @@ class Roots:
         self._fields = InterpreterRoots(python)
         self._signals = SignalHandlers(python, mappings)
 
-    def read(self, static_types: Iterable[int] = ()) -> list[Root]:
+    def read(self, is_static: Callable[[int], bool]) -> list[Root]:
         """Return all roots but those that only the whole graph can tell, the best first.
 
-        `static_types` are types that are no objects of the heap.
+        `is_static` says whether a type is no object of the heap. An object can be there more than once.
         """
         found: list[Root] = []
         for interpreter in self._python.interpreters():
             self._members.know_static_types(self._fields.static_type_dicts(interpreter))
             found += self._attempt(partial(self._modules, interpreter))
             found += self._attempt(partial(self._of_interpreter, interpreter))
+            for kind in filter(is_static, self._fields.subclasses(interpreter)):
+                found += self._attempt(partial(self._static_type, kind))
         found += self._attempt(self._signal_handlers)
         for thread in self._python.threads(stacks=False):
             found += self._attempt(partial(self._of_thread, thread))
             found += self._attempt(partial(self._frames, thread))
-        for kind in static_types:
-            found += self._attempt(partial(self._static_type, kind))
-        unique: dict[int, Root] = {}
-        for root in sorted(found, key=lambda root: root.tier):
-            unique.setdefault(root.place.address, root)
-        return list(unique.values())
+        return sorted(found, key=lambda root: root.tier)
 
     def deferred(self) -> list[int]:
         """Return the objects that only mirror what is going on: threads and their frames say it better."""
@@ -101,7 +101,7 @@ class Roots:
     def _static_type(self, address: int) -> Iterator[Root]:
         name = self._objects.type_name(address)
         for reference in self._members.of(Place(address)):
-            yield Root(f"<type {name}>{reference.label}", reference.place, Tier.RUNNING)
+            yield Root(f"<type {name}>{reference.label}", reference.place, Tier.GUESSED, counted=True)
 
     def _attempt(self, read: Callable[[], Iterator[Root]]) -> list[Root]:
         """Take what a reader yields until it comes upon something unreadable."""
@@ -137,30 +137,33 @@ class Roots:
 
     def _of_interpreter(self, interpreter: Interpreter) -> Iterator[Root]:
         for name, address in self._fields.objects(interpreter):
-            yield Root(f"<interpreter {interpreter.id}>.{name}", Place(address), Tier.RUNNING)
+            yield Root(f"<interpreter {interpreter.id}>.{name}", Place(address), Tier.RUNNING, counted=True)
         for number, member, address in self._fields.exit_functions(interpreter):
-            yield Root(f"<atexit>[{number}].{member}", Place(address), Tier.RUNNING)
+            # From 3.14 on they are in a list, which has the references.
+            counted = self._layout.version < (3, 14)
+            yield Root(f"<atexit>[{number}].{member}", Place(address), Tier.RUNNING, counted)
 
     def _signal_handlers(self) -> Iterator[Root]:
         for number, address in self._signals.read():
-            yield Root(f"signal.getsignal({number})", Place(address), Tier.RUNNING)
+            yield Root(f"signal.getsignal({number})", Place(address), Tier.RUNNING, counted=True)
 
     def _of_thread(self, thread: PythonThread) -> Iterator[Root]:
         """Yield what a thread state refers to."""
         title = thread_title(thread)
         for name, address in self._fields.of_thread(thread.address):
-            yield Root(f"{title} {name}", Place(address), Tier.RUNNING)
+            yield Root(f"{title} {name}", Place(address), Tier.RUNNING, counted=True)
 
     def _frames(self, thread: PythonThread) -> Iterator[Root]:
         """Yield the local variables of a thread's frames, innermost first."""
         frames = self._members.frames
         title = thread_title(thread)
+        is_counted = self._layout.version >= (3, 11)  # before, frames are objects of the heap
         for frame in frames.frames_of_thread(thread.address):
             try:
                 for local in frames.of_frame(frame):
                     place = Place(local.target, Role.VARIABLE)
                     tier = Tier.RUNNING if local.name else Tier.GUESSED
-                    yield Root(f"{title} {local.frame} {local.text}", place, tier)
+                    yield Root(f"{title} {local.frame} {local.text}", place, tier, is_counted)
                 namespace, names = frames.namespace_of(frame)
                 where = f"{title} {frames.title(frame)}"
             except UNREADABLE:

@@ -116,5 +116,3 @@ def test_what_grew_comes_first(interpreter: Interpreter, targets: Path) -> None:
         with looked_into(target.pid) as look:
             first, second, *_ = Candidates(look.python, look.holders).choose(before, most=5)
     assert [first.path, second.path] == ["__main__.THINGS", "__main__.TABLE"]
-
-
