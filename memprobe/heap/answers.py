@@ -61,10 +61,9 @@ class Answers:
     def read_roots(self) -> None:
         """Read where holding begins; what comes after this needs the target for names only."""
         heap, graph = self.heap, self.graph
-        static = [int(kind) for kind in graph.type_addresses if graph.node(int(kind)) is None]
         roots = Roots(heap.python, self._members, heap.mappings)
-        self._roots = roots.read(static)
-        self._deferred = list(roots.deferred())
+        self._roots = roots.read(lambda kind: graph.node(kind) is None)
+        self._deferred = roots.deferred()
 
     @cached_property
     def holders(self) -> Holders:
@@ -136,18 +135,19 @@ class Answers:
         ]
 
     def unexplained(self, most: int) -> list[UnexplainedPart]:
-        """Return what only native code can be holding, the most memory first."""
-        holding = self.holders.holding
-        nodes = holding.native
-        first = nodes[np.argsort(-holding.retained[nodes].astype(np.int64), kind="stable")[:most]]
+        """Return what has references that nothing known has, by type; what would be free first."""
+        found = self.holders.unexplained()
+        found.sort(key=lambda one: (-one.retained_bytes, -one.references))
         return [
             UnexplainedPart(
-                self.path(node),
-                self.type_names[int(self.graph.types[node])],
-                int(self.graph.refcounts[node]),
-                int(holding.unexplained[node]),
+                self.heap.types.name(one.type_address),
+                one.path,
+                one.objects,
+                one.references,
+                one.unheld,
+                one.retained_bytes,
             )
-            for node in map(int, first)
+            for one in found[:most]
         ]
 
     def listeners(self, most: int) -> list[ListenersPart]:

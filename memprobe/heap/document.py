@@ -185,12 +185,21 @@ class ReferrersPart:
 
 @dataclass(frozen=True, slots=True)
 class UnexplainedPart:
-    """An object with more references than the graph has: C code that holds it, or forgot to let it go."""
+    """Objects of one type with more references than are known: C code holds them, or forgot to let them go."""
 
-    path: str
     type: str
+    path: str
+    """To the one that has most."""
+
+    objects: int
     references: int
-    unexplained: int
+    """How many there are without an explanation."""
+
+    unheld: int
+    """How many of the objects nothing else holds."""
+
+    retained_bytes: int
+    """What would be free if those went."""
 
 
 @dataclass(frozen=True, slots=True)

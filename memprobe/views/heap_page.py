@@ -147,12 +147,12 @@ def _referrers(heap: Heap, top: int) -> Iterator[Section]:
 
 def _unexplained(heap: Heap) -> Iterator[Section]:
     if heap.unexplained:
-        columns = (*_numbers("references", "unexplained"), _line("object"), _line("type"))
+        columns = (*_numbers("references", "objects", "keep"), _line("type"), _line("one of them"))
         rows = tuple(
-            (f"{row.references:,}", f"{row.unexplained:,}", row.path, row.type)
+            (f"{row.references:,}", f"{row.objects:,}", size(row.retained_bytes), row.type, row.path)
             for row in heap.unexplained[:FEW]
         )
-        yield Section("held by C code", (Table(columns, rows),))
+        yield Section("references that nothing explains: C code", (Table(columns, rows),))
 
 
 def _garbage(garbage: GarbagePart | None, top: int) -> Iterator[Section]:

@@ -96,7 +96,7 @@ WHOLE = Heap(
     ),
     holders=HOLDERS,
     referrers=(ReferrersPart("dict", 3, 400_000),),
-    unexplained=(UnexplainedPart("app.codec.TABLE", "list", 5, 3),),
+    unexplained=(UnexplainedPart("list", "app.codec.TABLE", 5, 3, 1, 4000),),
     garbage=GARBAGE,
     listeners=(
         ListenersPart("app.bus.Bus._handlers['…']", "list", 900, {"bound method": 890, "function": 10}),

@@ -61,7 +61,7 @@ def test_every_part_is_shown() -> None:
         "who holds app.models.Session",
         "<frame app.worker:run>.local pending (70,000)",
         "what refers to them",
-        "held by C code",
+        "references that nothing explains",
         "app.codec.TABLE",
         "garbage that waits for the collector",
         "collector   OFF",
