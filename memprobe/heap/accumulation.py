@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SMALLEST_SHARE = 0.005
 """A piece of less than this share of the whole is small."""
 
+FEW = 8
+"""Fewer than this are small however little there is in all: 50 objects in one list are one pile."""
+
 OWN_SHARE = 0.5
 """So much of what a node holds must be in small pieces."""
 
@@ -52,7 +55,7 @@ def find_piles(
     amounts = below.astype(np.int64)
     if whole is None:
         whole = int(amounts[above >= count].sum())
-    large = np.flatnonzero(amounts >= max(1, int(whole * smallest)))
+    large = np.flatnonzero(amounts >= max(1, int(whole * smallest), min(FEW, whole // 2)))
     own = amounts[large] - _under(large, above, amounts, count)
     kept = own >= OWN_SHARE * amounts[large]
     nodes, own = large[kept], own[kept]

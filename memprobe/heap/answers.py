@@ -87,6 +87,18 @@ class Answers:
         chosen: Mask = wanted[self.graph.types]
         return chosen
 
+    def is_new(self, before: npt.NDArray[np.uint64] | None) -> Mask:
+        """Which objects lie where there was none, given the addresses of then in order.
+
+        A new object in the place of an old one is missed.
+        """
+        addresses = self.graph.addresses
+        if before is None or not len(before):
+            return np.ones(len(addresses), np.bool_)
+        places = np.minimum(np.searchsorted(before, addresses), len(before) - 1)
+        fresh: Mask = before[places] != addresses
+        return fresh
+
     def largest(
         self, most: int, *, keep: Callable[[str], bool] | None = None, details: int = 0
     ) -> list[HolderPart]:

@@ -162,7 +162,7 @@ class HolderPart:
     """Of the holder itself."""
 
     objects: int
-    """How many would die with it; with `--type` and `--diff`: how many of the types that were asked for."""
+    """How many would die with it; with `--type`: how many of that type, with `--diff`: how many new ones."""
 
     retained_bytes: int | None
     """What would be free without it."""
@@ -185,7 +185,7 @@ class ReferrersPart:
 
 @dataclass(frozen=True, slots=True)
 class UnexplainedPart:
-    """Objects of one type with more references than are known: C code holds them, or forgot to let them go."""
+    """Objects of one type with more references than are known: C code holds them, or forgot to let go."""
 
     type: str
     path: str

@@ -20,9 +20,9 @@ def with_growth(now: Sequence[TypePart], before: Sequence[TypePart]) -> tuple[Ty
     return tuple(sorted(grown, key=_rank))
 
 
-def what_grew(types: Sequence[TypePart], most: int) -> list[str]:
+def what_grew(types: Sequence[TypePart]) -> list[str]:
     """The types that have more objects than before, those first that have added most memory."""
-    return [row.type for row in types if row.growth and row.growth.objects > 0][:most]
+    return [row.type for row in types if row.growth and row.growth.objects > 0]
 
 
 def _growth(row: TypePart, before: TypePart | None) -> GrowthPart:

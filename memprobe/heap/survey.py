@@ -6,6 +6,9 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from memprobe.heap.answers import Answers
 from memprobe.heap.document import (
@@ -29,6 +32,9 @@ from memprobe.heap.wishes import Wishes
 from memprobe.target.cpython.python import Python
 from memprobe.target.inspection.opening import Opened, resident_bytes
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 LetGo = Callable[[], None]
 
 HOLDERS = 50
@@ -39,9 +45,6 @@ CANDIDATES = 300
 
 FEW = 20
 """Registries, and objects that only native code holds, in a document."""
-
-GROWN_TYPES = 5
-"""Types of which is told who holds them, those that grew most."""
 
 WATCHED = 4096
 """Containers whose lengths are compared, the largest."""
@@ -68,6 +71,9 @@ class Survey:
     invisible: tuple[str, ...] = ()
     lengths: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Type address and length of large containers, by address; of a first look only."""
+
+    addresses: npt.NDArray[np.uint64] | None = None
+    """Of all objects, in order; of a first look only."""
 
     def apart_s(self, first: Survey) -> float:
         """How long after another one this began."""
@@ -117,7 +123,8 @@ def _walked(
         )
         answers = Answers(heap, build_graph(heap, telling.step("following references")))
         if census_only:
-            return replace(survey, lengths=answers.lengths(WATCHED))
+            addresses = np.sort(answers.graph.addresses)
+            return replace(survey, lengths=answers.lengths(WATCHED), addresses=addresses)
         if before is not None:
             survey = replace(survey, types=with_growth(types, before.types))
         answers.read_roots()
@@ -137,7 +144,7 @@ def _answered(
     if wishes.type is not None:
         return _of_type(survey, answers, wishes.type)
     if before is not None:
-        grown = answers.nodes_of(what_grew(survey.types, GROWN_TYPES))
+        grown = answers.nodes_of(what_grew(survey.types)) & answers.is_new(before.addresses)
         containers = _grown(answers, before, wishes.rows)
         return replace(survey, holders=tuple(answers.of(grown, HOLDERS)), containers=containers)
     if wishes.holders is not None:

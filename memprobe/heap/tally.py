@@ -14,11 +14,11 @@ CHURNING_SHARE = 0.02
 """If more of a type's objects than this were in pools that would not hold still, their count is rough."""
 
 LOSSES = {
-    "torn_pools": "pools that would not hold still",
-    "broken_chunks": "breaks in malloc's chunks",
-    "unreadable_bytes": "bytes not readable",
-    "swapped_bytes": "bytes swapped out (not brought back)",
-    "torn_tables": "tables that changed meanwhile",
+    "torn_pools": "torn pools",
+    "broken_chunks": "broken malloc chunks",
+    "unreadable_bytes": "unreadable bytes",
+    "swapped_bytes": "bytes that are swapped out",
+    "torn_tables": "torn tables",
 }
 """Counters of a walk that mean that something is missing, and what they count."""
 

@@ -52,6 +52,13 @@ def test_one_object_is_found_however_deep_it_is() -> None:
     assert list(find_piles(above, counted, 5).nodes) == [4]
 
 
+def test_few_objects_in_one_list_are_one_pile() -> None:
+    parents: list[int | None] = [None, 0, *[1] * 50]
+    above, _ = tree(parents, [0] * 52)
+    counted = np.array([50, 50, *[1] * 50], np.uint64)
+    assert list(find_piles(above, counted, 5).nodes) == [1]
+
+
 def test_what_nothing_leads_to_is_no_pile() -> None:
     above, below = tree([None, 0, 0], [1, 5, 5])
     above[1], below[1] = TOP, 0
