@@ -15,6 +15,9 @@ import numpy as np
 
 from memprobe.errors import MemprobeError, TargetGone
 from memprobe.heap.document import TypePart
+from memprobe.heap.opening import open_heap
+from memprobe.heap.tally import take_census
+from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.knobs import ALL, NOTHING, Knob
@@ -47,6 +50,16 @@ class Length:
 
 TakeCensus = Callable[[], Sequence[TypePart]]
 ReadLengths = Callable[[], Iterable[Length]]
+
+
+def heap_source(process: Process, python: Python, options: HeapOptions | None = None) -> HeapSource:
+    """Return the source for a process whose Python is read."""
+
+    def census() -> Sequence[TypePart]:
+        with open_heap(process, python) as heap:
+            return take_census(heap, lambda done, total: None)[0]
+
+    return HeapSource(process, census, options=options)
 
 
 class HeapSource:
@@ -101,6 +114,7 @@ class HeapSource:
         begin_ns, self._since_ns = self._since_ns, time.monotonic_ns()
         known = len(self._names)
         try:
+            self._process.check()
             containers = self._lengths()
         except TargetGone:
             self._ended.set()

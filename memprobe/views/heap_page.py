@@ -113,7 +113,8 @@ def _holders(heap: Heap, top: int) -> Iterator[Section]:
     if not heap.holders:
         yield Section(title, (Notes(("nobody was found",)),))
         return
-    columns = (*_numbers("keeps", "objects"), _line("holder"), _line("mostly"))
+    last = "mostly" if any(row.holds for row in heap.holders[:top]) else "type"
+    columns = (*_numbers("keeps", "objects"), _line("holder"), _line(last))
     rows = tuple(
         (size(row.retained_bytes), f"{row.objects:,}", _holder(row), _mostly(row))
         for row in heap.holders[:top]

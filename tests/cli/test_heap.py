@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ import pytest
 
 import pythons
 from cli.impostors import impostor
-from cli.running import complaint, document, run
+from cli.running import COMMAND, complaint, document, run
 from cli.test_inspect import in_a_terminal
 from cli.unprivileged import as_nobody, needs_root
 from memprobe.errors import LayoutCheckFailed, NotPermitted, NotPython, TargetGone
@@ -161,6 +162,20 @@ def test_it_fits_one_screen(own_hoard: pythons.Target) -> None:
 def test_the_rows_of_a_page_can_be_chosen(own_hoard: pythons.Target) -> None:
     sizes = [len(run("heap", own_hoard.pid, "--top", top).stdout.splitlines()) for top in (1, 3)]
     assert sizes[1] == sizes[0] + 4
+
+
+def test_the_target_is_neither_stopped_nor_traced(own_hoard: pythons.Target) -> None:
+    """Looks at it all through a run without --freeze: ptrace would show."""
+    status = Path(f"/proc/{own_hoard.pid}/status")
+    with subprocess.Popen([*COMMAND, "heap", str(own_hoard.pid)], stdout=subprocess.DEVNULL) as running:
+        looks = 0
+        while running.poll() is None:
+            text = status.read_text()
+            assert "TracerPid:\t0\n" in text
+            assert "State:\tT" not in text
+            assert "State:\tt" not in text
+            looks += 1
+    assert (running.returncode, looks > 50) == (0, True)
 
 
 def test_memprobe_stays_small(own_hoard: pythons.Target) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import pythons
 from memprobe.errors import LayoutCheckFailed
 from memprobe.heap.document import TypePart
-from memprobe.heap.source import HeapOptions, HeapSource, Length
+from memprobe.heap.source import HeapOptions, HeapSource, Length, heap_source
 from memprobe.recording import RecordingReader, RecordingWriter
+from memprobe.target.inspection.opening import opened
 from memprobe.target.proc.process import Process, open_process
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.knobs import NOTHING, Knob, Sheddable
@@ -142,6 +144,28 @@ def test_a_census_under_way_is_not_waited_for(sleeper: Process) -> None:
     source.close()
     assert time.monotonic() - begin < 1
     held.set()
+
+
+def test_a_real_heap(interpreter: pythons.Interpreter, targets: Path) -> None:
+    with interpreter.spawn(targets / "hoarding.py", "3000") as target, opened(target.pid) as held:
+        assert held.python is not None
+        source = heap_source(held.process, held.python, HeapOptions(interval_s=0.05))
+        source.start()
+        first = polled(source)
+        target.ask("grow 500")
+        polled(source)  # this one may have begun before
+        last = polled(source)
+        target.kill()
+        deadline = time.monotonic() + 10
+        while source.poll() is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        source.close()
+    (session,) = (number for number, name in first.names.items() if name == "__main__.Session")
+    counts = [
+        int(batch.censuses["objects"][batch.censuses["name_id"] == session][-1]) for batch in (first, last)
+    ]
+    assert counts == [3000, 3500]
 
 
 def test_an_empty_recording_has_no_census() -> None:
