@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from memprobe.heap.arrays import Scalar, view
 from memprobe.heap.opening import OpenHeap, open_heap
 from memprobe.heap.recipes import recipes
 from memprobe.heap.shapes import Shapes, Strength
+from memprobe.native._heap import BigBuffer
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 
@@ -85,7 +87,7 @@ class HeapGraph:
 
 @contextmanager
 def open_for_graph(process: Process, python: Python, shapes: Shapes | None = None) -> Iterator[OpenHeap]:
-    """Hold a heap of which a graph shall be built; `shapes` are those of the same target, if there are any."""
+    """Hold a heap of which a graph shall be built; `shapes` are those of the same target, if there are."""
     members = recipes(Shapes(python.objects) if shapes is None else shapes)
     with open_heap(process, python, members) as heap:
         yield heap
@@ -94,17 +96,23 @@ def open_for_graph(process: Process, python: Python, shapes: Shapes | None = Non
 def build_graph(heap: OpenHeap, progress: Callable[[int, int], object] | None = None) -> HeapGraph:
     """Walk a heap that was opened by `open_for_graph`, and find out who refers to whom."""
     found = heap.native.graph(progress)
-    flags = np.frombuffer(found["flags"], np.uint8)
+    flags = _array(found, "flags", np.uint8)
     large = np.nonzero(flags & LARGE)[0]
     return HeapGraph(
-        addresses=np.frombuffer(found["addresses"], np.uint64),
-        types=np.frombuffer(found["types"], np.uint32),
-        sizes=np.frombuffer(found["sizes"], np.uint32),
+        addresses=_array(found, "addresses", np.uint64),
+        types=_array(found, "types", np.uint32),
+        sizes=_array(found, "sizes", np.uint32),
         flags=flags,
-        refcounts=np.frombuffer(found["refcounts"], np.uint32),
-        starts=np.frombuffer(found["starts"], np.uint64),
-        targets=np.frombuffer(found["targets"], np.uint32),
+        refcounts=_array(found, "refcounts", np.uint32),
+        starts=_array(found, "starts", np.uint64),
+        targets=_array(found, "targets", np.uint32),
         type_addresses=np.frombuffer(heap.native.types(), np.uint64),
         counters={name: value for name, value in found.items() if isinstance(value, int)},
         first_large=int(large[0]) if len(large) else len(flags),
     )
+
+
+def _array(found: Mapping[str, BigBuffer | int], name: str, kind: type[Scalar]) -> npt.NDArray[Scalar]:
+    buffer = found[name]
+    assert not isinstance(buffer, int)
+    return view(buffer, kind)

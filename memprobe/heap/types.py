@@ -51,6 +51,9 @@ _BY_NAME = {
 _WITHOUT_COUNT = {"generator", "coroutine", "async_generator", "frame"}
 """From 3.11 on these have items, but no ob_size."""
 
+_NEVER_READY = {"functools._lru_list_elem"}
+"""A type that CPython uses without PyType_Ready (3.8 and 3.9)."""
+
 _BY_FLAG = {
     "LONG": SizeKind.INT,
     "UNICODE": SizeKind.STR,
@@ -158,12 +161,12 @@ class TypeBook:
     def _read(self, address: int) -> TypeFacts | None:
         block = self._objects.read(address, self._fields.end)
         _, basicsize, itemsize, flags, base, dictionary = self._fields.unpack(block)
-        if not flags & self._ready or not 16 <= basicsize < _LARGEST_SIZE:
+        if not 16 <= basicsize < _LARGEST_SIZE:
             return None
         if not 0 <= itemsize < _LARGEST_SIZE:
             return None
         name = self._objects.type_name(address)
-        if not name:
+        if not name or not (flags & self._ready or name in _NEVER_READY):
             return None
         return TypeFacts(address, name, flags, basicsize, itemsize, base, dictionary)
 

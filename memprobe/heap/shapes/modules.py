@@ -102,10 +102,10 @@ SHAPES = {
     "_csv.reader": "- 2=<input_iter> 3=dialect 4=<fields>",
     "_csv.writer": "- 2=<write> 3=dialect 8=<error_obj>@10-",
     "_pickle.Pdata": "PyObject",
-    "_pickle.Pickler": "- 3@-12 5=dispatch_table@-12 6=reducer_override@-12 7=<write>@-12 -8@-12 17@-12 18@-12 "
-    "3@13-13 4=dispatch_table@13-13 5=reducer_override@13-13 6=<write>@13-13 -7@13-13 16@13-13 17@13-13 "
-    "3@14- 4@14- 5=dispatch_table@14- 6=reducer_override@14- 7=<write>@14- -8@14- 17@14- 18@14-",
-    "_pickle.Unpickler": "- 2=<stack> 6@-12 conservative!18,end=",
+    "_pickle.Pickler": "- 3=<persistent_id> last14@13- last13=dispatch_table last12=reducer_override "
+    "last11=<write> -last10 last1=<fast_memo> last=<buffer_callback>",
+    "_pickle.Unpickler": "- 2=<stack> 6@-12 conservative!23,224=@-12 conservative!22,240=@13-13 "
+    "conservative!25,240=@14-14 conservative!26,248=@15-",
     "_pickle.PicklerMemoProxy|_pickle.UnpicklerMemoProxy": "- 2=<pickler>",
     "_multibytecodec.MultibyteIncrementalDecoder|_multibytecodec.MultibyteIncrementalEncoder"
     "|_multibytecodec.MultibyteStreamReader|_multibytecodec.MultibyteStreamWriter|MultibyteIncrementalDecoder"
@@ -124,8 +124,8 @@ SHAPES = {
     "8=<statement_cache>@11-11 9=<cursors>@11-11 10=<blobs>@11-11 12=row_factory@11-11 13=text_factory@11-11 "
     "table!14,2@11-11 table!15,2@11-11 table!16,2@11-11 "
     "9=<statement_cache>@12- 10=<cursors>@12- 11=<blobs>@12-14 12=row_factory@15- 13=row_factory@12-14 "
-    "14=text_factory@12-14 table!15,2@12-14 table!16,2@12-14 table!17,2@12-14 11=<blobs>@15- 13=text_factory@15- "
-    "table!13,2@15- table!14,2@15- table!15,2@15-",
+    "14=text_factory@12-14 table!15,2@12-14 table!16,2@12-14 table!17,2@12-14 "
+    "11=<blobs>@15- 13=text_factory@15- table!13,2@15- table!14,2@15- table!15,2@15-",
     "sqlite3.Statement": "- 4=<sql>@-10",
     "sqlite3.Cache": "- 3=<mapping> -4=<factory> 5=<first> 6=<last>",
     "_ssl._SSLContext": "- conservative!5,end=",
@@ -146,6 +146,6 @@ SHAPES = {
     "StgDict": "- -12=<proto> -16=<argtypes> -17=<converters> -18=<restype> -19=<checker>",
     "_ctypes.PyCArrayType|_ctypes.PyCFuncPtrType|_ctypes.PyCPointerType|_ctypes.PyCSimpleType"
     "|_ctypes.PyCStructType|_ctypes.UnionType": "PyObject",
-    "_ctypes.CType_Type": "- 123@13-13 125@14- 127@13-13 128@13-13 129@13-14 130@13-14 131@13- 132@14- "
+    "_ctypes.CType_Type": "- 123@13-13 125@14- 127@13-13 128@13-13 129@13- 130@13- 131@13- 132@14- "
     "133@14- 134@14-",
 }

@@ -6,7 +6,7 @@ The first word is the struct in the layout tables ("-" if it is in none of them:
 given by the number of their word). Each other word is a member:
 
     name            a field of the struct; of a nested one with dots. A version without it has no such member
-    last            the last word of the type's basic size
+    last, last3     the last word of the type's basic size, the third before it
     12              the word at 12 * 8 (for structs that are in no layout table)
     =shown          the name by which people know it; without, it is shown as <name>
     -name           owned, but not visited by tp_traverse;  ~name weak;  ?name guessed
@@ -39,7 +39,9 @@ def parse(line: str, layout: Layout, basicsize: int = 0) -> Iterator[Member]:
         if found is None:
             raise ValueError(f"{word!r} in the shape {line!r}")
         low, high = int(found["low"] or 0), int(found["high"] or 99)
-        offset = basicsize - 8 if found["field"] == "last" else _place(found["field"], struct, layout)
+        offset = _from_end(found["field"], basicsize)
+        if offset is None:
+            offset = _place(found["field"], struct, layout)
         if offset is None or not low <= layout.version[1] <= high:
             continue
         op = Op[(found["op"] or "pointer").upper()]
@@ -48,6 +50,12 @@ def parse(line: str, layout: Layout, basicsize: int = 0) -> Iterator[Member]:
             extra = _place(found["extra"], struct, layout, constants=True) or 0
         shown = f"<{found['field']}>" if found["shown"] is None else found["shown"]
         yield Member(shown, op, _STRENGTHS[found["strength"]], offset, extra)
+
+
+def _from_end(name: str, basicsize: int) -> int | None:
+    """Return the place of "last", or of "last3", the third before it."""
+    count = name.removeprefix("last") if name.startswith("last") else "no"
+    return basicsize - 8 * (int(count or 0) + 1) if count == "" or count.isdigit() else None
 
 
 def _place(name: str, struct: str, layout: Layout, constants: bool = False) -> int | None:

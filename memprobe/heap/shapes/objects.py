@@ -120,7 +120,8 @@ SHAPES = {
     "OSError": "PyOSErrorObject myerrno=errno strerror=strerror filename=filename filename2=filename2",
     "ImportError": "PyImportErrorObject msg=msg name=name path=path name_from=name_from",
     "SyntaxError": "PySyntaxErrorObject msg=msg filename=filename lineno=lineno offset=offset text=text "
-    "print_file_and_line metadata 12=end_lineno@10-10 13=end_offset@10-10 13=end_lineno@11- 14=end_offset@11-",
+    "print_file_and_line metadata 12=end_lineno@10-10 13=end_offset@10-10 13=end_lineno@11- "
+    "14=end_offset@11-",
     "UnicodeError": "PyObject",
     "UnicodeEncodeError|UnicodeDecodeError|UnicodeTranslateError": "PyUnicodeErrorObject encoding=encoding object=object reason=reason",  # noqa: E501
     "NameError": "PyNameErrorObject name=name",
