@@ -11,8 +11,8 @@
 
 #define FIRST_NODES ((size_t)1 << 16)
 #define FIRST_SLOTS ((uint64_t)1 << 18)
-/* Larger batches are read more densely; one has 60 bytes per table. */
-#define TABLES_AT_ONCE ((size_t)1 << 19)
+/* Larger batches are read more densely; one takes some 80 bytes per table. */
+#define TABLES_AT_ONCE ((size_t)1 << 18)
 #define AHEAD 16
 #define MAXIMUM_NODES (((uint32_t)1 << HEAP_STRENGTH_SHIFT) - 1)
 
