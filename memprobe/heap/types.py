@@ -51,8 +51,8 @@ _BY_NAME = {
 _WITHOUT_COUNT = {"generator", "coroutine", "async_generator", "frame"}
 """From 3.11 on these have items, but no ob_size."""
 
-_NEVER_READY = {"functools._lru_list_elem"}
-"""A type that CPython uses without PyType_Ready (3.8 and 3.9)."""
+_NEVER_READY = {"functools._lru_list_elem", "functools.KeyWrapper"}
+"""Types that CPython uses without PyType_Ready (3.8 and 3.9)."""
 
 _BY_FLAG = {
     "LONG": SizeKind.INT,
