@@ -69,6 +69,7 @@ HEAP = extension(
         "heap_census_methods",
         "heap_census",
         "heap_sizes",
+        "heap_frozen",
         "heap_walk",
         "heap_pools",
         "heap_chunks",

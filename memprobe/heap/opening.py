@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from memprobe.heap.plan import scan_plan
-from memprobe.heap.recipes import edges_plan
 from memprobe.heap.types import Members, TypeBook
 from memprobe.native._heap import Heap
 from memprobe.target.cpython.arenas import Arena
@@ -52,7 +51,7 @@ def open_heap(process: Process, python: Python, members: Members | None = None) 
         native = Heap(
             *memory.descriptors,
             pagemap,
-            _plan(python, with_edges=members is not None),
+            scan_plan(python.layout, type_of_types(python), mappings),
             array("Q", [number for arena in arenas for number in arena[:2]]),
             array("Q", [number for region in regions_outside(mappings, arenas) for number in region]),
             types.describe,
@@ -60,12 +59,6 @@ def open_heap(process: Process, python: Python, members: Members | None = None) 
         yield OpenHeap(native, types, python, tuple(arenas), mappings, reason)
     finally:
         os.close(pagemap)
-
-
-def _plan(python: Python, with_edges: bool) -> dict[str, int]:
-    type_type = type_of_types(python)
-    plan = scan_plan(python.layout, type_type)
-    return plan | edges_plan(python.objects, type_type, python.hexversion) if with_edges else plan
 
 
 def type_of_types(python: Python) -> int:

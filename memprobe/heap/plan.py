@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from memprobe.target.layouts import Layout
+from memprobe.target.proc.mappings import Mapping
 
 _OFFSETS = {
     "ob_refcnt": "PyObject.ob_refcnt",
@@ -28,6 +29,7 @@ _OFFSETS = {
     "str_wstr": "PyASCIIObject.wstr",
     "str_wstr_length": "PyCompactUnicodeObject.wstr_length",
     "long_tag": "PyLongObject.long_value.lv_tag",
+    "long_digits": "PyLongObject.ob_digit",
     "list_items": "PyListObject.ob_item",
     "list_allocated": "PyListObject.allocated",
     "tuple_items": "PyTupleObject.ob_item",
@@ -53,7 +55,9 @@ _OFFSETS = {
     "odict_fast_nodes_size": "_odictobject.od_fast_nodes_size",
     "array_allocated": "arrayobject.allocated",
     "array_descr": "arrayobject.ob_descr",
-    "code_framesize": "PyCodeObject.co_framesize",
+    "code_nlocalsplus": "PyCodeObject.co_nlocalsplus",
+    "code_stacksize": "PyCodeObject.co_stacksize",
+    "bytesio_buf": "bytesio.buf",
 }
 _SIZES = {
     "type_size": "PyTypeObject",
@@ -85,14 +89,33 @@ _SHIFTS = {
     "str_ready_shift": "PyASCIIObject.state.ready",
 }
 
+_LOW = 1 << 33
 _SHORT_COUNTS = (3, 14)
 _IMMORTAL_FROM = 1 << 31
 """Immortal counts begin here: UINT_MAX in 3.12 and 3.13, which a careless extension may have lowered."""
 
 
-def scan_plan(layout: Layout, type_type: int) -> dict[str, int]:
+def scan_plan(layout: Layout, type_type: int, mappings: Sequence[Mapping] = ()) -> dict[str, int]:
     """Return all that the walk and the census need; `type_type` is the address of `type`."""
-    return {**dict(_from_layout(layout)), **_by_version(layout), "type_type": type_type}
+    return {
+        **dict(_from_layout(layout)),
+        **_by_version(layout),
+        **_image(mappings),
+        "type_type": type_type,
+    }
+
+
+def _image(mappings: Sequence[Mapping]) -> dict[str, int]:
+    """Return where a binary lies that is not position independent: its pointers look like counts."""
+    low = [mapping for mapping in mappings if mapping.end <= _LOW and mapping.inode]
+    if not low:
+        return {}
+    end = max(mapping.end for mapping in low)
+    # What follows without a gap is its .bss.
+    for mapping in mappings:
+        if mapping.start == end and not mapping.path:
+            end = mapping.end
+    return {"image_start": low[0].start, "image_end": end}
 
 
 def _from_layout(layout: Layout) -> Iterator[tuple[str, int]]:
@@ -108,10 +131,17 @@ def _by_version(layout: Layout) -> dict[str, int]:
     version = layout.version
     plan = {
         "version": version[0] << 8 | version[1],
+        # struct arraydescr begins with a char and this int; bytes end with a zero.
+        "array_descr_itemsize": 4,
+        "bytes_size": layout.offset("PyBytesObject.ob_sval") + 1,
         "refcnt_bits": 32 if version >= _SHORT_COUNTS else 64,
     }
     if version >= (3, 12):
         plan["immortal"] = _IMMORTAL_FROM
+    if version >= (3, 11):
+        code = "f_code" if layout.has("_PyInterpreterFrame.f_code") else "f_executable"
+        frame = layout.offset("PyGenObject.gi_iframe")
+        plan["gen_code"] = frame + layout.offset(f"_PyInterpreterFrame.{code}")
     if version == (3, 11):
         plan["values_at"] = layout.constant("MANAGED_DICT_OFFSET") - 8
     if version == (3, 12):

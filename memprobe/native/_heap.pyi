@@ -42,6 +42,12 @@ class Heap:
         `progress` is called now and then with the bytes walked and those in all.
         """
 
+    def objects_of(self, type: int, limit: int, /) -> bytes:
+        """Walk until so many objects of a type were met; return their addresses, 64 bits each."""
+
+    def frozen(self, head: int, /) -> tuple[bytes, bool]:
+        """Follow the list of the permanent generation; return 64-bit counts per type index, and whether it closed."""
+
     def types(self) -> bytes:
         """Return the addresses of the types that were met so far, 64 bits each, by index."""
 

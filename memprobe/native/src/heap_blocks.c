@@ -11,6 +11,7 @@
 #define OBJECT_HEADER 16
 #define MOST_REFERENCES ((uint64_t)1 << 33)
 #define MOST_BARE_REFERENCES ((uint64_t)1 << 24)
+#define SURE_COUNT 65536
 #define FLAGS_BITS 8
 /* datetime and time without a zone are made shorter than basicsize says. */
 #define SHORTER 16
@@ -38,26 +39,28 @@ static bool is_in_regions(const struct heap *heap, uint64_t address)
     return low < heap->region_count && heap->regions[low].address <= address;
 }
 
-/* From 3.14 on the count has 32 bits, flags above, and a dead object has a link in their place. */
-static bool is_short_count(const struct heap *heap, uint64_t word, uint64_t *ret)
+/* Where a binary is loaded at low addresses, a pointer looks like a count. */
+static bool is_pointer(const struct heap *heap, uint64_t word)
 {
-    uint64_t count = word & UINT32_MAX;
-
-    if (word >> 32 & UINT16_MAX || word >> (48 + FLAGS_BITS))
+    if (word < SURE_COUNT || word % 8 != 0)
         return false;
-    *ret = count;
-    if (count < (uint64_t)1 << 20 || count >= (uint64_t)1 << 31 || count % 16 != 0)
+    if (heap->plan.image_start <= (int64_t)word && (int64_t)word < heap->plan.image_end)
         return true;
-    return heap_find_arena(heap, count) < 0 && !is_in_regions(heap, count);
+    return heap_find_arena(heap, word) >= 0 || is_in_regions(heap, word);
 }
 
-/* Whether a word can be a reference count; *ret is what it counts, 0 for a dead object. */
+/* Whether a word can be a reference count; *ret is what it counts, 0 for a dead object. From 3.14 on the
+ * count has 32 bits, with flags above, and a dead object has a link in their place. */
 static bool is_count(const struct heap *heap, uint64_t word, uint64_t *ret)
 {
-    if (heap->plan.refcnt_bits == 32)
-        return is_short_count(heap, word, ret);
     *ret = word;
-    return word < MOST_REFERENCES;
+    if (heap->plan.refcnt_bits == 32) {
+        if (word >> 32 & UINT16_MAX || word >> (48 + FLAGS_BITS))
+            return false;
+        *ret = word & UINT32_MAX;
+    } else if (word >= MOST_REFERENCES)
+        return false;
+    return !is_pointer(heap, *ret);
 }
 
 /* A field that is none in a debug frame or in a table may well be a word that looks like a count, and
@@ -105,8 +108,48 @@ static void fill(const struct heap *heap, const struct heap_type *type, const st
         ret->flags |= HEAP_IMMORTAL;
     bool has_items = type->itemsize > 0 || type->size_kind == HEAP_SIZE_LIST
                      || type->size_kind == HEAP_SIZE_DEQUE || type->size_kind == HEAP_SIZE_BYTEARRAY;
-    if (has_items && type->size_kind != HEAP_SIZE_BLOCK && there >= 24)
+    if (has_items && type->size_kind != HEAP_SIZE_BLOCK
+        && type->size_kind != HEAP_SIZE_GENERATOR && there >= 24)
         ret->items = (int64_t)heap_word(body + 16);
+}
+
+static uint64_t link_of(uint64_t word)
+{
+    return word & ~(uint64_t)3;
+}
+
+/* Whether the next object of the collector's list leads back to this one. */
+static int is_linked(struct heap *heap, const struct heap_object *object, bool *ret)
+{
+    uint8_t bytes[GC_HEADER];
+    uint64_t here = object->address - GC_HEADER;
+    uint64_t next = link_of(heap_word(object->body - GC_HEADER));
+    const uint8_t *header = heap_held(heap, next, GC_HEADER);
+
+    *ret = false;
+    if (header == NULL) {
+        int err = heap_read(&heap->reader, next, GC_HEADER, bytes);
+        if (err != 0)
+            return err;
+        header = bytes;
+    }
+    *ret = link_of(heap_word(header + 8)) == here;
+    return 0;
+}
+
+/* Many references to an object are rare; a chunk that once was a pointer's neighbour is not. What is
+ * in a list of the collector must be there in both directions, then. */
+static int check_suspect(struct heap *heap, const struct heap_object *object)
+{
+    bool linked = true;
+
+    if (object->refcount < SURE_COUNT || !(object->flags & HEAP_TRACKED) || !(object->flags & HEAP_LARGE)
+        || heap_types_lookup(&heap->types, object->address) >= 0)
+        return HEAP_LIVE;
+    int err = is_linked(heap, object, &linked);
+    if (err != 0)
+        return err;
+    return linked ? HEAP_LIVE : HEAP_RAW;
 }
 
 /* Try the places at which an object can begin in a block of which `front` bytes are a frame. */
@@ -137,7 +180,7 @@ static int recognise_behind(struct heap *heap, const struct heap_block *block, u
         if (count == 0)
             return HEAP_DEAD;
         fill(heap, type, block, offset, tail, count, ret);
-        return HEAP_LIVE;
+        return check_suspect(heap, ret);
     }
     return HEAP_RAW;
 }
@@ -161,13 +204,6 @@ int heap_recognise(struct heap *heap, const struct heap_block *block, struct hea
     return recognise_behind(heap, block, 0, 0, ret);
 }
 
-static bool is_link(uint64_t word)
-{
-    uint64_t address = word & ~(uint64_t)3;
-
-    return address >= 65536 && address < (uint64_t)1 << 47 && address % 4 == 0;
-}
-
 int heap_recognise_bare(struct heap *heap, const struct heap_block *block, struct heap_object *ret)
 {
     int found = recognise_behind(heap, block, 0, 0, ret);
@@ -176,9 +212,12 @@ int heap_recognise_bare(struct heap *heap, const struct heap_block *block, struc
         return found < 0 ? found : HEAP_RAW;
     if (ret->refcount > MOST_BARE_REFERENCES && !(ret->flags & HEAP_IMMORTAL))
         return HEAP_RAW;
-    if ((ret->flags & HEAP_TRACKED)
-        && !(is_link(heap_word(ret->body - GC_HEADER)) && is_link(heap_word(ret->body - 8))))
-        return HEAP_RAW;
+    if (ret->flags & HEAP_TRACKED) {
+        bool linked;
+        int err = is_linked(heap, ret, &linked);
+        if (err != 0 || !linked)
+            return err != 0 ? err : HEAP_RAW;
+    }
     uint64_t there = ret->body_bytes;
     uint64_t own = heap_own_bytes(heap, ret->type, ret->body, there, ret->type->basicsize > 0 ? (uint64_t)ret->type->basicsize : 0);
     uint64_t whole = (ret->type->presize + own + 15) & ~(uint64_t)15;
@@ -203,7 +242,9 @@ int heap_visit_block(struct heap_walker *walker, const struct heap_block *block)
         return walker->visit(walker->visit_state, &object);
     }
     counters->dead_objects += found == HEAP_DEAD;
-    counters->raw_blocks++;
-    counters->raw_bytes += block->size;
+    if (!block->large) {
+        counters->raw_blocks++;
+        counters->raw_bytes += block->size;
+    }
     return 0;
 }

@@ -8,8 +8,8 @@
 
 #define MOST_REQUESTS ((size_t)1 << 18)
 #define FIRST_ROWS 1024
-#define ROLE_BITS 2
-#define MOST_ROWS ((size_t)1 << (32 - ROLE_BITS))
+#define MORE_BITS 3
+#define MOST_ROWS ((size_t)1 << (32 - MORE_BITS))
 
 int heap_census_open(struct heap_census *census, struct heap *heap)
 {
@@ -61,14 +61,14 @@ static void add_size(struct heap_census *census, size_t row, const struct heap_s
     census->table_bytes += size->table_bytes;
 }
 
-static int take_keys(void *state, const struct heap_request *request, const uint8_t *data, uint32_t bytes)
+static int take_more(void *state, const struct heap_request *request, const uint8_t *data, uint32_t bytes)
 {
     struct heap_census *census = state;
     struct heap_size size = {0};
-    enum heap_keys_role role = request->tag & ((1u << ROLE_BITS) - 1);
+    enum heap_more more = request->tag & ((1u << MORE_BITS) - 1);
 
-    heap_measure_keys(census->heap, role, data, bytes, &size);
-    add_size(census, request->tag >> ROLE_BITS, &size);
+    heap_measure_more(census->heap, more, data, bytes, &size);
+    add_size(census, request->tag >> MORE_BITS, &size);
     return 0;
 }
 
@@ -77,17 +77,17 @@ int heap_census_flush(struct heap_census *census)
     size_t count = census->request_count;
 
     census->request_count = 0;
-    return heap_deliver(census->heap, census->requests, count, take_keys, census);
+    return heap_deliver(census->heap, census->requests, count, take_more, census);
 }
 
-/* Measure a table of keys now if it is at hand, else together with others. */
-static int ask_keys(struct heap_census *census, size_t row, struct heap_size *size)
+/* Measure the rest now if it is at hand, else together with others. */
+static int ask_more(struct heap_census *census, size_t row, struct heap_size *size)
 {
-    uint32_t bytes = heap_keys_header(census->heap);
-    const uint8_t *data = heap_held(census->heap, size->keys, bytes);
+    uint32_t bytes = heap_more_bytes(census->heap, size->more);
+    const uint8_t *data = heap_held(census->heap, size->more_at, bytes);
 
     if (data != NULL) {
-        heap_measure_keys(census->heap, size->role, data, bytes, size);
+        heap_measure_more(census->heap, size->more, data, bytes, size);
         return 0;
     }
     if (census->request_count == MOST_REQUESTS) {
@@ -96,9 +96,9 @@ static int ask_keys(struct heap_census *census, size_t row, struct heap_size *si
             return err;
     }
     census->requests[census->request_count++] = (struct heap_request){
-        .address = size->keys,
+        .address = size->more_at,
         .bytes = bytes,
-        .tag = (uint32_t)row << ROLE_BITS | size->role,
+        .tag = (uint32_t)row << MORE_BITS | size->more,
     };
     return 0;
 }
@@ -108,8 +108,8 @@ int heap_census_add(struct heap_census *census, size_t row, const struct heap_ob
     struct heap_size size;
     int err = heap_measure(census->heap, object, &size);
 
-    if (err == 0 && size.role != HEAP_KEYS_NONE)
-        err = ask_keys(census, row, &size);
+    if (err == 0 && size.more != HEAP_MORE_NONE)
+        err = ask_more(census, row, &size);
     if (err != 0)
         return err;
     struct heap_tally *tally = &census->rows[row];

@@ -16,7 +16,7 @@ struct heap_tally {
 
 #define HEAP_TALLY_NUMBERS 6
 
-/* Rows, and the tables of keys that still have to be read for some of them. */
+/* Rows, and what still has to be read for some of them. */
 struct heap_census {
     struct heap *heap;
     struct heap_tally *rows;
@@ -36,7 +36,7 @@ int heap_census_rows(struct heap_census *census, size_t count);
 /* Add an object to a row. */
 int heap_census_add(struct heap_census *census, size_t row, const struct heap_object *object);
 
-/* Read the tables that are still missing. */
+/* Read what is still missing. */
 int heap_census_flush(struct heap_census *census);
 
 /* Walk the heap; row i is that of the type with index i. */

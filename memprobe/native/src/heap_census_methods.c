@@ -1,11 +1,16 @@
 #define _GNU_SOURCE
 
 #include "heap_census.h"
+#include "heap_frozen.h"
 #include "heap_object.h"
 #include "scope.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A listing that has all it may have ends the walk. */
+#define LISTING_FULL 1
 
 static PyObject *rows_as_bytes(const struct heap_census *census, size_t count)
 {
@@ -43,6 +48,67 @@ PyObject *heap_types_method(HeapObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     for (size_t i = 0; i < types->count; i++)
         memcpy(PyBytes_AsString(result) + i * sizeof(uint64_t), &types->types[i].address, sizeof(uint64_t));
+    return result;
+}
+
+/* The addresses of the objects of one type. */
+struct listing {
+    uint64_t type;
+    uint64_t *addresses;
+    size_t count, capacity, limit;
+};
+
+static int list_object(void *state, const struct heap_object *object)
+{
+    struct listing *listing = state;
+
+    if (object->type->address != listing->type)
+        return 0;
+    if (listing->count == listing->capacity) {
+        size_t room = 2 * listing->capacity + 1024;
+        uint64_t *grown = realloc(listing->addresses, room * sizeof(*grown));
+        if (grown == NULL)
+            return -ENOMEM;
+        listing->addresses = grown;
+        listing->capacity = room;
+    }
+    listing->addresses[listing->count++] = object->address;
+    return listing->count == listing->limit ? LISTING_FULL : 0;
+}
+
+PyObject *heap_objects_of_method(HeapObject *self, PyObject *arguments)
+{
+    struct listing listing = {0};
+    unsigned long long type;
+    Py_ssize_t limit;
+
+    if (!PyArg_ParseTuple(arguments, "Kn:objects_of", &type, &limit) || !heap_begin(self, NULL))
+        return NULL;
+    listing.type = type;
+    listing.limit = limit < 1 ? 1 : (size_t)limit;
+    int err = heap_walk(&self->heap, list_object, &listing);
+    PyObject *result = NULL;
+    if (heap_end(self, err == LISTING_FULL ? 0 : err))
+        result = PyBytes_FromStringAndSize((const char *)listing.addresses,
+                                           (Py_ssize_t)(listing.count * sizeof(*listing.addresses)));
+    free(listing.addresses);
+    return result;
+}
+
+PyObject *heap_frozen_method(HeapObject *self, PyObject *argument)
+{
+    struct heap_frozen frozen = {0};
+    uint64_t head = PyLong_AsUnsignedLongLong(argument);
+
+    if (PyErr_Occurred() || !heap_begin(self, NULL))
+        return NULL;
+    int err = heap_count_frozen(&self->heap, head, &frozen);
+    PyObject *result = NULL;
+    if (heap_end(self, err))
+        result = Py_BuildValue("y#N", frozen.types == 0 ? "" : (const char *)frozen.counts,
+                               (Py_ssize_t)(frozen.types * sizeof(*frozen.counts)),
+                               PyBool_FromLong(frozen.is_whole));
+    free(frozen.counts);
     return result;
 }
 

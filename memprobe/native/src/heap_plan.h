@@ -17,6 +17,8 @@
     FIELD(type_type)         /* address of PyType_Type */                                          \
     FIELD(refcnt_bits)       /* 64, from 3.14 on 32 */                                             \
     FIELD(immortal)          /* the least reference count that is immortal; absent: none is */     \
+    FIELD(image_start)       /* where the binary is, if at low addresses */                        \
+    FIELD(image_end)                                                                               \
     FIELD(ob_refcnt) FIELD(ob_type) FIELD(ob_size)                                                 \
     FIELD(pool_size) FIELD(pool_overhead) FIELD(pool_alignment) FIELD(size_classes)                \
     FIELD(pool_count) FIELD(pool_freeblock) FIELD(pool_szidx) FIELD(pool_nextoffset)               \
@@ -48,24 +50,12 @@
     FIELD(deque_block_items)                                                                       \
     FIELD(odict_fast_nodes_size) FIELD(odict_node_size)                                            \
     FIELD(array_allocated) FIELD(array_descr) FIELD(array_descr_itemsize)                          \
-    FIELD(code_framesize)
+    FIELD(code_nlocalsplus) FIELD(code_stacksize)                                                  \
+    FIELD(gen_code)          /* from 3.11 on: where a generator's frame has its code */            \
+    FIELD(bytesio_buf) FIELD(bytes_size)
 
 /* Of the edges; memprobe/heap/shapes gives them. */
-#define HEAP_PLAN_EDGES(FIELD)                                                                     \
-    FIELD(managed_dict) FIELD(managed_values)  /* from the object's address, below zero */         \
-    FIELD(flag_inline_values) FIELD(flag_long)                                                     \
-    FIELD(values_start)        /* of the values in their struct */                                 \
-    FIELD(values_capacity) FIELD(values_embedded) FIELD(values_valid)  /* 3.13 on */               \
-    FIELD(values_by_dict)      /* 1: values in an instance are visited by its dict, if it has one */ \
-    FIELD(set_fill)                                                                                \
-    FIELD(lookup_general)      /* to 3.10: address of lookdict, what dk_lookup of general tables is */ \
-    FIELD(frame_executable) FIELD(frame_function) FIELD(frame_names) FIELD(frame_object)           \
-    FIELD(frame_locals) FIELD(frame_stack_top) FIELD(frame_stack_pointer) FIELD(frame_owner)       \
-    FIELD(frame_owned_by_object) FIELD(frame_cleared) FIELD(frame_of_object)                       \
-    FIELD(frame_value_stack) FIELD(frame_value_stack_top) FIELD(frame_value_stack_depth)           \
-    FIELD(deque_block_data) FIELD(deque_block_right) FIELD(deque_block_length)                     \
-    FIELD(link_next) FIELD(link_key) FIELD(link_result)                                            \
-    FIELD(definition_size)
+#define HEAP_PLAN_EDGES(FIELD)
 
 #define HEAP_PLAN(FIELD) HEAP_PLAN_SCAN(FIELD) HEAP_PLAN_EDGES(FIELD)
 

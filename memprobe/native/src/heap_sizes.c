@@ -6,11 +6,13 @@
 
 #define HEADER 24 /* of an object with ob_size */
 #define POINTER 8
-#define GC_HEADER 16
+#define TAG_BITS 3
+#define MOST_SLOTS ((uint64_t)1 << 20)
 #define LARGEST_TABLE ((uint64_t)1 << 46)
 #define PAGE 4096u
 #define MMAP_THRESHOLD 131072u
 #define SET_ENTRY 16
+#define DIGIT 4
 #define WSTR_UNIT 4
 
 /* CPython's own, the same in all versions that have them. */
@@ -168,7 +170,15 @@ static uint64_t own_of_int(const struct heap_plan *plan, const struct heap_type 
 
     if (digits == 0)
         digits = 1;
-    return digits > LARGEST_TABLE ? 0 : (uint64_t)type->basicsize + digits * 4;
+    return digits > LARGEST_TABLE ? 0 : (uint64_t)type->basicsize + digits * DIGIT;
+}
+
+/* To 3.11 int.__sizeof__ does not know what subclasses have more. */
+static uint64_t told_of_int(const struct heap_plan *plan, const struct heap_type *type, uint64_t own)
+{
+    if (plan->long_tag >= 0 || plan->long_digits <= 0 || type->basicsize < plan->long_digits)
+        return own;
+    return own - (uint64_t)(type->basicsize - plan->long_digits);
 }
 
 uint64_t heap_own_bytes(const struct heap *heap, const struct heap_type *type, const uint8_t *body,
@@ -182,6 +192,7 @@ uint64_t heap_own_bytes(const struct heap *heap, const struct heap_type *type, c
     case HEAP_SIZE_INT:
         return own_of_int(&heap->plan, type, body, body_bytes);
     case HEAP_SIZE_BLOCK:
+    case HEAP_SIZE_GENERATOR:
         return basicsize > room ? basicsize : room;
     case HEAP_SIZE_FIXED:
         if (type->itemsize == 0)
@@ -236,8 +247,8 @@ static void measure_dict(const struct heap *heap, const struct heap_object *obje
     const struct heap_plan *plan = &heap->plan;
     uint64_t values = field(object->body, object->body_bytes, plan->dict_values);
 
-    ret->keys = field(object->body, object->body_bytes, plan->dict_keys);
-    ret->role = values != 0 ? HEAP_KEYS_SPLIT : HEAP_KEYS_OWN;
+    ret->more_at = field(object->body, object->body_bytes, plan->dict_keys);
+    ret->more = values != 0 ? HEAP_MORE_SPLIT : HEAP_MORE_KEYS;
 }
 
 static void measure_odict(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
@@ -264,8 +275,44 @@ static void measure_type(const struct heap *heap, const struct heap_object *obje
         return;
     }
     ret->getsizeof_bytes = object->type->presize + (uint64_t)plan->heap_type_size;
-    ret->keys = field(object->body, object->body_bytes, plan->ht_cached_keys);
-    ret->role = ret->keys != 0 ? HEAP_KEYS_CACHED : HEAP_KEYS_NONE;
+    ret->more_at = field(object->body, object->body_bytes, plan->ht_cached_keys);
+    ret->more = ret->more_at != 0 ? HEAP_MORE_CACHED : HEAP_MORE_NONE;
+}
+
+/* The frame in a generator; its code says how many slots it has. */
+static void measure_generator(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    ret->getsizeof_bytes = object->type->presize + (uint64_t)object->type->basicsize;
+    ret->more_at = field(object->body, object->body_bytes, heap->plan.gen_code) & ~(uint64_t)TAG_BITS;
+    ret->more = HEAP_MORE_CODE;
+}
+
+/* arraydescr are static, a few for all arrays. */
+static int measure_array(struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    const struct heap_plan *plan = &heap->plan;
+    uint64_t description = field(object->body, object->body_bytes, plan->array_descr);
+    uint64_t allocated = field(object->body, object->body_bytes, plan->array_allocated);
+    struct heap_array_kind *kind = &heap->array_kinds[description / 8 % HEAP_ARRAY_KINDS];
+    uint8_t bytes[4];
+
+    if (description == 0 || plan->array_descr_itemsize < 0)
+        return 0;
+    if (kind->description != description) {
+        int err = heap_read(&heap->reader, description + (uint64_t)plan->array_descr_itemsize, sizeof(bytes), bytes);
+        if (err != 0)
+            return err;
+        *kind = (struct heap_array_kind){.description = description, .itemsize = heap_half(bytes)};
+    }
+    if (kind->itemsize > 0 && kind->itemsize <= 16)
+        add_table(heap, table_bytes(allocated, kind->itemsize), ret);
+    return 0;
+}
+
+static void measure_bytesio(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    ret->more_at = field(object->body, object->body_bytes, heap->plan.bytesio_buf);
+    ret->more = ret->more_at != 0 ? HEAP_MORE_BYTES : HEAP_MORE_NONE;
 }
 
 /* 3.11 and 3.12: an instance without a dict has its values in a block of their own. */
@@ -299,6 +346,9 @@ int heap_measure(struct heap *heap, const struct heap_object *object, struct hea
     case HEAP_SIZE_STR:
         measure_str(heap, object, ret);
         break;
+    case HEAP_SIZE_INT:
+        ret->getsizeof_bytes = type->presize + told_of_int(plan, type, own);
+        break;
     case HEAP_SIZE_LIST:
         add_table(heap, table_bytes(field(body, there, plan->list_allocated), POINTER), ret);
         break;
@@ -319,6 +369,14 @@ int heap_measure(struct heap *heap, const struct heap_object *object, struct hea
         break;
     case HEAP_SIZE_TYPE:
         measure_type(heap, object, ret);
+        break;
+    case HEAP_SIZE_ARRAY:
+        return measure_array(heap, object, ret);
+    case HEAP_SIZE_GENERATOR:
+        measure_generator(heap, object, ret);
+        break;
+    case HEAP_SIZE_BYTESIO:
+        measure_bytesio(heap, object, ret);
         break;
     default:
         break;
@@ -376,7 +434,7 @@ static bool read_old_keys(const struct heap_plan *plan, const uint8_t *data, str
     return true;
 }
 
-uint32_t heap_keys_header(const struct heap *heap)
+static uint32_t keys_header(const struct heap *heap)
 {
     int64_t size = heap->plan.keys_size;
 
@@ -386,7 +444,7 @@ uint32_t heap_keys_header(const struct heap *heap)
 static bool are_keys_known(const struct heap *heap)
 {
     const struct heap_plan *plan = &heap->plan;
-    int64_t end = heap_keys_header(heap);
+    int64_t end = keys_header(heap);
 
     if (plan->keys_refcnt < 0 || plan->keys_refcnt > end - 8 || plan->keys_size <= 0)
         return false;
@@ -396,21 +454,67 @@ static bool are_keys_known(const struct heap *heap)
            && plan->keys_log2_index_bytes < end && plan->keys_kind >= 0 && plan->keys_kind < end;
 }
 
-void heap_measure_keys(const struct heap *heap, enum heap_keys_role role, const uint8_t *data,
-                       uint32_t bytes, struct heap_size *ret)
+static void measure_keys(const struct heap *heap, enum heap_more more, const uint8_t *data,
+                         uint32_t bytes, struct heap_size *ret)
 {
     const struct heap_plan *plan = &heap->plan;
     struct keys_shape shape;
 
-    if (bytes < heap_keys_header(heap) || !are_keys_known(heap))
+    if (bytes < keys_header(heap) || !are_keys_known(heap))
         return;
     shape.refcount = heap_word(data + plan->keys_refcnt);
     if (!(plan->keys_slots >= 0 ? read_old_keys(plan, data, &shape) : read_keys(plan, data, &shape)))
         return;
-    if (role == HEAP_KEYS_SPLIT && plan->split_values_inline > 0)
+    if (more == HEAP_MORE_SPLIT && plan->split_values_inline > 0)
         ret->getsizeof_bytes += table_bytes(shape.usable, POINTER);
-    else if (role == HEAP_KEYS_SPLIT)
+    else if (more == HEAP_MORE_SPLIT)
         add_table(heap, table_bytes(shape.usable, POINTER), ret);
-    if (role == HEAP_KEYS_CACHED || shape.refcount == 1)
+    if (more == HEAP_MORE_CACHED || shape.refcount == 1)
         add_table(heap, shape.bytes, ret);
+}
+
+/* --- what else lies elsewhere ---------------------------------------------------------------------------- */
+
+static uint32_t code_bytes(const struct heap_plan *plan)
+{
+    int64_t last = plan->code_nlocalsplus > plan->code_stacksize ? plan->code_nlocalsplus : plan->code_stacksize;
+
+    return last < 0 || last > 1024 ? 0 : (uint32_t)last + 4;
+}
+
+static void measure_code(const struct heap_plan *plan, const uint8_t *data, uint32_t bytes, struct heap_size *ret)
+{
+    if (plan->code_nlocalsplus < 0 || plan->code_stacksize < 0 || bytes < code_bytes(plan))
+        return;
+    uint64_t slots = (uint64_t)heap_half(data + plan->code_nlocalsplus) + heap_half(data + plan->code_stacksize);
+    if (slots <= MOST_SLOTS)
+        ret->getsizeof_bytes += slots * POINTER;
+}
+
+/* The bytes object is counted in its own row, too: sys.getsizeof does the same. */
+static void measure_bytes(const struct heap *heap, const uint8_t *data, uint32_t bytes, struct heap_size *ret)
+{
+    if (bytes < HEADER || heap->plan.bytes_size <= 0 || heap_word(data) != 1)
+        return;
+    uint64_t size = heap_word(data + 16);
+    if (size <= LARGEST_TABLE)
+        ret->getsizeof_bytes += (uint64_t)heap->plan.bytes_size + size;
+}
+
+uint32_t heap_more_bytes(const struct heap *heap, enum heap_more more)
+{
+    if (more == HEAP_MORE_CODE)
+        return code_bytes(&heap->plan);
+    return more == HEAP_MORE_BYTES ? HEADER : keys_header(heap);
+}
+
+void heap_measure_more(const struct heap *heap, enum heap_more more, const uint8_t *data, uint32_t bytes,
+                       struct heap_size *ret)
+{
+    if (more == HEAP_MORE_CODE)
+        measure_code(&heap->plan, data, bytes, ret);
+    else if (more == HEAP_MORE_BYTES)
+        measure_bytes(heap, data, bytes, ret);
+    else
+        measure_keys(heap, more, data, bytes, ret);
 }

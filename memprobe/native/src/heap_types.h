@@ -22,6 +22,8 @@ enum heap_size_kind {
     HEAP_SIZE_TYPE,
     HEAP_SIZE_ARRAY,
     HEAP_SIZE_BLOCK,     /* has items, but no ob_size: what the allocator's block has room for */
+    HEAP_SIZE_GENERATOR, /* from 3.11 on: a frame inside, as large as its code says */
+    HEAP_SIZE_BYTESIO,
     HEAP_SIZE_KINDS
 };
 
@@ -42,17 +44,7 @@ enum heap_operation {
     HEAP_OP_FRAME,
     HEAP_OP_CODE,
     HEAP_OP_CONSERVATIVE,    /* every word of the body may be one */
-    HEAP_OP_ARRAY,           /* `extra` references in the body */
-    HEAP_OP_TABLE,           /* a pointer to `extra` references */
-    HEAP_OP_ITEMS_INT,       /* as ITEMS, with a 32-bit count */
-    HEAP_OP_RING,            /* of a SimpleQueue */
-    HEAP_OP_LRU_LINKS,
-    HEAP_OP_LRU_LINK,
-    HEAP_OP_MODULE_STATE,
-    HEAP_OP_ELEMENT,         /* of xml.etree */
-    HEAP_OP_PAIRS,           /* a pointer to (reference, word) pairs */
-    HEAP_OP_AFTER_ITEMS,     /* one reference behind the items */
-    HEAP_OPS
+    HEAP_OPS                 /* edges adds in front of this */
 };
 
 enum heap_strength {

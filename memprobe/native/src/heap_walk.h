@@ -35,7 +35,7 @@ struct heap_region {
     FIELD(pools)               /* that hold blocks */                                              \
     FIELD(pool_blocks)         /* live blocks in them */                                           \
     FIELD(pool_bytes)          /* what those take */                                               \
-    FIELD(raw_blocks)          /* live blocks that hold no object: tables and others */            \
+    FIELD(raw_blocks)          /* those that hold no object: tables and others */               \
     FIELD(raw_bytes)                                                                               \
     FIELD(chunks)              /* of malloc, in use */                                             \
     FIELD(chunk_bytes)                                                                             \
@@ -69,6 +69,14 @@ struct heap_arena_index {
     uint64_t lowest, highest;
 };
 
+/* The item size of one kind of array.array. */
+struct heap_array_kind {
+    uint64_t description;
+    uint32_t itemsize;
+};
+
+#define HEAP_ARRAY_KINDS 64
+
 struct heap {
     struct heap_plan plan;
     struct heap_reader reader;
@@ -83,6 +91,7 @@ struct heap {
     const uint8_t *held;        /* what the walk has in its buffer just now */
     uint64_t held_start, held_size;
     struct heap_counters counters;
+    struct heap_array_kind array_kinds[HEAP_ARRAY_KINDS];
     bool debug;                 /* PYTHONMALLOC=debug: blocks have a frame of their own around them */
     uint64_t walked, to_walk;   /* bytes: how far a walk is */
     int (*tick)(void *state);   /* called now and then; nonzero (a negative errno) ends the walk */

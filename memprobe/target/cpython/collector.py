@@ -117,6 +117,10 @@ class Collectors:
             frozen_objects=frozen,
         )
 
+    def permanent_heads(self, interpreters: Sequence[Interpreter]) -> list[int]:
+        """Return where the lists of objects begin that gc.freeze() took out of the generations."""
+        return [state + self._permanent for state in dict.fromkeys(map(self._address, interpreters))]
+
     def check(self, interpreter: Interpreter) -> str:
         """Say what is wrong with the lists of an interpreter's collector; empty if nothing is."""
         state = self._address(interpreter)

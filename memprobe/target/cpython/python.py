@@ -136,6 +136,10 @@ class Python:
             return None
         return self._collectors.read(listed[0], count_objects=count_objects)
 
+    def permanent_heads(self) -> list[int]:
+        """Return where the collector lists what gc.freeze() put aside, of all interpreters."""
+        return self._collectors.permanent_heads(self.interpreters())
+
     def arenas(self) -> Arenas:
         """Count the arenas of Python's own allocator."""
         return self._arenas.read(self.interpreters())
