@@ -4,6 +4,7 @@
 
 #include "heap_graph.h"
 #include "heap_index.h"
+#include "heap_sizes.h"
 
 /* An edge is the address of its target, the strength in the two top bits; 0 is none. */
 #define HEAP_EDGE_SHIFT 62
@@ -22,6 +23,7 @@ enum heap_table {
     HEAP_TABLE_DEQUE,     /* one block of a deque */
     HEAP_TABLE_RING,      /* the items of a SimpleQueue */
     HEAP_TABLE_ELEMENT,   /* what an XML element has out of line */
+    HEAP_TABLE_SIZE,      /* nothing but what the size of an object depends on */
     HEAP_TABLE_LATE       /* references whose number was not known when the object passed */
 };
 
@@ -37,6 +39,7 @@ struct heap_pending {
     uint8_t strength;
     uint8_t key_strength;
     uint8_t flags;
+    uint8_t more;     /* enum heap_more: what it adds to the size of its object */
 };
 
 #define HEAP_PENDING_TWICE 1 /* keys are owned twice: an OrderedDict */
@@ -76,6 +79,8 @@ struct heap_edges {
     size_t node_capacity;
     uint64_t *slots;           /* in graph->targets */
     uint64_t slot_count, slot_capacity, slot_limit;
+    uint64_t more_at;          /* what the size of the object that passes still depends on, */
+    enum heap_more more;       /* until somebody asks for it */
     uint64_t lowest, span;     /* objects lie there, and nowhere else */
     HEAP_ARRAY(struct heap_pending, pending);
     HEAP_ARRAY(struct heap_pending, following);
@@ -85,6 +90,7 @@ struct heap_edges {
     HEAP_ARRAY(struct heap_link, links);
     HEAP_ARRAY(struct heap_ring, rings);
     HEAP_ARRAY(int16_t, shared_keys); /* by index of the type, -1: not asked yet */
+    bool in_round;             /* the tables of a round are being delivered */
     int error;                 /* the first that happened where none can be returned */
 };
 
@@ -113,8 +119,13 @@ bool heap_edges_reserve(struct heap_edges *edges, uint64_t count);
 /* Keep an edge of an object that has passed. */
 void heap_edges_late(struct heap_edges *edges, uint32_t node, uint64_t target, unsigned strength);
 
-/* Ask for a table later. `bytes` of it at once, the rest as it comes. */
+/* Take a table now if the walk has it at hand; else ask for it together with others. */
 void heap_edges_ask(struct heap_edges *edges, const struct heap_pending *pending);
+void heap_edges_ask_later(struct heap_edges *edges, const struct heap_pending *pending);
+
+/* heap_tables.c: take what was read of a table. */
+void heap_table_take(struct heap_edges *edges, struct heap_pending *pending, const uint8_t *data,
+                     uint32_t bytes);
 
 /* heap_recipe.c: all edges that an object's body has. */
 void heap_recipe_run(struct heap_edges *edges, const struct heap_object *object, uint32_t node);

@@ -64,10 +64,13 @@ static void ask_array(struct running *run, uint64_t address, uint64_t count, uns
         return;
     if (!heap_edges_reserve(edges, count))
         return;
+    uint64_t first = edges->slot_count;
+    memset(edges->slots + first, 0, (size_t)count * sizeof(uint64_t));
+    edges->slot_count += count;
     for (uint64_t done = 0; done < count; done += CHUNK_WORDS) {
         uint64_t here = count - done < CHUNK_WORDS ? count - done : CHUNK_WORDS;
         struct heap_pending pending = {
-            .slot = edges->slot_count + done,
+            .slot = first + done,
             .address = address + done * 8,
             .count = here,
             .room = (uint32_t)here,
@@ -77,8 +80,6 @@ static void ask_array(struct running *run, uint64_t address, uint64_t count, uns
         };
         heap_edges_ask(edges, &pending);
     }
-    memset(edges->slots + edges->slot_count, 0, (size_t)count * sizeof(uint64_t));
-    edges->slot_count += count;
 }
 
 /* References in the object itself; what is not in the body that was handed out is asked for. */
@@ -126,6 +127,15 @@ static void add_conservative(struct running *run, const struct heap_member *memb
 
 /* --- dicts and sets ------------------------------------------------------------------------------ */
 
+/* Leave it to a table that is asked for anyway to complete the object's size. */
+static void take_size_along(struct heap_edges *edges, struct heap_pending *pending)
+{
+    if (edges->more == HEAP_MORE_NONE || pending->address != edges->more_at)
+        return;
+    pending->more = (uint8_t)edges->more;
+    edges->more = HEAP_MORE_NONE;
+}
+
 /* Keep edges free for a table and ask for it. */
 static void ask_table(struct running *run, struct heap_pending pending, uint64_t room)
 {
@@ -138,9 +148,10 @@ static void ask_table(struct running *run, struct heap_pending pending, uint64_t
     pending.slot = edges->slot_count;
     pending.room = (uint32_t)room;
     pending.node = run->node;
-    heap_edges_ask(edges, &pending);
     memset(edges->slots + edges->slot_count, 0, (size_t)room * sizeof(uint64_t));
     edges->slot_count += room;
+    take_size_along(edges, &pending);
+    heap_edges_ask(edges, &pending);
 }
 
 static void add_dict(struct running *run, const struct heap_member *member, bool twice)
@@ -474,8 +485,10 @@ static void ask_late(struct running *run, const struct heap_member *member, enum
         .strength = (uint8_t)member->strength,
     };
 
-    if (heap_may_be_object(run->edges, pending.address))
-        heap_edges_ask(run->edges, &pending);
+    if (!heap_may_be_object(run->edges, pending.address))
+        return;
+    take_size_along(run->edges, &pending);
+    heap_edges_ask(run->edges, &pending);
 }
 
 /* --- all of them -------------------------------------------------------------------------------------- */

@@ -39,10 +39,14 @@ static inline void put(struct heap_edges *edges, struct heap_pending *pending, u
     edges->slots[pending->slot++] = heap_edge(target, strength);
 }
 
+/* Ask for what a table leads to: in the next round, if there is one now. */
 static void follow(struct heap_edges *edges, const struct heap_pending *pending)
 {
+    if (!edges->in_round) {
+        heap_edges_ask_later(edges, pending);
+        return;
+    }
     int err = HEAP_ROOM(&edges->following);
-
     if (err != 0)
         edges->error = edges->error ? edges->error : err;
     else
@@ -169,13 +173,16 @@ static void take_entries(struct heap_edges *edges, struct heap_pending *pending,
     }
 }
 
-static void add_key_sizes(struct heap_edges *edges, const struct heap_pending *pending, enum heap_keys_role role,
-                          const uint8_t *data, uint32_t bytes)
+static void add_size(struct heap_edges *edges, struct heap_pending *pending, const uint8_t *data, uint32_t bytes)
 {
     uint32_t *size = (uint32_t *)edges->graph->sizes.data + pending->node;
-    struct heap_size more = {.keys = pending->address, .role = role};
+    struct heap_size more = {0};
 
-    heap_measure_keys(edges->heap, role, data, bytes, &more);
+    if (pending->more == HEAP_MORE_NONE)
+        return;
+    if (bytes >= heap_more_bytes(edges->heap, (enum heap_more)pending->more))
+        heap_measure_more(edges->heap, (enum heap_more)pending->more, data, bytes, &more);
+    pending->more = HEAP_MORE_NONE;
     *size = more.allocated_bytes < UINT32_MAX - *size ? *size + (uint32_t)more.allocated_bytes : UINT32_MAX;
 }
 
@@ -185,8 +192,6 @@ static void take_keys(struct heap_edges *edges, struct heap_pending *pending, co
 {
     struct keys keys;
 
-    if (bytes >= heap_keys_header(edges->heap))
-        add_key_sizes(edges, pending, HEAP_KEYS_OWN, data, bytes);
     if (!parse_keys(edges, data, bytes, &keys)) {
         edges->graph->counters.torn_tables++;
         return;
@@ -207,8 +212,6 @@ static void take_split(struct heap_edges *edges, struct heap_pending *pending, c
 {
     struct keys keys;
 
-    if (bytes >= heap_keys_header(edges->heap))
-        add_key_sizes(edges, pending, HEAP_KEYS_SPLIT, data, bytes);
     if (!parse_keys(edges, data, bytes, &keys)) {
         edges->graph->counters.torn_tables++;
         return;
@@ -226,8 +229,6 @@ static void take_cached(struct heap_edges *edges, struct heap_pending *pending, 
 {
     struct keys keys;
 
-    if (bytes >= heap_keys_header(edges->heap))
-        add_key_sizes(edges, pending, HEAP_KEYS_CACHED, data, bytes);
     if (!parse_keys(edges, data, bytes, &keys))
         return;
     uint64_t width = keys.wide ? 24 : 16;
@@ -316,12 +317,10 @@ static void take_late(struct heap_edges *edges, struct heap_pending *pending, co
 
 /* --- reading ------------------------------------------------------------------------------------------ */
 
-static int take(void *state, const struct heap_request *request, const uint8_t *data, uint32_t bytes)
+void heap_table_take(struct heap_edges *edges, struct heap_pending *pending, const uint8_t *data,
+                     uint32_t bytes)
 {
-    struct reading *reading = state;
-    struct heap_edges *edges = reading->edges;
-    struct heap_pending *pending = &reading->pending[request->tag];
-
+    add_size(edges, pending, data, bytes);
     switch ((enum heap_table)pending->table) {
     case HEAP_TABLE_ARRAY:
     case HEAP_TABLE_TAGGED:
@@ -357,8 +356,17 @@ static int take(void *state, const struct heap_request *request, const uint8_t *
     case HEAP_TABLE_LATE:
         take_late(edges, pending, data, bytes);
         break;
+    case HEAP_TABLE_SIZE:
+        break;
     }
-    return edges->error;
+}
+
+static int take(void *state, const struct heap_request *request, const uint8_t *data, uint32_t bytes)
+{
+    struct reading *reading = state;
+
+    heap_table_take(reading->edges, &reading->pending[request->tag], data, bytes);
+    return reading->edges->error;
 }
 
 /* A table of keys is at most a third larger than what is used, unless much was deleted. */
@@ -406,6 +414,9 @@ uint32_t heap_table_bytes(const struct heap_edges *edges, const struct heap_pend
     case HEAP_TABLE_ELEMENT:
         bytes = ELEMENT_BYTES;
         break;
+    case HEAP_TABLE_SIZE:
+        bytes = heap_more_bytes(edges->heap, (enum heap_more)pending->more);
+        break;
     }
     return bytes < HEAP_LARGEST_REQUEST ? (uint32_t)bytes : HEAP_LARGEST_REQUEST;
 }
@@ -438,8 +449,10 @@ static int read_round(struct heap_edges *edges)
     int err = make_requests(edges, count);
 
     edges->following.count = 0;
+    edges->in_round = true;
     if (err == 0)
         err = heap_deliver(edges->heap, edges->requests, count, take, &reading);
+    edges->in_round = false;
     struct heap_pending *items = edges->pending.items;
     size_t capacity = edges->pending.capacity;
     edges->pending.items = edges->following.items;
