@@ -68,6 +68,8 @@ HEAP = extension(
         "heap_object",
         "heap_census_methods",
         "heap_census",
+        "heap_sample",
+        "heap_sample_methods",
         "heap_sizes",
         "heap_frozen",
         "heap_walk",

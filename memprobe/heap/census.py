@@ -63,7 +63,7 @@ class Census:
     """What the walk met: see heap_walk.h."""
 
     unowned_bytes: int
-    """Live blocks in Python's arenas that belong to no object: buffers of C code, interned names, and so on."""
+    """Live blocks in Python's arenas that belong to no object: buffers of C code and others."""
 
     frozen_is_known: bool
     """Whether the list of frozen objects could be followed to its end; if not, frozen is 0."""
@@ -133,14 +133,15 @@ def remarks(heap: OpenHeap, counters: dict[str, int]) -> Iterator[str]:
         yield f"Objects were looked for among malloc's chunks: {heap.no_arenas}."
     if counters["swapped_bytes"]:
         yield (
-            f"{counters['swapped_bytes'] >> 20} MB are swapped out and were left there: objects in them are missing."
+            f"{counters['swapped_bytes'] >> 10} kB are swapped out and were left there: "
+            "objects in them are missing."
         )
     if counters["unreadable_bytes"]:
         yield f"{counters['unreadable_bytes'] >> 10} kB could not be read."
     if counters["torn_pools"]:
         yield (
-            f"{counters['torn_pools']} pools changed while they were read, {counters['torn_objects']} objects of them "
-            "may be missing or counted though dead."
+            f"{counters['torn_pools']} pools changed while they were read: "
+            f"{counters['torn_objects']} objects in them may be missing, or counted though dead."
         )
 
 

@@ -50,6 +50,7 @@ _OFFSETS = {
     "set_table": "PySetObject.table",
     "set_smalltable": "PySetObject.smalltable",
     "bytearray_alloc": "PyByteArrayObject.ob_alloc",
+    "bytearray_object": "PyByteArrayObject.ob_bytes_object",
     "deque_leftblock": "dequeobject.leftblock",
     "deque_leftindex": "dequeobject.leftindex",
     "odict_fast_nodes_size": "_odictobject.od_fast_nodes_size",

@@ -48,6 +48,16 @@ class Heap:
     def frozen(self, head: int, /) -> tuple[bytes, bool]:
         """Follow the list of the permanent generation; return 64-bit counts per type index, and whether it closed."""
 
+    def pool_headers(self, step: int, /) -> bytes:
+        """Read the header of every `step`-th pool; return (u64 address, u32 blocks in use, u32 size class) of the used ones."""
+
+    def sample(self, pools: Buffer, pieces: Buffer, /) -> tuple[bytes, bytes]:
+        """Count the objects of some pools (u64 addresses) and pieces of regions (u64 start, stop, end, kind).
+
+        Returns keys (u32 number of the pool or, behind those, of the piece; u32 index of the type) and for
+        each key a row as `census` has them. `counters` then tells of this walk.
+        """
+
     def types(self) -> bytes:
         """Return the addresses of the types that were met so far, 64 bits each, by index."""
 

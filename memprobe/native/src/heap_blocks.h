@@ -48,4 +48,12 @@ int heap_walk_pool(struct heap_walker *walker, uint64_t address, uint8_t *bytes)
 int heap_walk_pools(struct heap_walker *walker, const struct heap_span *arena);
 int heap_walk_region(struct heap_walker *walker, const struct heap_region *region);
 
+/* Only what begins in a piece of a region. */
+struct heap_piece;
+int heap_walk_piece(struct heap_walker *walker, const struct heap_piece *piece);
+
+/* Begin to count anew, and take over what the reader has counted. */
+void heap_reset(struct heap *heap);
+void heap_count_reads(struct heap *heap);
+
 #endif

@@ -11,6 +11,7 @@
  * The target goes on meanwhile, so the chain may break: it is read again, and then taken up where it
  * holds for some chunks in a row. */
 #include "heap_blocks.h"
+#include "heap_sample.h"
 #include "heap_words.h"
 
 #define PAGE 4096u
@@ -34,6 +35,7 @@ struct window {
     struct heap_walker *walker;
     uint64_t start, size;
     uint64_t end;      /* of the region */
+    uint64_t stop;     /* what begins behind it is not visited */
     size_t wanted;     /* grows while the reading goes on without gaps */
     uint64_t stepped;  /* since the last object that was found by stepping */
     bool may_step;
@@ -197,7 +199,7 @@ static int settle_chunk(struct window *window, uint64_t address, uint64_t *ret, 
 /* Visit the chunks from an address on; *ret is where they end or the chain breaks. */
 static int walk_chain(struct window *window, uint64_t address, uint64_t *ret)
 {
-    while (address < window->end) {
+    while (address < window->stop) {
         uint64_t header, next;
         int err = settle_chunk(window, address, &header, &next);
         if (err != 0)
@@ -304,22 +306,40 @@ static int walk_piece(struct window *window, uint64_t address, uint64_t *ret)
     return search_page(window, address, ret);
 }
 
-int heap_walk_region(struct heap_walker *walker, const struct heap_region *region)
+static int walk_window(struct window *window, uint64_t address)
 {
-    struct window window = {
-        .walker = walker,
-        .end = region->address + region->size,
-        .wanted = FIRST_WINDOW,
-        .may_step = region->kind == HEAP_REGION_ANY,
-    };
-    uint64_t address = region->address;
-
-    while (address < window.end) {
+    while (address < window->stop) {
         uint64_t next = address + STEP;
-        int err = walk_piece(&window, address, &next);
+        int err = walk_piece(window, address, &next);
         if (err != 0)
             return err;
         address = next;
     }
     return 0;
+}
+
+int heap_walk_region(struct heap_walker *walker, const struct heap_region *region)
+{
+    struct window window = {
+        .walker = walker,
+        .end = region->address + region->size,
+        .stop = region->address + region->size,
+        .wanted = FIRST_WINDOW,
+        .may_step = region->kind == HEAP_REGION_ANY,
+    };
+
+    return walk_window(&window, region->address);
+}
+
+int heap_walk_piece(struct heap_walker *walker, const struct heap_piece *piece)
+{
+    struct window window = {
+        .walker = walker,
+        .end = piece->end,
+        .stop = piece->stop,
+        .wanted = FIRST_WINDOW,
+        .may_step = piece->kind == HEAP_REGION_ANY,
+    };
+
+    return walk_window(&window, piece->start);
 }

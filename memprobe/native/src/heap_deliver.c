@@ -15,6 +15,7 @@
 #define BATCH_REGIONS 1024
 /* Up to here it is cheaper to read what lies between two requests than to ask for both. */
 #define LARGEST_GAP 512
+#define AHEAD 512
 #define LOOK_AHEAD ((uint64_t)16 << 20)
 
 /* --- in order of address -------------------------------------------------------------------- */
@@ -96,10 +97,14 @@ static uint32_t measure_request(struct delivery *delivery, const struct heap_req
         return 0;
     if (request->address + size > delivery->looked_to) {
         /* As far as there are requests nearby, in one call. */
-        size_t last = delivery->next + 64 < delivery->count ? delivery->next + 64 : delivery->count - 1;
+        size_t last = delivery->next + AHEAD < delivery->count ? delivery->next + AHEAD : delivery->count - 1;
         uint64_t end = delivery->requests[last].address + size;
-        if (end > request->address + LOOK_AHEAD || end < request->address + size)
-            end = request->address + (size > 65536 ? size : 65536);
+        while (end > request->address + LOOK_AHEAD && last > delivery->next) {
+            last = delivery->next + (last - delivery->next) / 2;
+            end = delivery->requests[last].address + size;
+        }
+        if (end < request->address + size || end > request->address + LOOK_AHEAD)
+            end = request->address + size;
         heap_look_ahead(reader, request->address, end - request->address);
         delivery->looked_to = end;
     }

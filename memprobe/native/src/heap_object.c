@@ -245,6 +245,8 @@ static PyMethodDef methods[] = {
     {"census", (PyCFunction)(void (*)(void))heap_census_method, METH_VARARGS | METH_KEYWORDS, NULL},
     {"objects_of", (PyCFunction)(void (*)(void))heap_objects_of_method, METH_VARARGS, NULL},
     {"frozen", (PyCFunction)(void (*)(void))heap_frozen_method, METH_O, NULL},
+    {"pool_headers", (PyCFunction)(void (*)(void))heap_pool_headers_method, METH_O, NULL},
+    {"sample", (PyCFunction)(void (*)(void))heap_sample_method, METH_VARARGS, NULL},
     {"types", (PyCFunction)(void (*)(void))heap_types_method, METH_NOARGS, NULL},
     {"counters", (PyCFunction)(void (*)(void))heap_counters_method, METH_NOARGS, NULL},
     {"find_type", (PyCFunction)(void (*)(void))heap_find_type_method, METH_O, NULL},

@@ -46,6 +46,7 @@
     FIELD(split_values_inline) /* 1 from 3.13 on: a split dict's values are in its instance */     \
     FIELD(set_used) FIELD(set_mask) FIELD(set_table) FIELD(set_smalltable)                         \
     FIELD(bytearray_alloc)                                                                         \
+    FIELD(bytearray_object)  /* from 3.15 on its bytes are an object, with a row of its own */     \
     FIELD(deque_leftblock) FIELD(deque_leftindex) FIELD(deque_block_size)                          \
     FIELD(deque_block_items)                                                                       \
     FIELD(odict_fast_nodes_size) FIELD(odict_node_size)                                            \

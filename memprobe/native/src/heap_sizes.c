@@ -223,6 +223,16 @@ static void measure_set(const struct heap *heap, const struct heap_object *objec
         add_table(heap, table_bytes(mask + 1, SET_ENTRY), ret);
 }
 
+static void measure_bytearray(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
+{
+    uint64_t bytes = field(object->body, object->body_bytes, heap->plan.bytearray_alloc);
+
+    if (heap->plan.bytearray_object < 0)
+        add_table(heap, bytes, ret);
+    else if (bytes <= LARGEST_TABLE)
+        ret->getsizeof_bytes += bytes;
+}
+
 static void measure_deque(const struct heap *heap, const struct heap_object *object, struct heap_size *ret)
 {
     const struct heap_plan *plan = &heap->plan;
@@ -359,7 +369,7 @@ int heap_measure(struct heap *heap, const struct heap_object *object, struct hea
         measure_set(heap, object, ret);
         break;
     case HEAP_SIZE_BYTEARRAY:
-        add_table(heap, field(body, there, plan->bytearray_alloc), ret);
+        measure_bytearray(heap, object, ret);
         break;
     case HEAP_SIZE_DEQUE:
         measure_deque(heap, object, ret);

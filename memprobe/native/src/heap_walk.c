@@ -15,7 +15,7 @@ int heap_breathe(struct heap_walker *walker, uint64_t bytes)
     return heap->tick == NULL ? 0 : heap->tick(heap->tick_state);
 }
 
-static void take_over_counters(struct heap *heap)
+void heap_count_reads(struct heap *heap)
 {
     heap->counters.bytes_read = heap->reader.bytes_read;
     heap->counters.absent_bytes = heap->reader.absent_bytes;
@@ -24,7 +24,7 @@ static void take_over_counters(struct heap *heap)
     heap->counters.refused_types = heap->types.refused;
 }
 
-static void reset(struct heap *heap)
+void heap_reset(struct heap *heap)
 {
     heap->counters = (struct heap_counters){0};
     heap->reader.bytes_read = heap->reader.absent_bytes = 0;
@@ -59,9 +59,9 @@ int heap_walk(struct heap *heap, heap_visit visit, void *state)
 
     if (walker.buffer == NULL)
         return -ENOMEM;
-    reset(heap);
+    heap_reset(heap);
     int err = walk_all(&walker);
-    take_over_counters(heap);
+    heap_count_reads(heap);
     heap->held_size = 0;
     free(walker.buffer);
     return err;

@@ -1,0 +1,39 @@
+"""Holds stable populations while four threads make and drop objects flat out, in cycles and not."""
+
+import gc
+import os
+import threading
+
+stable = [
+    [(n, str(n) * 3) for n in range(100_000)],
+    [{n: [n]} for n in range(30_000)],
+    [float(n) for n in range(80_000)],
+]
+
+
+class Node:
+    def __init__(self, other):
+        self.other, self.load = other, [other] * 7
+
+
+class Churned:
+    def __init__(self):
+        self.a, self.b = self, {1: [2]}
+
+
+def churn(number):
+    kept = [None] * 5000
+    at = 0
+    while True:
+        kept[at] = Churned()
+        one = Node(None)
+        one.other = Node(one)
+        text = [str(at) * 20 for _ in range(20)]
+        large = bytearray(at % 3000 * 10), list(range(at % 1000)), set(text)
+        at = (at + 1) % len(kept)
+
+
+for number in range(4):
+    threading.Thread(target=churn, args=(number,), daemon=True).start()
+print("ready", flush=True)
+os.read(0, 1)
