@@ -14,6 +14,7 @@ from memprobe.heap.roots import Root
 from memprobe.target.cpython.objects import UNREADABLE, Objects
 
 _STEPS = 2
+_CONTAINERS = {"dict", "list", "tuple", "set", "frozenset", "collections.deque", "str", "int", "function"}
 _MAXIMUM_OBJECTS = 5_000
 
 
@@ -64,6 +65,8 @@ class Homes:
         while level and len(found) < _MAXIMUM_OBJECTS:
             following = []
             for name in level:
+                if len(found) >= _MAXIMUM_OBJECTS or self._is_container(name.place):
+                    continue
                 for label, place, *_ in self._members.of(name.place):
                     steps = name.steps + bool(label)
                     if place.address not in found and steps <= _STEPS and not label.startswith(".__"):
@@ -71,3 +74,12 @@ class Homes:
                         found[place.address] = following[-1]
             level = following
         return found
+
+    def _is_container(self, place: Place) -> bool:
+        """Say whether what is inside has no names."""
+        if place.role is Role.NAMESPACE:
+            return False
+        try:
+            return self._members.type_of(place.address).name in _CONTAINERS
+        except UNREADABLE:
+            return True

@@ -20,6 +20,8 @@ from memprobe.target.cpython.python import Python
 HIDDEN_KEY = "[…]"
 """How a key is shown whose content is nobody's business."""
 
+HIDDEN_MEMBER = "{…}"
+
 _WORD = 8
 _MAXIMUM_BASES = 200
 _MAXIMUM_OFFSET = 1 << 30
@@ -62,6 +64,19 @@ class Reference(NamedTuple):
     """Whether it is only a word that happens to be the address of an object."""
 
 
+UNKNOWN = ".<?>"
+"""What stands in a path where the reference was not there any more."""
+
+_ITEMS = {
+    "dict": HIDDEN_KEY,
+    "collections.OrderedDict": HIDDEN_KEY,
+    "collections.defaultdict": HIDDEN_KEY,
+    "list": HIDDEN_KEY,
+    "tuple": HIDDEN_KEY,
+    "collections.deque": HIDDEN_KEY,
+    "set": HIDDEN_MEMBER,
+    "frozenset": HIDDEN_MEMBER,
+}
 _ROLES = {
     "__dict__": Role.NAMESPACE,
     "<localdict>": Role.NAMESPACE,
@@ -121,6 +136,39 @@ class Members:
         if facts.flags & self._type_flag:
             found += self._static_dict(place)
         return [reference for reference in found if is_pointer(reference.place.address)]
+
+    def reference(self, place: Place, target: int) -> Reference:
+        """Return the best name by which one object holds another, also where it holds very many."""
+        found = self._in_container(place, target)
+        if found is None:
+            candidates = [one for one in self.of(place) if one.place.address == target]
+            found = min(candidates, key=_rank, default=None)
+        return found or Reference(self._unknown(place), Place(target))
+
+    def _in_container(self, place: Place, target: int) -> Reference | None:
+        """Find an item of a plain list or dict without naming all others; None if there is no such item."""
+        try:
+            facts = self.type_of(place.address)
+            if place.role is not Role.PLAIN or facts.name not in ("dict", "list"):
+                return None
+            if facts.name == "list":
+                (member,) = self.shapes.of_type(facts.address)
+                items = (index for index, item in self.inside.items(place.address, member) if item == target)
+                return next((Reference(f"[{index}]", Place(target)) for index in items), None)
+            for key, value in self._dictionaries.items(place.address):
+                if value == target:
+                    return next(self._values([(key, value)], place.role))
+        except UNREADABLE:
+            pass
+        return None
+
+    def _unknown(self, place: Place) -> str:
+        """Say how an object holds another one that was not found in it: it changed, or has too many."""
+        try:
+            base = self.base_name(self._objects.type_of(place.address))
+        except UNREADABLE:
+            return UNKNOWN
+        return _ITEMS.get(base, UNKNOWN)
 
     def type_of(self, address: int) -> TypeFacts:
         """Return what is known of an object's type, or raise what UNREADABLE names."""
@@ -211,7 +259,7 @@ class Members:
                 yield Reference(HIDDEN_KEY if name is None else f"[{name!r}]", Place(value))
 
     def _set(self, facts: TypeFacts, place: Place, member: Member) -> Found:
-        return (Reference("{…}", Place(item)) for _, item in self.inside.items(place.address, member))
+        return (Reference(HIDDEN_MEMBER, Place(item)) for _, item in self.inside.items(place.address, member))
 
     def _instance(self, facts: TypeFacts, place: Place, member: Member) -> Found:
         """Name the attributes that the interpreter keeps itself, unless they have become a dict."""
@@ -277,3 +325,8 @@ class Members:
             raise BadObject("no interpreter")
         address = self._objects.type_of(interpreters[0].sys_dict)
         return self._objects.type_of(self._objects.type_of(address))
+
+
+def _rank(reference: Reference) -> tuple[bool, bool, int]:
+    """Prefer what Python knows by name, then what is shorter."""
+    return reference.guessed, "<" in reference.label, len(reference.label)

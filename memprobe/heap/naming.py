@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from memprobe.heap.homes import Homes, Name
-from memprobe.heap.members import Members, Place, Reference, Role
+from memprobe.heap.members import Members, Place, Role
 from memprobe.heap.roots import Root, Tier
 
 _NEAR = 3  # objects: a module's namespace, what is in it, and what that has
@@ -37,7 +37,7 @@ class Namer:
         text, place = name.text, name.place
         places = [place]
         for index, following in enumerate(rest, 1):
-            reference = self._reference(place, following)
+            reference = self._members.reference(place, following)
             text += (reference.final or reference.label) if index == len(rest) else reference.label
             place = reference.place
             places.append(place)
@@ -51,23 +51,10 @@ class Namer:
         known = self._homes.of_class_of(addresses[1])
         steps = 0
         for index, address in enumerate(addresses[1 : _NEAR + 1], 1):
-            reference = self._reference(name.place, address)
+            reference = self._members.reference(name.place, address)
             steps += bool(reference.label)
             name = Name(name.text + reference.label, reference.place, steps)
             home = known.get(address)
             if home is not None and home.steps <= steps and len(home.text) < len(name.text):
                 return home, addresses[index + 1 :]
         return Name(root.title, root.place, 0), addresses[1:]
-
-    def _reference(self, place: Place, target: int) -> Reference:
-        """Return the best name by which one object holds another."""
-        best: Reference | None = None
-        for reference in self._members.of(place):
-            if reference.place.address == target and (best is None or _rank(reference) < _rank(best)):
-                best = reference
-        return best or Reference(".<?>", Place(target))
-
-
-def _rank(reference: Reference) -> tuple[bool, bool, int]:
-    """Prefer what Python knows by name, then what is shorter."""
-    return reference.guessed, "<" in reference.label, len(reference.label)

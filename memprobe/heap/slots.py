@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from memprobe.heap.inside import Inside
 from memprobe.heap.shapes import Op, Shapes
 from memprobe.target.cpython.objects import UNREADABLE, is_pointer
 from memprobe.target.cpython.python import Python
@@ -25,6 +26,7 @@ class SlotFinder:
         self._dictionaries = python.dictionaries
         self._version = python.layout.version
         self._shapes = Shapes(python.objects)
+        self._inside = Inside(python.objects)
 
     def find(self, owner: int, target: int) -> int:
         """Return the address of the word by which one object refers to another, or 0."""
@@ -61,6 +63,10 @@ class SlotFinder:
                 yield owner + member.offset, self._objects.pointer(owner + member.extra) * _WORD
             elif member.op is Op.INSTANCE:
                 yield from self._values(owner, facts.basicsize)
+                # Once they are too many, or somebody asked for __dict__, they are in a dict of their own.
+                dictionary = self._inside.managed_dict(owner)
+                if dictionary:
+                    yield from self._dictionaries.value_regions(dictionary)
 
     def _values(self, owner: int, size: int) -> Iterator[Region]:
         """Yield where the interpreter keeps the attributes of an instance itself."""
