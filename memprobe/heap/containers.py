@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memprobe.heap.holders import Holders
-from memprobe.heap.members import Role
+from memprobe.heap.references import Role
 from memprobe.heap.slots import SlotFinder
 from memprobe.target.cpython.fields import Fields
 from memprobe.target.cpython.python import Python

@@ -14,8 +14,9 @@ from memprobe.heap.dominators import NO_NODE
 from memprobe.heap.graph import HeapGraph
 from memprobe.heap.holding import Holding
 from memprobe.heap.homes import Homes
-from memprobe.heap.members import Members, Place
+from memprobe.heap.members import Members
 from memprobe.heap.naming import Namer, Path
+from memprobe.heap.references import Place
 from memprobe.heap.roots import Root, Roots, Tier
 from memprobe.heap.static_memory import static_words
 from memprobe.target.cpython.python import Python

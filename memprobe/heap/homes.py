@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from memprobe.heap.members import Members, Place, Role
+from memprobe.heap.members import Members
+from memprobe.heap.references import Place, Role
 from memprobe.heap.roots import Root
 from memprobe.target.cpython.objects import UNREADABLE, Objects
 

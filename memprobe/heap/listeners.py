@@ -18,7 +18,7 @@ import numpy.typing as npt
 from memprobe.heap.dominators import NO_NODE
 from memprobe.heap.graph import NODE_MASK, STRENGTH_SHIFT, HeapGraph
 from memprobe.heap.holders import Holders, generalised
-from memprobe.heap.members import Role
+from memprobe.heap.references import Role
 from memprobe.heap.shapes import Strength
 
 Flags = npt.NDArray[np.bool_]

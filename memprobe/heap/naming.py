@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from memprobe.heap.homes import Homes, Name
-from memprobe.heap.members import Members, Place, Role
+from memprobe.heap.members import Members
+from memprobe.heap.references import Place, Role
 from memprobe.heap.roots import Root, Tier
 
 _NEAR = 3  # objects: a module's namespace, what is in it, and what that has

@@ -17,7 +17,8 @@ from functools import partial
 from typing import NamedTuple
 
 from memprobe.heap.interpreter_roots import InterpreterRoots
-from memprobe.heap.members import Members, Place, Role
+from memprobe.heap.members import Members
+from memprobe.heap.references import Place, Role
 from memprobe.heap.signal_handlers import SignalHandlers
 from memprobe.target.cpython.interpreters import Interpreter
 from memprobe.target.cpython.objects import UNREADABLE, is_pointer

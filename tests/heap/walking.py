@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from memprobe.heap.members import Members, Place
+from memprobe.heap.members import Members
 from memprobe.heap.naming import Path
+from memprobe.heap.references import Place
 from memprobe.heap.roots import Root
 
 MAXIMUM_OBJECTS = 300_000
