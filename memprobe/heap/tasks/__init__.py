@@ -1,0 +1,1 @@
+"""asyncio's tasks with their stacks, timers and queues, and the threads beside them."""
