@@ -1,1 +1,1 @@
-"""The object heap of a target: census, graph, holders, garbage, tasks; read from outside."""
+"""The object heap of a target, read from outside: census, graph, holders, garbage, tasks."""

@@ -40,10 +40,10 @@ class Awaiting:
         self._outwards: dict[int, set[int]] = {}
         self._noted: dict[int, tuple[int, ...]] = {}
 
-    def add_tasks(self, tasks: Mapping[int, RawFuture]) -> None:
-        """Take in tasks and follow what they wait for, and who waits for them, as far as it goes."""
-        self.known |= tasks
-        fresh = list(tasks.values())
+    def add(self, futures: Mapping[int, RawFuture]) -> None:
+        """Take in tasks or futures; follow whom they wait for, and who waits for them, as far as it goes."""
+        self.known |= futures
+        fresh = list(futures.values())
         for _ in range(MAXIMUM_ROUNDS):
             wanted: set[int] = set()
             for future in fresh:

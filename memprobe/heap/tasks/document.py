@@ -221,8 +221,8 @@ class EvidencePart:
     registries_complete: bool
     """False if a list of tasks changed at every attempt: some may be missing."""
 
-    futures_scanned: bool
-    """Whether the memory was searched for futures; else only those are known that a task waits for."""
+    searched_mb: float | None
+    """How much memory was looked through for futures, in units of 2**20 bytes; None if none was."""
 
 
 @dataclass(frozen=True, slots=True)

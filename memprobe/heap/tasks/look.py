@@ -14,6 +14,7 @@ from memprobe.heap.tasks.coroutines import Chain, Coroutines
 from memprobe.heap.tasks.executors import Executors, RawExecutor
 from memprobe.heap.tasks.loops import Loops, RawLoop, loops_of
 from memprobe.heap.tasks.registries import Modules, TaskRegistries
+from memprobe.heap.tasks.search import Found, FutureTypes, Search
 from memprobe.heap.tasks.task_objects import RawFuture, TaskObjects
 from memprobe.heap.tasks.tracebacks import Tracebacks
 from memprobe.heap.tasks.types import Types
@@ -49,6 +50,9 @@ class InterpreterLook:
     registries_complete: bool
     vanished: int
 
+    found: Found | None
+    """What a search of the memory has found; None if there was none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -64,8 +68,10 @@ class Look:
 class Looker:
     """Looks at one target, as often as wanted."""
 
-    def __init__(self, python: Python) -> None:
+    def __init__(self, python: Python, search: Search | None = None) -> None:
         self.python = python
+        self._search = search
+        self._found: dict[int, Found] = {}
         self._renew()
 
     def _renew(self) -> None:
@@ -79,12 +85,16 @@ class Looker:
         self.coroutines = Coroutines(objects, python.codes, self.types)
         self.tracebacks = Tracebacks(objects, python.codes)
         self._registries = TaskRegistries(objects, self.types, self.containers)
+        self._future_types = FutureTypes(objects, python.dictionaries, self.types)
         several = (self.types, self.attributes, self.containers, self.callables)
         self._loops = Loops(objects, python.dictionaries, *several)
         self._executors = Executors(objects, python.dictionaries, *several)
 
     def look(self) -> Look:
-        """Look at everything once."""
+        """Look at everything once; the memory is searched by the first look only.
+
+        What the first one has found is looked at again by the next.
+        """
         self._renew()
         at = time.monotonic()
         threads = self.python.threads()
@@ -98,10 +108,15 @@ class Looker:
         modules = Modules(self.python.objects, self.python.dictionaries, interpreter)
         registered = self._registries.read(interpreter, modules, threads)
         tasks = self._tasks(registered.addresses)
+        vanished = len(registered.addresses) - len(tasks)
+        found = self._searched(interpreter, modules)
+        more = self._plausible(found.addresses if found else (), tasks)
+        tasks |= self._tasks([address for address, future in more.items() if future.is_task])
         awaiting = Awaiting(self.futures, self.callables, self.attributes, self.containers)
-        awaiting.add_tasks({address: seen.future for address, seen in tasks.items()})
+        awaiting.add({address: future for address, future in more.items() if not future.is_task})
+        awaiting.add({address: seen.future for address, seen in tasks.items()})
         running = self._loops.running(threads)
-        loops = loops_of((seen.future.loop for seen in tasks.values()), running)
+        loops = loops_of((future.loop for future in awaiting.known.values()), running)
         return InterpreterLook(
             interpreter=interpreter,
             tasks=tasks,
@@ -110,8 +125,33 @@ class Looker:
             loops=[self._loops.read(loop, running.get(loop, 0)) for loop in loops],
             executors=self._executors.read(modules),
             registries_complete=registered.complete,
-            vanished=len(registered.addresses) - len(tasks),
+            vanished=vanished,
+            found=found,
         )
+
+    def _searched(self, interpreter: Interpreter, modules: Modules) -> Found | None:
+        """What a search has found in this interpreter, by this look or the one before."""
+        if self._search is not None and interpreter.address not in self._found:
+            kinds = self._future_types.read(modules)
+            offset = self.python.layout.offset("PyObject.ob_type")
+            self._found[interpreter.address] = (
+                self._search.instances(kinds, offset) if kinds else Found((), 0, complete=True)
+            )
+        return self._found.get(interpreter.address)
+
+    def _plausible(self, addresses: Sequence[int], tasks: Mapping[int, SeenTask]) -> dict[int, RawFuture]:
+        """Of what a search has found, the futures that live: one that was freed has no loop any more."""
+        futures = self.futures.read([address for address in addresses if address not in tasks])
+        loops = self.types.of_many(future.loop for future in futures.values())
+        return {
+            address: future
+            for address, future in futures.items()
+            if future.state is not None and self._is_loop(loops.get(future.loop, 0))
+        }
+
+    def _is_loop(self, kind: int) -> bool:
+        """Say whether a type is one of event loops, by the names of what it derives from."""
+        return any(self.types.name(base).endswith("Loop") for base in self.types.bases(kind))
 
     def _running_tasks(
         self, modules: Modules, threads: Sequence[int], running: Mapping[int, int]

@@ -11,6 +11,7 @@ from memprobe.heap.tasks.assembly import Assembly, aged
 from memprobe.heap.tasks.document import EvidencePart, TaskPart, TasksDocument
 from memprobe.heap.tasks.futures import future_parts
 from memprobe.heap.tasks.look import Look, Looker
+from memprobe.heap.tasks.search import Search
 from memprobe.target.cpython.python import Python, attach_python
 from memprobe.target.inspection import parts
 from memprobe.target.inspection.evidence import Evidence, collect, with_threads_of_now
@@ -30,18 +31,19 @@ class Opened:
     python: Python
 
 
-def look_at_tasks(pid: int, *, between_s: float = 0.0, futures: bool = False) -> TasksDocument:
+def look_at_tasks(pid: int, *, between_s: float = 0.0, search: bool = True) -> TasksDocument:
     """Look at a process twice, `between_s` seconds apart, or once if that is 0.
 
-    `futures` searches its memory for all futures. Raises NotPermitted and the like: without its memory
-    there is nothing to show.
+    `search` searches its memory for futures and tasks that no registry knows. Raises NotPermitted and the
+    like: without its memory there is nothing to show.
     """
     with _opened(pid) as opened:
-        looker = Looker(opened.python)
+        searching = Search(opened.process, opened.python.objects.memory) if search else None
+        looker = Looker(opened.python, searching)
         first = looker.look()
         known = {part.address: part for part in Assembly(looker, first).tasks()} if between_s else {}
         look = _look_again(opened, looker, between_s) if between_s else first
-        document = _document(opened, looker, look, futures=futures)
+        document = _document(opened, looker, look)
         opened.process.check()
     if not between_s:
         return document
@@ -57,7 +59,7 @@ def _look_again(opened: Opened, looker: Looker, between_s: float) -> Look:
     return looker.look()
 
 
-def _document(opened: Opened, looker: Looker, look: Look, *, futures: bool) -> TasksDocument:
+def _document(opened: Opened, looker: Looker, look: Look) -> TasksDocument:
     assembly = Assembly(looker, look)
     tasks = tuple(assembly.tasks())
     evidence = with_threads_of_now(opened.process, opened.evidence)
@@ -75,7 +77,7 @@ def _document(opened: Opened, looker: Looker, look: Look, *, futures: bool) -> T
             torn_tasks=sum(not task.complete for task in tasks),
             vanished_tasks=sum(one.vanished for one in look.interpreters),
             registries_complete=all(one.registries_complete for one in look.interpreters),
-            futures_scanned=futures,
+            searched_mb=_searched_mb(look),
         ),
         invisible=tuple(_invisible(opened.python, look)),
     )
@@ -87,6 +89,11 @@ def _invisible(python: Python, look: Look) -> Iterator[str]:
     for one in look.interpreters:
         if not one.registries_complete:
             yield "A list of tasks changed at every attempt to read it: some of them may be missing."
+        if one.found is None or not one.found.complete:
+            yield (
+                "Futures that no task waits for, and tasks that have ended: the memory was not searched "
+                "to its end, it is too large."
+            )
         for loop in one.loops:
             if loop.timers_total is None:
                 yield f"The timers and ready callbacks of a loop of type {loop.type}: it keeps them in C."
@@ -96,6 +103,12 @@ def _invisible(python: Python, look: Look) -> Iterator[str]:
             ):
                 if (total or 0) > len(listed):
                     yield f"{(total or 0) - len(listed):,} {what} of a loop are counted but not listed."
+
+
+def _searched_mb(look: Look) -> float | None:
+    """How much memory was looked through, in units of 2**20 bytes."""
+    sizes = [one.found.searched_bytes for one in look.interpreters if one.found is not None]
+    return round(sum(sizes) / (1 << 20), 3) if sizes else None
 
 
 def _compared(document: TasksDocument, known: Mapping[int, TaskPart], apart_s: float) -> TasksDocument:
