@@ -24,9 +24,12 @@ def facts(task):
 def tasks():
     known = {task for loop in loops for task in asyncio.all_tasks(loop)}
     return {id(task): facts(task) for task in known.union(kept)}
-def called(handle):
-    name = getattr(handle._callback, "__qualname__", type(handle._callback).__name__)
-    return [name, getattr(handle, "_when", None), handle._cancelled]
+def named(callback):
+    if hasattr(callback, "func"): return "functools.partial(%s)" % named(callback.func)
+    kind = callback if hasattr(callback, "__qualname__") else type(callback)
+    module = "" if kind.__module__ in (None, "builtins", "_asyncio") else kind.__module__ + "."
+    return module + kind.__qualname__
+def called(handle): return [named(handle._callback), getattr(handle, "_when", None), handle._cancelled]
 def timers(): return [[called(handle) for handle in loop._scheduled] for loop in loops]
 def ready(): return [[called(handle) for handle in loop._ready] for loop in loops]
 def answer():

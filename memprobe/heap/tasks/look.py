@@ -141,7 +141,10 @@ class Looker:
 
     def _plausible(self, addresses: Sequence[int], tasks: Mapping[int, SeenTask]) -> dict[int, RawFuture]:
         """Of what a search has found, the futures that live: one that was freed has no loop any more."""
-        futures = self.futures.read([address for address in addresses if address not in tasks])
+        wanted = [address for address in addresses if address not in tasks]
+        if not wanted or self._search is None:
+            return {}
+        futures = self.futures.read(self._search.tracked(wanted))
         loops = self.types.of_many(future.loop for future in futures.values())
         return {
             address: future

@@ -31,6 +31,10 @@ MAXIMUM_TYPES = 24
 """Future, Task, and classes derived from them, the nearest first."""
 
 _CHUNK_BYTES = 16 << 20
+# While a collection runs, links back hold something else: try again a little later.
+_ATTEMPTS, _PAUSE_S = 4, 0.002
+_FLAGS = 3
+_HEAD_BYTES = 16  # PyGC_Head, right before the object in all versions: next, then previous
 _PAGE = 4096
 _PRESENT = 1 << 63
 _STARTS = (("_asyncio", "Future"), ("asyncio.futures", "_PyFuture"), ("asyncio.futures", "Future"))
@@ -114,6 +118,29 @@ class Search:
             # What could not be read must not look like what was read before.
             words[:count] = 0
         return Found(tuple(found[:MAXIMUM_FOUND]), searched, complete=len(found) <= MAXIMUM_FOUND)
+
+    def tracked(self, addresses: Sequence[int]) -> set[int]:
+        """Of some addresses, those where the collector has an object: its neighbour links back to it.
+
+        A frame whose variables are a type and then a loop looks like a future otherwise.
+        """
+        found: set[int] = set()
+        for attempt in range(_ATTEMPTS):
+            pending = [address for address in addresses if address not in found]
+            if not pending:
+                break
+            if attempt:
+                time.sleep(_PAUSE_S)
+            links = self._words([address - _HEAD_BYTES for address in pending])
+            back = self._words([(link & ~_FLAGS) + 8 for link in links])
+            for address, link, before in zip(pending, links, back, strict=True):
+                if is_pointer(link & ~_FLAGS) and before & ~_FLAGS == address - _HEAD_BYTES:
+                    found.add(address)
+        return found
+
+    def _words(self, addresses: Sequence[int]) -> list[int]:
+        blocks = self._memory.read_many([(address, 8) for address in addresses])
+        return [int.from_bytes(block, "little") for block in blocks]
 
     def _present(self) -> Iterator[tuple[int, int]]:
         """The (address, size) of all runs of present pages in which objects can be."""
