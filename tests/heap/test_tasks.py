@@ -132,7 +132,7 @@ def test_executors_and_forgotten_futures(interpreter: Interpreter, targets: Path
     assert (busy.workers, busy.maximum_workers, busy.idle, busy.queued) == (3, 3, 0, 47)
     assert {work.callback.rpartition(".")[2]: work.count for work in busy.work} == {"work": 37, "method": 10}
     assert (idle.queued, idle.work, idle.shut_down) == (0, (), False)
-    assert idle.workers == idle.idle
+    assert 1 <= (idle.idle or 0) <= idle.workers <= 4
     threads = {thread.thread_id: thread.name for thread in document.threads}
     assert sorted(threads[one] or "" for one in busy.thread_ids) == ["busy_0", "busy_1", "busy_2"]
     assert (gone.address, gone.workers, gone.queued) == (None, 2, 3)

@@ -20,7 +20,9 @@ def facts(task):
     stack = [place(frame) for frame in task.get_stack()][::-1]
     name = task.get_name() if hasattr(task, "get_name") else None
     waiter = type(getattr(task, "_fut_waiter", None)).__name__
-    return {"name": name, "state": state, "stack": stack, "chain": [*chain(task.get_coro())][::-1], "waiter": waiter}
+    # 3.12.1 crashes when an eager task that is done is asked for its coroutine.
+    links = [] if task.done() else [*chain(task.get_coro())][::-1]
+    return {"name": name, "state": state, "stack": stack, "chain": links, "waiter": waiter}
 def tasks():
     known = {task for loop in loops for task in asyncio.all_tasks(loop)}
     return {id(task): facts(task) for task in known.union(kept)}

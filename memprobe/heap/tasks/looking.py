@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from memprobe.errors import NotPermitted
 from memprobe.heap.tasks.assembly import Assembly, aged
 from memprobe.heap.tasks.document import EvidencePart, TaskPart, TasksDocument
 from memprobe.heap.tasks.futures import future_parts
@@ -126,8 +127,14 @@ def _opened(pid: int) -> Iterator[Opened]:
     with ExitStack() as held:
         process = held.enter_context(open_process(pid))
         held.enter_context(_gone_said_so(process))
-        memory = held.enter_context(LiveMemory(process.id, process.pidfd))
-        evidence = collect(process, memory)
+        memory: LiveMemory | NotPermitted
+        try:
+            memory = held.enter_context(LiveMemory(process.id, process.pidfd))
+        except NotPermitted as denied:
+            memory = denied
+        evidence = collect(process, memory)  # what is no Python at all is said before a missing right
+        if isinstance(memory, NotPermitted):
+            raise memory
         python = attach_python(
             memory,
             evidence.runtimes[0],
