@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sysconfig
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from memprobe.heap.tasks.document import TaskPart, TasksDocument
 from memprobe.heap.tasks.looking import look_at_tasks
-from pythons import Interpreter, Target
+from pythons import Interpreter, Target, own
 
 ATTEMPTS = 20
 LOOKS = 15
@@ -169,3 +170,29 @@ def test_a_busy_target(interpreter: Interpreter, targets: Path) -> None:
             assert {task.complete for task in staying} <= {True}
             assert {stack(task)[0][0] for task in staying} == {"sleep"}
             assert document.evidence.torn_tasks < 200
+
+
+def test_several_interpreters(interpreter: Interpreter, targets: Path) -> None:
+    if interpreter.version < (3, 12):
+        pytest.skip("the C module knows one running loop for all interpreters, and refuses a second one")
+    with interpreter.spawn(targets / "tasks_subinterpreters.py") as target:
+        document = look_at_tasks(target.pid)
+    waiting = Counter((task.interpreter, task.coroutine) for task in document.tasks)
+    (main, other) = sorted({number for number, _ in waiting})
+    assert waiting == {(main, "outside"): 5, (main, "main"): 1, (other, "inside"): 7, (other, "main"): 1}
+    assert [(loop.interpreter, loop.running, loop.timers) for loop in document.loops] == [
+        (main, True, 5),
+        (other, True, 7),
+    ]
+
+
+def test_uvloop(targets: Path) -> None:
+    pytest.importorskip("uvloop", reason="uvloop is not installed beside the tests", exc_type=ImportError)
+    folder = Path(sysconfig.get_paths()["platlib"])
+    with own().spawn(targets / "tasks_uvloop.py", str(folder)) as target:
+        truth, document = still(target)
+    assert len(truth) == 24
+    check(truth, document)
+    (loop,) = document.loops
+    assert (loop.running, loop.thread, loop.timers, loop.ready) == (True, "MainThread", None, None)
+    assert any("uvloop" in sentence for sentence in document.invisible)
