@@ -39,6 +39,7 @@ class Awaiting:
         """All tasks, and the futures that were found between them."""
         self._outwards: dict[int, set[int]] = {}
         self._noted: dict[int, tuple[int, ...]] = {}
+        self._insides: dict[int, tuple[int, ...]] = {}
 
     def add(self, futures: Mapping[int, RawFuture]) -> None:
         """Take in tasks or futures; follow whom they wait for, and who waits for them, as far as it goes."""
@@ -95,7 +96,9 @@ class Awaiting:
             for address in self._callables.read(callback).acts_on:
                 yield address
                 if address not in self.known:
-                    yield from self._inside(address)
+                    if address not in self._insides:
+                        self._insides[address] = tuple(self._inside(address))
+                    yield from self._insides[address]
 
     def _inside(self, address: int) -> Iterator[int]:
         """The tasks that a TaskGroup or a queue of completed ones belongs to."""

@@ -56,6 +56,7 @@ class Callables:
         self._task_of = {"TaskStepMethWrapper": layout.offset("TaskStepMethWrapper.sw_task")}
         if layout.has("TaskWakeupMethWrapper.ww_task"):
             self._task_of["TaskWakeupMethWrapper"] = layout.offset("TaskWakeupMethWrapper.ww_task")
+        self._known: dict[int, Callback] = {}
         self._readers: dict[str, Callable[[int, int], Callback]] = {
             "function": self._of_function,
             "method": self._of_method,
@@ -64,7 +65,15 @@ class Callables:
         }
 
     def read(self, address: int, depth: int = MAXIMUM_NESTING) -> Callback:
-        """Describe a callable; one that cannot be read has the name of its type, or none."""
+        """Describe a callable; one that cannot be read has the name of its type, or none.
+
+        It is read once in a look: thousands of timers share one function.
+        """
+        if address not in self._known:
+            self._known[address] = self._read(address, depth)
+        return self._known[address]
+
+    def _read(self, address: int, depth: int) -> Callback:
         if not is_pointer(address) or depth <= 0:
             return Callback("", ())
         kind = self._types.of(address)

@@ -7,7 +7,7 @@ read again, and after a few attempts the last reading is given as it is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -18,6 +18,9 @@ from memprobe.target.cpython.objects import BadObject, Objects, is_pointer
 
 MAXIMUM_ITEMS = 1 << 20
 """Items of one container that are looked at; the rest is only counted."""
+
+FIRST_ITEMS = 8
+"""Of a tuple of arguments; the future that a timer completes is the first one."""
 
 _ATTEMPTS = 4
 # What is taken out of a set leaves a key that is no object of the program, and the hash -1.
@@ -73,6 +76,20 @@ class Containers:
             if reader is not None:
                 return _steady(partial(reader, address, limit))
         return EMPTY
+
+    def first_of_tuples(self, addresses: Iterable[int]) -> dict[int, tuple[int, ...]]:
+        """The first items of many tuples, in one batch; what is no tuple is left out."""
+        types = self._types.of_many(addresses)
+        wanted = [one for one, kind in types.items() if self._types.name(kind) == "tuple"]
+        sizes = self._objects.memory.read_many([(one + self._size, 8) for one in wanted])
+        counts = [min(int.from_bytes(size, "little"), FIRST_ITEMS) for size in sizes]
+        regions = [(one + self._tuple, 8 * count) for one, count in zip(wanted, counts, strict=True)]
+        blocks = self._objects.memory.read_many(regions)
+        return {
+            one: struct.unpack(f"<{count}Q", block)
+            for one, count, block in zip(wanted, counts, blocks, strict=True)
+            if len(block) == 8 * count
+        }
 
     def weak_set(self, address: int, limit: int = MAXIMUM_ITEMS) -> Items:
         """What the references in a weakref.WeakSet lead to; those that are dead lead to None."""

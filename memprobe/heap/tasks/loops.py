@@ -99,7 +99,7 @@ class Loops:
                 loop = self._running_in(thread)
             except UNREADABLE:
                 continue
-            if self._is_something(loop):
+            if self._types.is_something(loop):
                 found[loop] = thread
         return found
 
@@ -159,28 +159,43 @@ class Loops:
     def _handles(self, items: Items) -> tuple[RawHandle, ...]:
         """Describe handles; what a loop has just taken away may be something else by now."""
         slots = self._attributes.slots_of(items.addresses)
-        return tuple(self._handle(slots[address]) for address in items.addresses if address in slots)
-
-    def _handle(self, values: Mapping[str, int]) -> RawHandle:
-        callback = self._callables.read(values.get("_callback", 0))
-        try:
-            arguments = self._containers.items(values.get("_args", 0), 8).addresses
-        except UNREADABLE:
-            arguments = []
-        cancelled = bool(self._truth(values, "_cancelled"))
-        name = "" if cancelled and callback.name == "NoneType" else callback.name
-        return RawHandle(
-            name, (*callback.acts_on, *arguments), self._seconds(values.get("_when", 0)), cancelled
+        handles = [slots[address] for address in items.addresses if address in slots]
+        arguments = self._containers.first_of_tuples(one.get("_args", 0) for one in handles)
+        times = self._seconds([one.get("_when", 0) for one in handles])
+        truths: dict[int, bool] = {}
+        for one in handles:
+            address = one.get("_cancelled", 0)
+            if address not in truths:
+                truths[address] = bool(self._truth(one, "_cancelled"))
+        return tuple(
+            self._handle(one, arguments.get(one.get("_args", 0), ()), when, truths[one.get("_cancelled", 0)])
+            for one, when in zip(handles, times, strict=True)
         )
 
-    def _seconds(self, address: int) -> float | None:
-        """A time of the loop; an int is one too."""
+    def _handle(
+        self, values: Mapping[str, int], arguments: Sequence[int], when: float | None, cancelled: bool
+    ) -> RawHandle:
+        callback = self._callables.read(values.get("_callback", 0))
+        name = "" if cancelled and callback.name == "NoneType" else callback.name
+        return RawHandle(name, (*callback.acts_on, *arguments), when, cancelled)
+
+    def _seconds(self, addresses: Sequence[int]) -> list[float | None]:
+        """Times of the loop; an int is one too."""
+        types = self._types.of_many(addresses)
+        blocks = self._objects.memory.read_many([(address + self._float, 8) for address in addresses])
+        found: list[float | None] = []
+        for address, block in zip(addresses, blocks, strict=True):
+            name = self._types.name(types.get(address, 0)) if address in types else ""
+            value = struct.unpack("<d", block)[0] if name == "float" and len(block) == 8 else None
+            if name == "int":
+                value = self._whole(address)
+            # Neither infinite nor no number.
+            found.append(value if value is not None and value - value == 0 else None)
+        return found
+
+    def _whole(self, address: int) -> float | None:
         try:
-            name = self._types.name(self._types.of(address))
-            if name == "float":
-                (value,) = struct.unpack("<d", self._objects.read(address + self._float, 8))
-                return value if value - value == 0 else None  # neither infinite nor no number
-            return float(self._objects.integer(address)) if name == "int" else None
+            return float(self._objects.integer(address))
         except (OverflowError, *UNREADABLE):
             return None
 
@@ -189,9 +204,6 @@ class Loops:
             return bool(self._objects.integer(values[name]))
         except (KeyError, *UNREADABLE):
             return None
-
-    def _is_something(self, address: int) -> bool:
-        return is_pointer(address) and self._types.name(self._types.of(address)) != "NoneType"
 
 
 def loops_of(tasks: Iterable[int], running: Mapping[int, int]) -> Sequence[int]:

@@ -120,11 +120,11 @@ class TaskObjects:
             state=STATES[state] if state < len(STATES) else None,
             loop=loop,
             callbacks=self._callbacks(first, more),
-            exception=exception if self._is_something(exception) else 0,
+            exception=exception if self._types.is_something(exception) else 0,
             never_retrieved=bool(log),
             coroutine=coroutine,
             name=name,
-            waiter=waiter if self._is_something(waiter) else 0,
+            waiter=waiter if self._types.is_something(waiter) else 0,
             cancel_requested=is_task and self._is_cancelled(block),
             awaited_by=self._awaited_by(block),
         )
@@ -136,8 +136,8 @@ class TaskObjects:
 
     def _callbacks(self, first: int, more: int) -> tuple[int, ...]:
         """The callbacks of a C future: the first one apart, (callback, context) pairs for the rest."""
-        found = [first] if self._is_something(first) else []
-        if self._is_something(more):
+        found = [first] if self._types.is_something(first) else []
+        if self._types.is_something(more):
             found += self._pairs(more)
         return tuple(found)
 
@@ -163,12 +163,6 @@ class TaskObjects:
         except UNREADABLE:
             return ()
 
-    def _is_something(self, address: int) -> bool:
-        """Say whether a pointer leads to an object that is not None."""
-        if not is_pointer(address):
-            return False
-        return self._types.name(self._types.of(address)) != "NoneType"
-
     def _of_attributes(self, address: int, kind: int) -> RawFuture | None:
         """A future of asyncio in pure Python, or a task of somebody else that looks like one."""
         try:
@@ -178,7 +172,7 @@ class TaskObjects:
         is_task = "_coro" in values
         if not is_task and not {"_loop", "_callbacks"} <= values.keys():
             return None
-        present = {name: value for name, value in values.items() if self._is_something(value)}
+        present = {name: value for name, value in values.items() if self._types.is_something(value)}
         exception = present.get("_exception", 0)
         return RawFuture(
             address=address,

@@ -28,6 +28,7 @@ class Types:
         self._names: dict[int, str] = {}
         self._labels: dict[int, str] = {}
         self._bases: dict[int, tuple[int, ...]] = {}
+        self._none = 0
 
     def of(self, address: int) -> int:
         """The type of one object, 0 if it cannot be read."""
@@ -42,6 +43,14 @@ class Types:
             for address, block in zip(wanted, blocks, strict=True)
             if len(block) == 8
         }
+
+    def is_something(self, address: int) -> bool:
+        """Say whether a pointer leads to an object that is not None; of None there is only one."""
+        if not is_pointer(address) or address == self._none:
+            return False
+        if not self._none and self.name(self.of(address)) == "NoneType":
+            self._none = address
+        return address != self._none
 
     def name(self, kind: int) -> str:
         """tp_name of a type: "coroutine", "_asyncio.Task", and "Task" of a class in Python."""
