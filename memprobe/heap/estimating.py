@@ -20,7 +20,9 @@ def sampled_types(census: SampledCensus) -> tuple[TypePart, ...]:
     return tuple(sorted(types, key=lambda row: (-row.allocated_bytes, row.type)))
 
 
-def sampled_totals(heap: OpenHeap, census: SampledCensus, types: Sequence[TypePart], rss: int | None) -> TotalsPart:
+def sampled_totals(
+    heap: OpenHeap, census: SampledCensus, types: Sequence[TypePart], rss: int | None
+) -> TotalsPart:
     """Everything together; tables of 64 KiB and more are in no row, but here."""
     arenas_bytes = sum(arena.size for arena in heap.arenas) if heap.arenas else None
     free = None if arenas_bytes is None else max(0, arenas_bytes - round(census.pool_bytes.value))

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from memprobe.errors import MemprobeError, TargetGone
+from memprobe.heap.census import take_census
 from memprobe.heap.document import TypePart
 from memprobe.heap.opening import open_heap
-from memprobe.heap.tally import take_census
+from memprobe.heap.tally import counted_types
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 from memprobe.vocab.batch import Batch
@@ -57,7 +58,7 @@ def heap_source(process: Process, python: Python, options: HeapOptions | None = 
 
     def census() -> Sequence[TypePart]:
         with open_heap(process, python) as heap:
-            return take_census(heap, lambda done, total: None)[0]
+            return counted_types(take_census(heap))
 
     return HeapSource(process, census, options=options)
 

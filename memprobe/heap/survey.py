@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memprobe.heap.answers import Answers
+from memprobe.heap.census import take_census
 from memprobe.heap.document import (
     ContainerPart,
     EvidencePart,
@@ -23,9 +24,12 @@ from memprobe.heap.document import (
     TypePart,
     UnexplainedPart,
 )
+from memprobe.heap.estimating import sampled_part, sampled_totals, sampled_types
 from memprobe.heap.graph import build_graph, open_for_graph
 from memprobe.heap.growth import what_grew, with_growth
-from memprobe.heap.tally import evidence, take_census, totals
+from memprobe.heap.opening import open_heap
+from memprobe.heap.sampling import take_sample
+from memprobe.heap.tally import counted_types, evidence, totals
 from memprobe.heap.telling import Telling
 from memprobe.heap.waste import garbage_part
 from memprobe.heap.wishes import Wishes
@@ -96,7 +100,7 @@ def surveyed(
     assert target.python is not None
     begin_s = time.monotonic()
     if wishes.sample is not None:
-        survey = _sampled(target, target.python, wishes, telling)
+        survey = _sampled(target, target.python, wishes, telling, let_go)
     else:
         survey = _walked(target, target.python, wishes, telling, let_go, before, census_only)
     return replace(survey, begin_s=begin_s, took_s=time.monotonic() - begin_s)
@@ -112,14 +116,15 @@ def _walked(
     census_only: bool,
 ) -> Survey:
     with open_for_graph(target.process, python) as heap:
-        types, _ = take_census(heap, telling.step("counting objects"))
+        census = take_census(heap, telling.step("counting objects"))
+        types = counted_types(census)
         survey = Survey(
             begin_s=0.0,
             took_s=0.0,
             totals=totals(heap, types, resident_bytes(target.process)),
             evidence=evidence(heap),
             types=types,
-            invisible=(f"{heap.no_arenas}.",) if heap.no_arenas else (),
+            invisible=census.remarks,
         )
         answers = Answers(heap, build_graph(heap, telling.step("following references")))
         if census_only:
@@ -183,5 +188,19 @@ def _grown(answers: Answers, before: Survey, most: int) -> tuple[ContainerPart, 
     return tuple(answers.container(address, length, growth) for growth, address, length in rows)
 
 
-def _sampled(target: Opened, python: Python, wishes: Wishes, telling: Telling) -> Survey:
-    raise NotImplementedError
+def _sampled(target: Opened, python: Python, wishes: Wishes, telling: Telling, let_go: LetGo) -> Survey:
+    assert wishes.sample is not None
+    telling.step("reading a sample")
+    with open_heap(target.process, python) as heap:
+        census = take_sample(heap, wishes.sample, wishes.seed)
+        let_go()
+        types = sampled_types(census)
+        return Survey(
+            begin_s=0.0,
+            took_s=0.0,
+            totals=sampled_totals(heap, census, types, resident_bytes(target.process)),
+            evidence=evidence(heap),
+            types=types,
+            sampled=sampled_part(census, wishes.seed),
+            invisible=census.remarks,
+        )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from memprobe.heap.census import Census, TypeRow
 from memprobe.heap.document import EvidencePart, TotalsPart, TypePart
 from memprobe.heap.opening import OpenHeap
-from memprobe.heap.telling import Progress
 
 CHURNING_SHARE = 0.02
 """If more of a type's objects than this were in pools that would not hold still, their count is rough."""
@@ -23,23 +21,24 @@ LOSSES = {
 """Counters of a walk that mean that something is missing, and what they count."""
 
 
-def take_census(heap: OpenHeap, progress: Progress) -> tuple[tuple[TypePart, ...], int]:
-    """Walk the heap; return its types, and the bytes of tables that lie in the arenas."""
-    rows, table_bytes = heap.native.census(progress)
-    numbers = np.frombuffer(rows, np.uint64).reshape(-1, 6)
-    addresses = np.frombuffer(heap.native.types(), np.uint64)
-    found: dict[str, np.ndarray[tuple[int], np.dtype[np.uint64]]] = {}
-    for index in np.flatnonzero(numbers[:, 0]):
-        name = heap.types.name(int(addresses[index]))
-        found[name] = found[name] + numbers[index] if name in found else numbers[index]
-    types = [_type(name, [int(number) for number in row]) for name, row in found.items()]
-    return tuple(sorted(types, key=lambda row: (-row.allocated_bytes, row.type))), table_bytes
+def counted_types(census: Census) -> tuple[TypePart, ...]:
+    """The types of a census; those of one name are one row."""
+    found: dict[str, list[TypeRow]] = {}
+    for row in census.rows:
+        found.setdefault(row.name, []).append(row)
+    types = [_type(name, rows) for name, rows in found.items()]
+    return tuple(sorted(types, key=lambda row: (-row.allocated_bytes, row.type)))
 
 
-def _type(name: str, row: Sequence[int]) -> TypePart:
-    count, tracked, unsure, _, getsizeof_bytes, allocated_bytes = row
+def _type(name: str, rows: Sequence[TypeRow]) -> TypePart:
+    count, unsure = sum(row.count for row in rows), sum(row.unsure for row in rows)
     return TypePart(
-        name, count, tracked, getsizeof_bytes, allocated_bytes, churning=unsure > CHURNING_SHARE * count
+        name,
+        count,
+        sum(row.tracked for row in rows),
+        sum(row.getsizeof_bytes for row in rows),
+        sum(row.allocated_bytes for row in rows),
+        churning=unsure > CHURNING_SHARE * count,
     )
 
 
