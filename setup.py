@@ -71,6 +71,7 @@ HEAP = extension(
         "heap_sample",
         "heap_sample_methods",
         "heap_sizes",
+        "heap_watch",
         "heap_frozen",
         "heap_walk",
         "heap_pools",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from memprobe.heap.opening import OpenHeap
 
 _NUMBERS = 6
+_CHANGED = 0.02
+_CHANGES = 3
 _ATTEMPTS = 3
 
 Progress = Callable[[int, int], object]
@@ -45,6 +47,17 @@ class TypeRow:
 
     allocated_bytes: int
     """What the allocators took for them: blocks, tables, headers, rounding."""
+
+    watched: int
+    """Of these, in pools that were looked at again when the walk was over."""
+
+    changed: int
+    """Objects that had come or gone there meanwhile."""
+
+    @property
+    def is_churning(self) -> bool:
+        """Whether objects came and went during the walk, so that the numbers are of no one moment."""
+        return self.changed >= _CHANGES and self.changed > _CHANGED * self.watched
 
     @property
     def collectable(self) -> int:
@@ -148,13 +161,14 @@ def remarks(heap: OpenHeap, counters: dict[str, int]) -> Iterator[str]:
 def _rows(heap: OpenHeap, numbers: bytes) -> Iterator[tuple[int, array[int], int]]:
     """Yield (index, numbers, address) of each type."""
     addresses = type_addresses(heap)
-    flat = array("Q", numbers)
+    flat, changes = array("Q", numbers), array("Q", heap.native.changes())
     for index in range(len(flat) // _NUMBERS):
-        yield index, flat[index * _NUMBERS : (index + 1) * _NUMBERS], addresses[index]
+        row = flat[index * _NUMBERS : (index + 1) * _NUMBERS]
+        yield index, row + changes[2 * index : 2 * index + 2], addresses[index]
 
 
 def _row(heap: OpenHeap, index: int, numbers: array[int], address: int, frozen: dict[int, int]) -> TypeRow:
-    count, tracked, unsure, large, getsizeof_bytes, allocated_bytes = numbers
+    count, tracked, unsure, large, getsizeof_bytes, allocated_bytes, watched, changed = numbers
     return TypeRow(
         address=address,
         name=heap.types.name(address),
@@ -165,4 +179,6 @@ def _row(heap: OpenHeap, index: int, numbers: array[int], address: int, frozen: 
         large=large,
         getsizeof_bytes=getsizeof_bytes,
         allocated_bytes=allocated_bytes,
+        watched=watched,
+        changed=changed,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,14 +104,14 @@ def _can_hold_objects(mapping: Mapping) -> bool:
 
 
 def _without(mapping: Mapping, arenas: Sequence[Arena]) -> Iterator[tuple[int, int]]:
-    """Yield the pieces of a mapping between the arenas in it."""
+    """Yield the pieces of a mapping between the arenas in it; an arena lies in one mapping."""
     start = mapping.start
-    for arena in arenas:
-        end = arena.address + arena.size
-        if end <= start or arena.address >= mapping.end:
-            continue
+    for index in range(bisect_left(arenas, (mapping.start,)), len(arenas)):
+        arena = arenas[index]
+        if arena.address >= mapping.end:
+            break
         if arena.address > start:
             yield start, arena.address
-        start = end
+        start = arena.address + arena.size
     if start < mapping.end:
         yield start, mapping.end

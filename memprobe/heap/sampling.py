@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from memprobe.heap.census import remarks, type_addresses
 from memprobe.heap.opening import OpenHeap, regions_outside
-from memprobe.heap.strata import Stratum, estimate
+from memprobe.heap.strata import Stratum, estimate, interval
 
-MOST_POOLS = 1 << 18
-"""Headers that are read; of more pools (4 GiB) only every second, third ... is looked at."""
+MOST_POOLS = 1 << 15
+"""Headers that are read, at some 1.5 us each; of more pools only every second, third ... is looked at."""
 
 PIECE_BYTES = 1 << 18
 LEAST_UNITS = 16
@@ -34,7 +34,8 @@ EXACT_BYTES = 1 << 23
 
 _HEADER = np.dtype([("address", "<u8"), ("live", "<u4"), ("size_class", "<u4")])
 _KEY = np.dtype([("unit", "<u4"), ("type", "<u4")])
-_ROW = np.dtype([(name, "<u8") for name in ("count", "tracked", "unsure", "large", "getsizeof", "allocated")])
+_COLUMNS = ("count", "tracked", "unsure", "large", "getsizeof", "allocated")
+_ROW = np.dtype([(name, "<u8") for name in _COLUMNS])
 _THREAD_HEAP = 1 << 26
 
 Piece = tuple[int, int, int, int]
@@ -59,6 +60,7 @@ class SampledRow:
     count: Estimate
     getsizeof_bytes: Estimate
     allocated_bytes: Estimate
+    """Without tables of 64 KiB and more, see SampledCensus."""
     seen: int
     """Objects that were really met."""
 
@@ -71,7 +73,13 @@ class SampledCensus:
     """The largest first. A type of few objects may be missing altogether."""
 
     total_count: Estimate
-    total_allocated_bytes: Estimate
+    pool_bytes: Estimate
+    """Blocks in use in Python's arenas, objects or not: exact where all headers were read."""
+    large_table_bytes: int
+    """Tables (of dicts, lists, sets, of C code) of 64 KiB and more: in no row, since a few can be most of it.
+
+    They are counted where they were met: exactly, if they have mappings of their own.
+    """
     fraction: float
     pools: int
     """In use."""
@@ -96,9 +104,12 @@ def take_sample(heap: OpenHeap, fraction: float, seed: int | None = None) -> Sam
         Stratum(pieces, np.arange(len(chosen) + len(exact), len(chosen) + len(units))),
     ]
     counters = heap.native.counters()
-    result = _estimated(heap, strata, keys, rows)
+    found, total = _estimated(heap, strata, keys, rows)
     return SampledCensus(
-        *result,
+        rows=found,
+        total_count=total,
+        pool_bytes=_pool_bytes(heap, headers, step),
+        large_table_bytes=counters["big_raw_bytes"],
         fraction=fraction,
         pools=len(headers) * step,
         pools_read=len(chosen),
@@ -114,6 +125,13 @@ def _headers(heap: OpenHeap) -> tuple[NDArray[np.void], int]:
     pools = sum(arena.size for arena in heap.arenas) // pool_size
     step = max(1, math.ceil(pools / MOST_POOLS))
     return np.frombuffer(heap.native.pool_headers(step), _HEADER), step
+
+
+def _pool_bytes(heap: OpenHeap, headers: NDArray[np.void], step: int) -> Estimate:
+    """Add up the blocks in use of all pools, of which every `step`-th was seen."""
+    alignment = heap.python.layout.constant("ALIGNMENT")
+    each = (headers["size_class"] + 1.0) * alignment * headers["live"]
+    return Estimate(*interval(step * each.sum(), step * (step - 1) * (each**2).sum(), 0.0, each.sum()))
 
 
 def _choose_pools(
@@ -172,8 +190,8 @@ def _array(pieces: Sequence[Piece]) -> NDArray[np.uint64]:
 
 def _estimated(
     heap: OpenHeap, strata: Sequence[Stratum], keys: NDArray[np.void], rows: NDArray[np.void]
-) -> tuple[tuple[SampledRow, ...], Estimate, Estimate]:
-    """Estimate each type, and all together."""
+) -> tuple[tuple[SampledRow, ...], Estimate]:
+    """Estimate each type, and how many objects there are in all."""
     addresses = type_addresses(heap)
     columns = {
         name: estimate(strata, keys["unit"], keys["type"], rows[name].astype(float))
@@ -192,9 +210,6 @@ def _estimated(
         for index in columns["count"]
     ]
     zeros = np.zeros_like(keys["type"])
-    totals = [
-        Estimate(*estimate(strata, keys["unit"], zeros, rows[name].astype(float)).get(0, (0.0, 0.0, 0.0)))
-        for name in ("count", "allocated")
-    ]
+    total = estimate(strata, keys["unit"], zeros, rows["count"].astype(float)).get(0, (0.0, 0.0, 0.0))
     found.sort(key=lambda row: (-row.allocated_bytes.value, row.address))
-    return tuple(found), totals[0], totals[1]
+    return tuple(found), Estimate(*total)

@@ -58,6 +58,12 @@ class Heap:
         each key a row as `census` has them. `counters` then tells of this walk.
         """
 
+    def changes(self) -> bytes:
+        """Return two 64-bit numbers per type index, of the last census.
+
+        Objects in pools that were looked at again when the walk was over, and those that had come or gone there.
+        """
+
     def types(self) -> bytes:
         """Return the addresses of the types that were met so far, 64 bits each, by index."""
 

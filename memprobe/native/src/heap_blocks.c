@@ -245,6 +245,9 @@ int heap_visit_block(struct heap_walker *walker, const struct heap_block *block)
     if (!block->large) {
         counters->raw_blocks++;
         counters->raw_bytes += block->size;
+    } else if (block->size >= HEAP_BIG_TABLE) {
+        counters->big_raw_chunks++;
+        counters->big_raw_bytes += block->size;
     }
     return 0;
 }

@@ -2,6 +2,8 @@
 
 #include "heap_census.h"
 
+#include "heap_watch.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,16 +129,26 @@ static int visit(void *state, const struct heap_object *object)
     size_t row = object->type->index;
 
     if (row >= census->row_count) {
-        int err = heap_census_rows(census, row + 1);
-        if (err != 0)
-            return err;
+        int grown = heap_census_rows(census, row + 1);
+        if (grown != 0)
+            return grown;
     }
-    return heap_census_add(census, row, object);
+    int err = heap_watch_note(census->watch, object);
+    return err != 0 ? err : heap_census_add(census, row, object);
 }
 
 int heap_census_walk(struct heap_census *census)
 {
-    int err = heap_walk(census->heap, visit, census);
+    struct heap_watch watch;
 
-    return err == 0 ? heap_census_flush(census) : err;
+    heap_watch_open(&watch, census->heap);
+    census->watch = &watch;
+    int err = heap_walk(census->heap, visit, census);
+    if (err == 0)
+        err = heap_census_flush(census);
+    if (err == 0)
+        err = heap_watch_compare(&watch, census->heap);
+    census->watch = NULL;
+    heap_watch_close(&watch);
+    return err;
 }

@@ -14,11 +14,12 @@ struct heap_tally {
     uint64_t allocated_bytes;
 };
 
-#define HEAP_TALLY_NUMBERS 6
-
 /* Rows, and what still has to be read for some of them. */
+struct heap_watch;
+
 struct heap_census {
     struct heap *heap;
+    struct heap_watch *watch;
     struct heap_tally *rows;
     size_t row_count, row_capacity;
     struct heap_request *requests;

@@ -39,6 +39,12 @@ PyObject *heap_census_method(HeapObject *self, PyObject *arguments, PyObject *ke
     return result;
 }
 
+PyObject *heap_changes_method(HeapObject *self, PyObject *Py_UNUSED(unused))
+{
+    return PyBytes_FromStringAndSize((const char *)self->heap.changes,
+                                     (Py_ssize_t)(self->heap.change_count * sizeof(*self->heap.changes)));
+}
+
 PyObject *heap_types_method(HeapObject *self, PyObject *Py_UNUSED(unused))
 {
     const struct heap_types *types = &self->heap.types;

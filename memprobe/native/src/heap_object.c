@@ -247,6 +247,7 @@ static PyMethodDef methods[] = {
     {"frozen", (PyCFunction)(void (*)(void))heap_frozen_method, METH_O, NULL},
     {"pool_headers", (PyCFunction)(void (*)(void))heap_pool_headers_method, METH_O, NULL},
     {"sample", (PyCFunction)(void (*)(void))heap_sample_method, METH_VARARGS, NULL},
+    {"changes", (PyCFunction)(void (*)(void))heap_changes_method, METH_NOARGS, NULL},
     {"types", (PyCFunction)(void (*)(void))heap_types_method, METH_NOARGS, NULL},
     {"counters", (PyCFunction)(void (*)(void))heap_counters_method, METH_NOARGS, NULL},
     {"find_type", (PyCFunction)(void (*)(void))heap_find_type_method, METH_O, NULL},

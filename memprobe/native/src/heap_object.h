@@ -30,6 +30,7 @@ bool heap_end(HeapObject *self, int err);
 PyObject *heap_census_method(HeapObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *heap_sample_method(HeapObject *self, PyObject *arguments);
 PyObject *heap_pool_headers_method(HeapObject *self, PyObject *step);
+PyObject *heap_changes_method(HeapObject *self, PyObject *unused);
 PyObject *heap_types_method(HeapObject *self, PyObject *unused);
 PyObject *heap_counters_method(HeapObject *self, PyObject *unused);
 PyObject *heap_objects_of_method(HeapObject *self, PyObject *arguments);

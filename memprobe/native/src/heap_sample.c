@@ -188,11 +188,13 @@ int heap_sample_walk(struct heap_sample *sample, const uint64_t *pools, size_t p
     if (walker.buffer == NULL)
         return -ENOMEM;
     heap_reset(heap);
+    heap->without_big_tables = true;
     int err = walk_units(sample, &walker, pools, pool_count, pieces, piece_count);
     heap->held_size = 0;
     free(walker.buffer);
     if (err == 0)
         err = heap_census_flush(&sample->census);
+    heap->without_big_tables = false;
     heap_count_reads(heap);
     return err;
 }

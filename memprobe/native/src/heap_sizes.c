@@ -71,7 +71,7 @@ static void add_allocated(const struct heap *heap, uint64_t bytes, uint64_t coun
 
 static void add_table(const struct heap *heap, uint64_t bytes, struct heap_size *ret)
 {
-    if (bytes == 0 || bytes > LARGEST_TABLE)
+    if (bytes == 0 || bytes > LARGEST_TABLE || (heap->without_big_tables && bytes >= HEAP_BIG_TABLE))
         return;
     ret->getsizeof_bytes += bytes;
     add_allocated(heap, bytes, 1, ret);

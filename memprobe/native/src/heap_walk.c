@@ -75,6 +75,8 @@ void heap_clear(struct heap *heap)
     free(heap->regions);
     free(heap->arena_index.slots);
     free(heap->pool_classes);
+    free(heap->changes);
+    heap->changes = NULL;
     heap->pool_classes = NULL;
     heap->arenas = NULL;
     heap->regions = NULL;

@@ -43,6 +43,8 @@ struct heap_region {
     FIELD(torn_pools)          /* still inconsistent after that */                                 \
     FIELD(torn_objects)        /* left out, or read while they changed */                          \
     FIELD(dead_objects)        /* in Python's free lists */                                        \
+    FIELD(big_raw_chunks)      /* in use, at least HEAP_BIG_TABLE, and no object */                \
+    FIELD(big_raw_bytes)                                                                           \
     FIELD(broken_chunks)       /* places where malloc's chunks do not follow one another */        \
     FIELD(stepped_bytes)       /* searched in steps of 16 bytes, as no allocator was recognised */ \
     FIELD(bytes_read)                                                                              \
@@ -50,6 +52,9 @@ struct heap_region {
     FIELD(swapped_bytes)       /* left where they are: reading them would bring them in */         \
     FIELD(unreadable_bytes)                                                                        \
     FIELD(refused_types)       /* addresses that looked like a type and are none */
+
+/* A few tables of this size can hold most of the memory. */
+#define HEAP_BIG_TABLE ((uint64_t)1 << 16)
 
 struct heap_counters {
 #define HEAP_COUNTER_MEMBER(name) uint64_t name;
@@ -67,6 +72,13 @@ struct heap_arena_index {
     struct heap_arena_slot *slots;
     size_t slot_count;
     uint64_t lowest, highest;
+};
+
+/* How many objects of a type were in pools that were looked at again when a census was over, and how many
+ * had come or gone there meanwhile. */
+struct heap_change {
+    uint64_t watched;
+    uint64_t changed;
 };
 
 /* The item size of one kind of array.array. */
@@ -91,7 +103,10 @@ struct heap {
     const uint8_t *held;        /* what the walk has in its buffer just now */
     uint64_t held_start, held_size;
     struct heap_counters counters;
+    struct heap_change *changes; /* of the last census, by index of the type */
+    size_t change_count;
     struct heap_array_kind array_kinds[HEAP_ARRAY_KINDS];
+    bool without_big_tables;    /* do not count tables of HEAP_BIG_TABLE and more for their owners */
     bool debug;                 /* PYTHONMALLOC=debug: blocks have a frame of their own around them */
     uint64_t walked, to_walk;   /* bytes: how far a walk is */
     int (*tick)(void *state);   /* called now and then; nonzero (a negative errno) ends the walk */
