@@ -91,7 +91,7 @@ class TotalsPart:
     rss_bytes: int | None
     objects: int | None
     tracked: int | None
-    """Those that the collector knows."""
+    """Those that `gc.get_objects()` has: without what `gc.freeze()` has put aside."""
 
     getsizeof_bytes: int | None
     allocated_bytes: int | None

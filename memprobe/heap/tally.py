@@ -8,9 +8,6 @@ from memprobe.heap.census import Census, TypeRow
 from memprobe.heap.document import EvidencePart, TotalsPart, TypePart
 from memprobe.heap.opening import OpenHeap
 
-CHURNING_SHARE = 0.02
-"""If more of a type's objects than this were in pools that would not hold still, their count is rough."""
-
 LOSSES = {
     "torn_pools": "torn pools",
     "broken_chunks": "broken malloc chunks",
@@ -31,14 +28,13 @@ def counted_types(census: Census) -> tuple[TypePart, ...]:
 
 
 def _type(name: str, rows: Sequence[TypeRow]) -> TypePart:
-    count, unsure = sum(row.count for row in rows), sum(row.unsure for row in rows)
     return TypePart(
         name,
-        count,
-        sum(row.tracked for row in rows),
+        sum(row.count for row in rows),
+        sum(row.collectable for row in rows),
         sum(row.getsizeof_bytes for row in rows),
         sum(row.allocated_bytes for row in rows),
-        churning=unsure > CHURNING_SHARE * count,
+        churning=any(row.is_churning for row in rows),
     )
 
 
