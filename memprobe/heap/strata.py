@@ -105,6 +105,8 @@ def _gamma_quantile(mean: float, variance: float, z: float) -> float:
     """Return a quantile of the gamma distribution with this mean and variance (Wilson and Hilferty)."""
     if mean <= 0:
         return 0.0
-    shape = mean**2 / max(variance, 1e-300)
+    if variance <= 1e-12 * mean**2:  # known exactly, and no shape that a float can hold
+        return mean
+    shape = mean**2 / variance
     root = 1 - 1 / (9 * shape) + z / (3 * math.sqrt(shape))
     return mean * max(root, 0.0) ** 3

@@ -159,6 +159,22 @@ def test_it_fits_one_screen(own_hoard: pythons.Target) -> None:
     assert any("__main__.Session" in line and "20,000" in line for line in lines)
 
 
+def test_a_bar_on_a_terminal_and_gone_before_the_result(own_hoard: pythons.Target) -> None:
+    leader, follower = os.openpty()
+    command = [*COMMAND, "heap", str(own_hoard.pid), "--diff", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower) as running:
+        os.close(follower)
+        shown = b""
+        with suppress(OSError):  # EIO: the last one who had the terminal open is gone
+            while chunk := os.read(leader, 65536):
+                shown += chunk
+        os.close(leader)
+        assert running.communicate()[0].startswith(b"pid ")
+    assert b"counting objects" in shown
+    assert b"waiting for what grows  [" in shown
+    assert shown.endswith(b"\r\x1b[K")
+
+
 def test_the_rows_of_a_page_can_be_chosen(own_hoard: pythons.Target) -> None:
     sizes = [len(run("heap", own_hoard.pid, "--top", top).stdout.splitlines()) for top in (1, 3)]
     assert sizes[1] == sizes[0] + 4
