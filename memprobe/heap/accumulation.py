@@ -51,24 +51,23 @@ def find_piles(
     `above` is the parent of each node: a number of no node for those at the top. `whole` is how much there
     is in all; unless told, that is what stands at the top.
     """
-    count = len(above)
-    amounts = below.astype(np.int64)
     if whole is None:
-        whole = int(amounts[above >= count].sum())
-    large = np.flatnonzero(amounts >= max(1, int(whole * smallest), min(FEW, whole // 2)))
-    own = amounts[large] - _under(large, above, amounts, count)
-    kept = own >= OWN_SHARE * amounts[large]
+        whole = int(below[above >= len(above)].sum())
+    large = np.flatnonzero(below >= max(1, int(whole * smallest), min(FEW, whole // 2)))
+    amounts = below[large].astype(np.int64)
+    own = amounts - _under(large, above, amounts)
+    kept = own >= OWN_SHARE * amounts
     nodes, own = large[kept], own[kept]
     first = np.argsort(-own, kind="stable")[:most]
     return Piles(nodes[first], own[first])
 
 
-def _under(large: npt.NDArray[np.int64], above: Nodes, amounts: Amounts, count: int) -> Amounts:
+def _under(large: npt.NDArray[np.int64], above: Nodes, amounts: Amounts) -> Amounts:
     """How much of what is under each large node is under large nodes right below it."""
     parents = above[large].astype(np.int64)
-    inside = parents < count
+    inside = parents < len(above)
     # Large nodes are few: their parents are large, too, so positions among them will do.
     places = np.searchsorted(large, parents[inside])
     sums = np.zeros(len(large), np.int64)
-    np.add.at(sums, places, amounts[large[inside]])
+    np.add.at(sums, places, amounts[inside])
     return sums

@@ -155,8 +155,9 @@ def _answered(
     if wishes.holders is not None:
         keep = _matching(wishes.holders)
         return replace(survey, holders=tuple(answers.largest(CANDIDATES, keep=keep, details=wishes.rows)))
-    holders = tuple(answers.largest(HOLDERS, details=wishes.rows))
-    return replace(survey, holders=holders, listeners=tuple(answers.listeners(FEW)))
+    # Listeners first: while the largest arrays of the graph are not made yet.
+    survey = replace(survey, listeners=tuple(answers.listeners(FEW)))
+    return replace(survey, holders=tuple(answers.largest(HOLDERS, details=wishes.rows)))
 
 
 def _of_type(survey: Survey, answers: Answers, wanted: str) -> Survey:
