@@ -17,6 +17,7 @@
 #define SHORTER 16
 #define LONGER 64
 #define GC_HEADER 16
+#define DEBUG_FRAMES 2
 
 /* CPython's own, the same in all versions that have them. */
 #define TPFLAGS_INLINE_VALUES ((uint64_t)1 << 2)
@@ -185,23 +186,29 @@ static int recognise_behind(struct heap *heap, const struct heap_block *block, u
     return HEAP_RAW;
 }
 
-static bool has_debug_frame(const struct heap_block *block)
+/* What a debug frame at `front` says of the bytes behind it; false if there is none. */
+static bool read_frame(const struct heap_block *block, uint64_t front, uint64_t tail, uint64_t *ret)
 {
-    return block->readable >= HEAP_DEBUG_BYTES + OBJECT_HEADER
-           && heap_word(block->bytes + 8) >> 8 == DEBUG_FENCE;
+    uint64_t taken = front + tail + HEAP_DEBUG_BYTES;
+
+    if (block->size < taken || block->readable < front + HEAP_DEBUG_FRONT + OBJECT_HEADER
+        || heap_word(block->bytes + front + 8) >> 8 != DEBUG_FENCE)
+        return false;
+    *ret = __builtin_bswap64(heap_word(block->bytes + front));
+    return *ret <= block->size - taken;
 }
 
 int heap_recognise(struct heap *heap, const struct heap_block *block, struct heap_object *ret)
 {
-    if (has_debug_frame(block)) {
-        uint64_t size = __builtin_bswap64(heap_word(block->bytes));
-        if (size <= block->size - HEAP_DEBUG_BYTES) {
-            heap->debug = true;
-            return recognise_behind(heap, block, HEAP_DEBUG_FRONT,
-                                    block->size - HEAP_DEBUG_FRONT - size, ret);
-        }
+    uint64_t front = 0, tail = 0, size;
+
+    /* Large blocks have two frames: that of objects, around it that of malloc. */
+    for (int i = 0; i < DEBUG_FRAMES && read_frame(block, front, tail, &size); i++) {
+        heap->debug = true;
+        front += HEAP_DEBUG_FRONT;
+        tail = block->size - front - size;
     }
-    return recognise_behind(heap, block, 0, 0, ret);
+    return recognise_behind(heap, block, front, tail, ret);
 }
 
 int heap_recognise_bare(struct heap *heap, const struct heap_block *block, struct heap_object *ret)
