@@ -42,6 +42,9 @@ _WITHOUT_TYPE = {
     "_multibytecodec.MultibyteStreamReader",
     "_multibytecodec.MultibyteStreamWriter",
 }
+_TYPE_VISITED_BY_OTHERS = {"functools._lru_list_elem"}
+"""As all else that a link of an lru_cache has."""
+
 _FAMILIES = ("DICT", "BASE_EXC", "TYPE")
 
 
@@ -99,7 +102,7 @@ class Shapes:
 
     def _type(self, facts: TypeFacts, below: TypeFacts) -> list[Member]:
         """Return the reference to the type: instances of heap types own one."""
-        if not facts.is_heap:
+        if not facts.is_heap or facts.name in _TYPE_VISITED_BY_OTHERS:
             return []
         visits = facts.is_python_class if self._layout.version < (3, 9) else True
         # A traverse function of C that visits no type does not do so for the classes made of it either.

@@ -91,6 +91,9 @@ class Op(IntEnum):
     AFTER_ITEMS = 24
     """One reference, `offset` and the bytes of the items away (slots of tuples, 3.15)."""
 
+    IF = 25
+    """One reference at `offset`, which is there only if the byte at `extra` is not 0."""
+
 
 class Strength(IntEnum):
     """What a reference means."""

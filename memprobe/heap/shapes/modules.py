@@ -16,7 +16,7 @@ SHAPES = {
     "_collections._deque_iterator|_collections._deque_reverse_iterator|collections._deque_iterator"
     "|collections._deque_reverse_iterator": "dequeiterobject deque",
     "_collections._tuplegetter|collections._tuplegetter": "_tuplegetterobject doc=__doc__",
-    "functools.partial": "partialobject fn=func args=args kw=keywords dict=__dict__ -placeholder",
+    "functools.partial": "partialobject fn=func args=args kw=keywords dict=__dict__ ~placeholder",
     "functools._lru_cache_wrapper": "lru_cache_object cache func=__wrapped__ kwd_mark lru_list_elem_type "
     "cache_info_type dict=__dict__ lru_links!root=<cached>",
     "functools._lru_list_elem": "lru_list_elem -lru_link!next,key=",
@@ -61,7 +61,7 @@ SHAPES = {
     "_RunningLoopHolder|_asyncio._RunningLoopHolder": "- -2=<loop>",
     # threads and queues.
     "_thread._local": "localobject -key args kw dummies@-12 -wr_callback localdicts@13- thread_watchdogs",
-    "_thread._localdummy": "localdummyobject -localdict",
+    "_thread._localdummy": "localdummyobject ~localdict",
     "_thread.lock|_thread.RLock|_thread._ThreadHandle|_multiprocessing.SemLock": "PyObject",
     "_queue.SimpleQueue": "simplequeueobject lst ring!buf.put_idx=",
     "_abc._abc_data|_abc_data": "_abc_data _abc_registry _abc_cache _abc_negative_cache",
@@ -80,8 +80,8 @@ SHAPES = {
     # Numbers, dates, random.
     "array.array|_random.Random|unicodedata.UCD|mmap.mmap|_hashlib.HASH|select.epoll": "PyObject",
     "array.arrayiterator|arrayiterator": "- 3",
-    "datetime.datetime": "- -5=tzinfo",
-    "datetime.time": "- -4=tzinfo",
+    "datetime.datetime": "PyDateTime_DateTime -if!tzinfo,hastzinfo=tzinfo",
+    "datetime.time": "PyDateTime_Time -if!tzinfo,hastzinfo=tzinfo",
     "datetime.date|datetime.timedelta|datetime.tzinfo": "PyObject",
     "datetime.timezone": "- -2=<offset> -3=<name>",
     "decimal.Decimal": "PyObject",
@@ -127,7 +127,7 @@ SHAPES = {
     "14=text_factory@12-14 table!15,2@12-14 table!16,2@12-14 table!17,2@12-14 "
     "11=<blobs>@15- 13=text_factory@15- table!13,2@15- table!14,2@15- table!15,2@15-",
     "sqlite3.Statement": "- 4=<sql>@-10",
-    "sqlite3.Cache": "- 3=<mapping> -4=<factory> 5=<first> 6=<last>",
+    "sqlite3.Cache": "- 3=<mapping> ~4=<factory> 5=<first> 6=<last>",
     "_ssl._SSLContext": "- conservative!5,end=",
     "_ssl._SSLSocket": "- -2=<socket> -4=context -6=<owner> -7=server_hostname 9=<exc>@12-",
     "sqlite3.Row": "- 2=<data> 3=<description>",

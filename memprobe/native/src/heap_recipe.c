@@ -571,6 +571,10 @@ static void run_member(struct running *run, const struct heap_member *member)
             add(run, word_at(object, member->offset + ((object->items * object->type->itemsize + 7) & ~7)),
                 strength);
         break;
+    case HEAP_OP_IF:
+        if (byte_at(object, member->extra) != 0)
+            add(run, word_at(object, member->offset), strength);
+        break;
     case HEAP_OP_CONSERVATIVE:
         add_conservative(run, member);
         break;

@@ -505,6 +505,7 @@ void heap_tables_follow_rings(struct heap_edges *edges)
             const struct heap_link *link = find_link(edges, at);
             if (link == NULL)
                 break;
+            heap_edges_late(edges, ring->node, link->address, HEAP_OWNED);
             heap_edges_late(edges, ring->node, link->type, HEAP_VISITED);
             heap_edges_late(edges, ring->node, link->key, HEAP_VISITED);
             heap_edges_late(edges, ring->node, link->result, HEAP_VISITED);

@@ -44,7 +44,18 @@ enum heap_operation {
     HEAP_OP_FRAME,
     HEAP_OP_CODE,
     HEAP_OP_CONSERVATIVE,    /* every word of the body may be one */
-    HEAP_OPS                 /* edges adds in front of this */
+    HEAP_OP_ARRAY,           /* `extra` references in the body */
+    HEAP_OP_TABLE,           /* a pointer to `extra` references */
+    HEAP_OP_ITEMS_INT,       /* as ITEMS, with a 32-bit count */
+    HEAP_OP_RING,            /* of a SimpleQueue */
+    HEAP_OP_LRU_LINKS,
+    HEAP_OP_LRU_LINK,
+    HEAP_OP_MODULE_STATE,
+    HEAP_OP_ELEMENT,         /* of xml.etree */
+    HEAP_OP_PAIRS,           /* a pointer to (reference, word) pairs */
+    HEAP_OP_AFTER_ITEMS,     /* one reference behind the items */
+    HEAP_OP_IF,              /* one reference, if the byte at `extra` is not 0 */
+    HEAP_OPS
 };
 
 enum heap_strength {
