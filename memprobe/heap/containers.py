@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from memprobe.heap.holders import Holders
 from memprobe.heap.references import Role
-from memprobe.heap.slots import SlotFinder
+from memprobe.heap.slots import Slot, SlotFinder
 from memprobe.target.cpython.fields import Fields
 from memprobe.target.cpython.python import Python
 
-MAXIMUM_WATCHED = 512
-"""Two regions each: what one process_vm_readv takes (IOV_MAX is 1,024)."""
+MAXIMUM_WATCHED = 340
+"""Three regions each: what one process_vm_readv takes (IOV_MAX is 1,024)."""
 
 LEAST_LENGTH = 50
 """Smaller containers are not watched."""
@@ -34,6 +34,8 @@ LEAST_GROWTH = 10
 
 _WORD = 8
 _AT_ONCE = 1 << 16
+_REGIONS = 3
+_TAGS = 3
 
 
 class Life(Enum):
@@ -60,8 +62,8 @@ class Watched:
     owner: int
     """The object that refers to it, 0 if it is a root."""
 
-    slot: int
-    """Where in memory that reference is, 0 if it is not known."""
+    slot: Slot
+    """Where in memory that reference is."""
 
     length: int
     life: Life = Life.ALIVE
@@ -85,7 +87,7 @@ class Containers:
         known = {one.address: one for one in wanted}
         found = []
         for one in list(known.values())[:MAXIMUM_WATCHED]:
-            slot = self._slots.find(one.owner, one.address) if one.owner else 0
+            slot = self._slots.find(one.owner, one.address) if one.owner else Slot(0)
             found.append(replace(one, slot=slot))
         self._watched = tuple(found)
         return self._watched
@@ -95,7 +97,8 @@ class Containers:
         current = self._watched
         blocks = self._memory.read_many(self._regions(current))
         found = tuple(
-            self._judge(one, blocks[2 * index], blocks[2 * index + 1]) for index, one in enumerate(current)
+            self._judge(one, *blocks[_REGIONS * index : _REGIONS * (index + 1)])
+            for index, one in enumerate(current)
         )
         self._watched = tuple(one for one in found if one.life is Life.ALIVE)
         return found
@@ -103,10 +106,11 @@ class Containers:
     def _regions(self, watched: Sequence[Watched]) -> list[tuple[int, int]]:
         regions: list[tuple[int, int]] = []
         for one in watched:
-            regions += [(one.address, self._head), (one.slot, _WORD if one.slot else 0)]
+            regions.append((one.address, self._head))
+            regions += [(place, _WORD if place else 0) for place in one.slot[:2]]
         return regions
 
-    def _judge(self, one: Watched, head: bytes, reference: bytes) -> Watched:
+    def _judge(self, one: Watched, head: bytes, reference: bytes, table: bytes) -> Watched:
         """Say what has become of a container, given what was read."""
         if len(head) < self._head:
             return replace(one, life=Life.DEAD)
@@ -114,12 +118,19 @@ class Containers:
         length = int.from_bytes(head[self._sizes[one.type] :][:_WORD], "little", signed=True)
         if kind != one.type_address or count <= 0 or length < 0:
             return replace(one, life=Life.DEAD)
-        if one.owner and one.slot and int.from_bytes(reference, "little") & ~3 != one.address:
+        if one.slot.address and not _refers(one, reference, table):
             slot = self._slots.find(one.owner, one.address)
-            if not slot:
+            if not slot.address:
                 return replace(one, life=Life.LOST)
             one = replace(one, slot=slot)
         return replace(one, length=length)
+
+
+def _refers(one: Watched, reference: bytes, table: bytes) -> bool:
+    """Say whether a holder still refers to a container where it did, given what was read."""
+    if one.slot.anchor and int.from_bytes(table, "little") != one.slot.table:
+        return False
+    return int.from_bytes(reference, "little") & ~_TAGS == one.address
 
 
 def size_fields(python: Python) -> dict[str, int]:
@@ -183,7 +194,7 @@ class Candidates:
             type_address=graph.type_address(node),
             type=str(self._bases[graph.types[node]]),
             owner=owner,
-            slot=0,
+            slot=Slot(0),
             length=int(self.lengths[index]),
         )
 
