@@ -101,6 +101,24 @@ class FrameMembers:
                 found.append(Local(title, name, index - len(names), word))
         return found
 
+    def perhaps_on_stack(self, frame: int) -> list[Local]:
+        """Return what lies where the evaluation stack of a frame is that runs: how deep it is nobody says.
+
+        What is beyond its top has been there earlier, and may have been freed since.
+        """
+        code, *_ = self._frame.unpack(self._objects.read(frame, self._frame.end))
+        code &= ~_TAGS
+        names = self._variable_names(code)
+        if self._stack_depth(frame, len(names)):
+            return []
+        count = min(self._int32(code + self._offset("co_stacksize")), MAXIMUM_LOCALS)
+        start = frame + self._localsplus + len(names) * _WORD
+        block = self._objects.read(start, count * _WORD) if count > 0 else b""
+        words = (int.from_bytes(block[at : at + _WORD], "little") for at in range(0, len(block), _WORD))
+        title = self.title(frame)
+        found = ((index, self._untagged(word)) for index, word in enumerate(words))
+        return [Local(title, "", index, word) for index, word in found if is_pointer(word)]
+
     def namespace_of(self, frame: int) -> tuple[int, int]:
         """Return the addresses of a frame's globals and of its dict of locals, if it has one."""
         _, _, namespace, locals_ = self._frame.unpack(self._objects.read(frame, self._frame.end))

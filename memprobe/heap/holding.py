@@ -46,14 +46,20 @@ class Holding:
         self.graph = graph
         self.roots: dict[int, Root] = {}
         """By the number of the object that a root refers to, the best root for each."""
+        self._perhaps: dict[int, Root] = {}
         self._counted = np.zeros(len(graph), np.int64)
         for root in roots:
             node = graph.node(root.place.address)
-            if node is not None:
+            if node is None:
+                continue
+            if root.tier is Tier.GUESSED:
+                self._perhaps.setdefault(node, root)
+            else:
                 self.roots.setdefault(node, root)
                 self._counted[node] += root.counted
         self._deferred = [node for node in map(graph.node, deferred) if node is not None]
         self._searches = [self._search_modules(), self._search(self._numbers())]
+        self._believe()
         self.native = self._find_native()
         """Objects that only native code can be holding."""
         if len(self.native):
@@ -147,6 +153,18 @@ class Holding:
         targets = self.graph.targets if targets is None else targets
         before, distance = _heap.reach(self.graph.starts, targets, roots.astype(np.uint32), strengths)
         return _Search(view(before, np.uint32), view(distance, np.uint32))
+
+    def _believe(self) -> None:
+        """Take what is perhaps a root for one, if nothing else explains the references to it."""
+        distance = self._searches[-1].distance
+        believed = {
+            node: root
+            for node, root in self._perhaps.items()
+            if distance[node] == NO_NODE and self.unexplained[node] > 0
+        }
+        if believed:
+            self.roots.update(believed)
+            self._searches.append(self._search(self._numbers()))
 
     def _find_native(self) -> Nodes:
         """Find the objects that no root reaches, though more refers to them than other objects do."""

@@ -33,10 +33,14 @@ class Tier(IntEnum):
     RUNNING = 1
     """Threads and interpreters."""
 
-    GUESSED = 2
-    """What lies on the evaluation stack of a frame that runs, perhaps no more in use."""
+    SECONDARY = 2
+    """The same, said worse: what a frame is working on, its namespaces, static types."""
 
-    NATIVE = 3
+    GUESSED = 3
+    """What lies where the evaluation stack of a frame is, perhaps no more in use: believed only of objects
+    that have more references than are known."""
+
+    NATIVE = 4
 
 
 class Root(NamedTuple):
@@ -102,7 +106,7 @@ class Roots:
     def _static_type(self, address: int) -> Iterator[Root]:
         name = self._objects.type_name(address)
         for reference in self._members.of(Place(address)):
-            yield Root(f"<type {name}>{reference.label}", reference.place, Tier.GUESSED, counted=True)
+            yield Root(f"<type {name}>{reference.label}", reference.place, Tier.SECONDARY, counted=True)
 
     def _attempt(self, read: Callable[[], Iterator[Root]]) -> list[Root]:
         """Take what a reader yields until it comes upon something unreadable."""
@@ -129,6 +133,7 @@ class Roots:
             except UNREADABLE:
                 continue
             yield Root(f"{prefix}{name}", Place(namespace, Role.NAMESPACE), Tier.MODULE)
+            yield Root(f"{prefix}{name}", Place(module), Tier.MODULE)
 
     def _is_module(self, address: int) -> bool:
         facts = self._members.type_of(address)
@@ -163,14 +168,16 @@ class Roots:
             try:
                 for local in frames.of_frame(frame):
                     place = Place(local.target, Role.VARIABLE)
-                    tier = Tier.RUNNING if local.name else Tier.GUESSED
+                    tier = Tier.RUNNING if local.name else Tier.SECONDARY
                     yield Root(f"{title} {local.frame} {local.text}", place, tier, is_counted)
+                for local in frames.perhaps_on_stack(frame):
+                    yield Root(f"{title} {local.frame} {local.text}", Place(local.target), Tier.GUESSED)
                 namespace, names = frames.namespace_of(frame)
                 where = f"{title} {frames.title(frame)}"
             except UNREADABLE:
                 continue
             for name, address in (("globals", namespace), ("locals", names)):
-                yield Root(f"{where} {name}", Place(address, Role.NAMESPACE), Tier.GUESSED)
+                yield Root(f"{where} {name}", Place(address, Role.NAMESPACE), Tier.SECONDARY)
 
 
 def thread_title(thread: PythonThread) -> str:
