@@ -7,7 +7,6 @@ TRANSPARENT = {
     "<h_root>",
     "<ctx_vars>",
     "<mbuf>",
-    "<master.obj>",
     "<dummies>",
     "<localdicts>",
     "tb_frame",
@@ -18,6 +17,7 @@ TRANSPARENT = {
 """Members that go without saying."""
 
 OTHERWISE = {
+    "<master.obj>": ".obj",
     "<fut_callback0>": "._callbacks[0][0]",
     "<task_callback0>": "._callbacks[0][0]",
     "<fut_context0>": "._callbacks[0][1]",

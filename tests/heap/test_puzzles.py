@@ -1,4 +1,4 @@
-"""70 puzzles of who holds an object: the path names the true holder.
+"""91 puzzles of who holds an object: the path names the true holder.
 
 Each file in tests/targets/puzzles begins with the answers that are right, written down before anything was
 built that answers them. `~` stands for the puzzle's own module, `N` for the number of a thread, `[N]` for
