@@ -93,12 +93,11 @@ def take_sample(heap: OpenHeap, fraction: float, seed: int | None = None) -> Sam
     """Estimate the heap from a fraction of its pools."""
     begin = time.perf_counter()
     random = np.random.default_rng(seed)
-    headers, step = _headers(heap)
-    chosen, strata = _choose_pools(headers, fraction, step, random)
+    headers, step = pool_headers(heap)
+    chosen, strata = choose_pools(headers, fraction, step, random)
     exact, sampled, pieces = _choose_pieces(heap, fraction, random)
-    units = np.concatenate([exact, sampled]).astype("<u8")
-    raw_keys, raw_rows = heap.native.sample(headers["address"][chosen].tobytes(), units.tobytes())
-    keys, rows = np.frombuffer(raw_keys, _KEY), np.frombuffer(raw_rows, _ROW)
+    units = np.concatenate([exact, sampled])
+    keys, rows = read_units(heap, headers["address"][chosen], units)
     strata += [
         Stratum(len(exact), np.arange(len(chosen), len(chosen) + len(exact))),
         Stratum(pieces, np.arange(len(chosen) + len(exact), len(chosen) + len(units))),
@@ -119,12 +118,20 @@ def take_sample(heap: OpenHeap, fraction: float, seed: int | None = None) -> Sam
     )
 
 
-def _headers(heap: OpenHeap) -> tuple[NDArray[np.void], int]:
+def pool_headers(heap: OpenHeap) -> tuple[NDArray[np.void], int]:
     """Return the headers of the pools in use, and of how many pools each was looked at."""
     pool_size = heap.python.layout.constant("POOL_SIZE")
     pools = sum(arena.size for arena in heap.arenas) // pool_size
     step = max(1, math.ceil(pools / MOST_POOLS))
     return np.frombuffer(heap.native.pool_headers(step), _HEADER), step
+
+
+def read_units(
+    heap: OpenHeap, pools: NDArray[np.uint64], pieces: NDArray[np.uint64]
+) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    """Count the objects in some pools and pieces: a key (unit, type) and a row of numbers for each two."""
+    keys, rows = heap.native.sample(pools.astype("<u8").tobytes(), pieces.astype("<u8").tobytes())
+    return np.frombuffer(keys, _KEY), np.frombuffer(rows, _ROW)
 
 
 def _pool_bytes(heap: OpenHeap, headers: NDArray[np.void], step: int) -> Estimate:
@@ -134,7 +141,7 @@ def _pool_bytes(heap: OpenHeap, headers: NDArray[np.void], step: int) -> Estimat
     return Estimate(*interval(step * each.sum(), step * (step - 1) * (each**2).sum(), 0.0, each.sum()))
 
 
-def _choose_pools(
+def choose_pools(
     headers: NDArray[np.void], fraction: float, step: int, random: np.random.Generator
 ) -> tuple[NDArray[np.intp], list[Stratum]]:
     """Draw pools of each size class; return them in order of address, and the strata that they make."""

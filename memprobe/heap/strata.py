@@ -35,6 +35,9 @@ class Stratum:
     """The units themselves are every so many of those that there are."""
 
 
+_NOTHING = 1e-18
+
+
 def estimate(
     strata: Sequence[Stratum], units: NDArray[np.integer], groups: NDArray[np.integer], values: Array
 ) -> dict[int, tuple[float, float, float]]:
@@ -45,7 +48,7 @@ def estimate(
     if not len(groups):
         return {}
     count = int(groups.max()) + 1
-    total, variance, largest, seen = (np.zeros(count) for _ in range(4))
+    total, variance, largest, seen, squares = (np.zeros(count) for _ in range(5))
     place = np.full(max((int(s.units.max(initial=-1)) for s in strata), default=-1) + 1, -1)
     for number, stratum in enumerate(strata):
         place[stratum.units] = number
@@ -58,16 +61,19 @@ def estimate(
             variance += part[1]
             largest = np.maximum(largest, part[2])
             seen += part[3]
+            squares += part[4]
     return {
-        int(group): interval(total[group], variance[group], largest[group], seen[group])
+        int(group): interval(
+            total[group], variance[group], largest[group], seen[group], total[group] ** 2 / squares[group]
+        )
         for group in np.unique(groups)
     }
 
 
 def _of_stratum(
     stratum: Stratum, units: NDArray[np.integer], groups: NDArray[np.integer], values: Array, count: int
-) -> tuple[Array, Array, Array, Array]:
-    """Return per group the estimated total, its variance, the largest weighted unit, what was seen."""
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Return per group: total, its variance, largest weighted unit, what was seen, squares of the units."""
     read = len(stratum.units)
     known = np.ones(read) if stratum.known is None else stratum.known
     known_total = float(stratum.size) if stratum.known is None else stratum.known_total
@@ -89,23 +95,35 @@ def _of_stratum(
         variance += (ratio * known_total) ** 2 * (stratum.step - 1) / max(stratum.size, 1)
     largest = np.zeros(count)
     np.maximum.at(largest, group, scale * sums)
-    return scale * seen, variance, largest if unread > 0 else np.zeros(count), seen
+    largest *= unread > 0
+    return scale * seen, variance, largest, seen, scale**2 * squares + _NOTHING
 
 
-def interval(total: float, variance: float, largest: float, seen: float) -> tuple[float, float, float]:
-    """Return the total with its interval; never below what was seen."""
+def interval(
+    total: float, variance: float, largest: float, seen: float, units: float = math.inf
+) -> tuple[float, float, float]:
+    """Return the total with its interval; never below what was seen.
+
+    `units` is of how many units of the same size the sample might as well have been: a few that are much
+    larger than the others tell little of how large they all are.
+    """
     if variance <= 0 and largest <= 0:
-        return total, total, total
-    low = _gamma_quantile(total, variance, -_Z)
-    high = _gamma_quantile(total + largest, variance + largest**2, _Z)
+        return float(total), float(total), float(total)
+    z = _student(units - 1)
+    low = _gamma_quantile(total, variance, -z)
+    high = _gamma_quantile(total + largest, variance + largest**2, z)
     return float(total), float(min(max(low, seen), total)), float(max(high, total))
+
+
+def _student(freedom: float) -> float:
+    """Return the quantile of Student's t (Cornish and Fisher), for the 95 % of both sides."""
+    freedom = max(freedom, 2.0)
+    return _Z + (_Z**3 + _Z) / (4 * freedom) + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * freedom**2)
 
 
 def _gamma_quantile(mean: float, variance: float, z: float) -> float:
     """Return a quantile of the gamma distribution with this mean and variance (Wilson and Hilferty)."""
-    if mean <= 0:
-        return 0.0
-    if variance <= 1e-12 * mean**2:  # known exactly, and no shape that a float can hold
+    if mean <= 0 or variance <= _NOTHING * mean**2:
         return mean
     shape = mean**2 / variance
     root = 1 - 1 / (9 * shape) + z / (3 * math.sqrt(shape))

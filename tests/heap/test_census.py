@@ -15,7 +15,7 @@ import pythons
 from heap.looking import looking
 from memprobe.heap.census import Census, take_census
 
-TARGETS = Path(__file__).parent / "targets"
+TARGETS = Path(__file__).resolve().parent.parent / "targets"
 MANY = 20
 """Types of fewer objects are compared by their counts only."""
 
@@ -27,7 +27,7 @@ def truth_and_census(
     interpreter: pythons.Interpreter, environment: dict[str, str] | None = None
 ) -> Iterator[tuple[Truth, Census, pythons.Target]]:
     """What a target says of its heap, what memprobe sees of it, and the target."""
-    with interpreter.spawn(TARGETS / "census_truth.py", environment=environment) as target:
+    with interpreter.spawn(TARGETS / "heap_truth.py", environment=environment) as target:
         target.ask("truth")  # what it makes once is made
         truth = json.loads(target.ask("truth"))
         with looking(target.pid) as heap:
@@ -83,7 +83,7 @@ def test_blocks_are_those_of_the_allocator(interpreter: pythons.Interpreter) -> 
 
 def test_untracked_objects_are_counted(interpreter: pythons.Interpreter) -> None:
     """Each population is held by the target, and the interpreter has some more of its own."""
-    with interpreter.spawn(TARGETS / "untracked.py") as target, looking(target.pid) as heap:
+    with interpreter.spawn(TARGETS / "heap_untracked.py") as target, looking(target.pid) as heap:
         before = json.loads(target.ready)
         rows = {row.name: row for row in take_census(heap).rows}
         for name, (count, size) in before.items():
@@ -101,7 +101,7 @@ def test_other_allocators(interpreter: pythons.Interpreter, allocator: str) -> N
 
 
 def test_frozen_objects_are_apart(interpreter: pythons.Interpreter) -> None:
-    with interpreter.spawn(TARGETS / "frozen.py") as target, looking(target.pid) as heap:
+    with interpreter.spawn(TARGETS / "heap_frozen.py") as target, looking(target.pid) as heap:
         rows = {row.name: row for row in take_census(heap).rows}
         assert rows["__main__.Frozen"].frozen == 1000
         assert rows["__main__.Frozen"].collectable == 0
@@ -109,7 +109,7 @@ def test_frozen_objects_are_apart(interpreter: pythons.Interpreter) -> None:
 
 
 def test_objects_of_all_interpreters_are_counted(interpreter: pythons.Interpreter) -> None:
-    with interpreter.spawn(TARGETS / "several.py") as target, looking(target.pid) as heap:
+    with interpreter.spawn(TARGETS / "heap_several.py") as target, looking(target.pid) as heap:
         assert len(heap.python.interpreters()) == 3
         found = [row.count for row in take_census(heap).rows if row.name == "__main__.Mine"]
         assert sorted(found) == [1000, 2000]

@@ -83,7 +83,9 @@ int heap_read_pool_headers(struct heap *heap, uint64_t step, struct heap_pool_he
 int heap_sample_open(struct heap_sample *sample, struct heap *heap)
 {
     *sample = (struct heap_sample){0};
-    return heap_census_open(&sample->census, heap);
+    int err = heap_census_open(&sample->census, heap);
+    sample->census.row_count = 0; /* rows have keys here */
+    return err;
 }
 
 void heap_sample_close(struct heap_sample *sample)

@@ -1,0 +1,63 @@
+"""The census of a target that allocates and frees flat out in four threads."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import pythons
+from heap.looking import looking
+from memprobe.heap.census import Census, take_census
+from memprobe.heap.opening import open_heap
+from memprobe.target.inspection.opening import opened
+
+TARGETS = Path(__file__).resolve().parent.parent / "targets"
+SNAPSHOTS = int(os.environ.get("MEMPROBE_SNAPSHOTS", "100"))
+WARM = 20
+STABLE = {"float": 80_000, "tuple": 100_000, "str": 100_000}
+"""What busy.py holds; the interpreter has some thousand of its own."""
+
+
+def resident_kb() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def counts(census: Census) -> dict[str, int]:
+    return {row.name: row.count for row in census.rows}
+
+
+def test_many_snapshots_of_a_busy_target(interpreter: pythons.Interpreter) -> None:
+    """None fails, memprobe does not grow, and what does not change is counted right each time."""
+    with interpreter.spawn(TARGETS / "heap_busy.py") as target, opened(target.pid) as held:
+        assert held.python is not None
+        resident = 0
+        marked = 0
+        baseline: dict[str, int] = {}
+        for number in range(SNAPSHOTS):
+            with open_heap(held.process, held.python) as heap:
+                census = take_census(heap)
+            found = counts(census)
+            baseline = baseline or found
+            for name, count in STABLE.items():
+                assert count <= found[name] <= 1.02 * count + 8_000, (number, name)
+                assert found[name] == pytest.approx(baseline[name], rel=0.02), (number, name)
+            # At most what the target keeps, and what its collector has not got to.
+            assert found["__main__.Churned"] >= 4 * 5000 * 0.9, number
+            marked += {row.name: row for row in census.rows}["__main__.Churned"].is_churning
+            assert census.torn_objects < 0.01 * census.count
+            if number == WARM:
+                resident = resident_kb()
+        assert marked > 0.3 * SNAPSHOTS
+        assert resident_kb() < resident + 4096
+
+
+def test_types_at_rest_are_not_called_churning(interpreter: pythons.Interpreter) -> None:
+    with interpreter.spawn(TARGETS / "heap_busy.py") as target, looking(target.pid) as heap:
+        time.sleep(0.5)
+        rows = {row.name: row for row in take_census(heap).rows}
+        assert not rows["float"].is_churning
+        assert not rows["tuple"].is_churning
