@@ -12,6 +12,9 @@ MAXIMUM_LINES = 2_000
 MAXIMUM_DEPTH = 60
 """Deeper the lines would leave the screen."""
 
+FEWEST_ALIKE = 4
+"""So many tasks that await nothing at the same line are shown as one."""
+
 _INDENT = "  "
 
 
@@ -23,8 +26,9 @@ def tree(tasks: Sequence[TaskPart]) -> Iterator[Section]:
     shown: set[int] = set()
     _add(lines, shown, roots, by_address)
     # What is left awaits itself in a circle: a deadlock, which has no root.
-    while len(lines) < MAXIMUM_LINES and (rest := [task for task in tasks if task.address not in shown]):
-        _add(lines, shown, rest[:1], by_address, mark=" (in a circle of tasks that await each other)")
+    for task in tasks:
+        if task.address not in shown:
+            _add(lines, shown, [task], by_address, mark=" (in a circle of tasks that await each other)")
     columns = (
         Column("task", stretches=True),
         Column("state"),
@@ -47,7 +51,7 @@ def _add(
     mark: str = "",
 ) -> None:
     """Append a line for each task and, below it, for those that it awaits; nothing recurses."""
-    pending = [(task, 0, mark) for task in reversed(roots)]
+    pending = [(task, 0, note + mark) for task, note in _alike(roots, shown)]
     while pending and len(lines) <= MAXIMUM_LINES:
         task, depth, note = pending.pop()
         if task.address in shown:
@@ -55,8 +59,25 @@ def _add(
             continue
         shown.add(task.address)
         lines.append(_line(task, depth, note))
-        below = [by_address[one] for one in reversed(task.awaits) if one in by_address]
-        pending += [(one, min(depth + 1, MAXIMUM_DEPTH), "") for one in below]
+        below = [by_address[one] for one in task.awaits if one in by_address]
+        pending += [(one, min(depth + 1, MAXIMUM_DEPTH), more) for one, more in _alike(below, shown)]
+
+
+def _alike(tasks: Sequence[TaskPart], shown: set[int]) -> list[tuple[TaskPart, str]]:
+    """Tasks beside one another, the last one first; many that await nothing at the same line are one."""
+    groups: dict[tuple[object, ...], list[TaskPart]] = {}
+    for task in tasks:
+        awaits_nothing = not task.awaits and task.address not in shown
+        alike = (state_of(task), task.coroutine, own_place(task), innermost(task))
+        groups.setdefault(alike if awaits_nothing else (task.address,), []).append(task)
+    found: list[tuple[TaskPart, str]] = []
+    for group in groups.values():
+        if len(group) < FEWEST_ALIKE:
+            found += [(task, "") for task in group]
+        else:
+            shown.update(task.address for task in group[1:])
+            found.append((group[0], f" and {len(group) - 1:,} like it"))
+    return found[::-1]
 
 
 def _name(task: TaskPart) -> str:

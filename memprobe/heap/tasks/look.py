@@ -113,8 +113,8 @@ class Looker:
         more = self._plausible(found.addresses if found else (), tasks)
         tasks |= self._tasks([address for address, future in more.items() if future.is_task])
         awaiting = Awaiting(self.futures, self.callables, self.attributes, self.containers)
-        awaiting.add({address: future for address, future in more.items() if not future.is_task})
-        awaiting.add({address: seen.future for address, seen in tasks.items()})
+        futures = {address: future for address, future in more.items() if not future.is_task}
+        awaiting.add(futures | {address: seen.future for address, seen in tasks.items()})
         running = self._loops.running(threads)
         loops = loops_of((future.loop for future in awaiting.known.values()), running)
         return InterpreterLook(

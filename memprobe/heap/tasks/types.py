@@ -32,7 +32,12 @@ class Types:
 
     def of(self, address: int) -> int:
         """The type of one object, 0 if it cannot be read."""
-        return self.of_many([address]).get(address, 0)
+        if not is_pointer(address):
+            return 0
+        try:
+            return int.from_bytes(self._objects.memory.read(address + self._type_offset, 8), "little")
+        except UNREADABLE:
+            return 0
 
     def of_many(self, addresses: Iterable[int]) -> dict[int, int]:
         """The types of many objects in one batch; what cannot be read is left out."""
