@@ -172,6 +172,24 @@ def test_a_busy_target(interpreter: Interpreter, targets: Path) -> None:
             assert document.evidence.torn_tasks < 200
 
 
+def test_tasks_that_run(interpreter: Interpreter, targets: Path) -> None:
+    """What runs stands on the stack of a thread: its frames there, down to the coroutine of the task."""
+    with interpreter.spawn(targets / "tasks_running.py") as target:
+        on_stack = places(told(target, "running"))
+        document = look_at_tasks(target.pid)
+    tasks = {task.coroutine: task for task in document.tasks}
+    running = {name for name, task in tasks.items() if task.running}
+    # An eager task begins within the step of the task that makes it, and that one within the first one's.
+    eager = {"outer", "main"} if interpreter.version >= (3, 12) else set()
+    assert running == {"begun"} | eager
+    assert tasks["waits"].waits_for is not None
+    for name in running:
+        own = [frame for frame in stack(tasks[name or ""]) if "threading" not in frame[1]]
+        last = max(index for index, place in enumerate(on_stack) if place[0] == name)
+        assert own == on_stack[: last + 1]
+        assert tasks[name or ""].thread_id == document.loops[0].thread_id
+
+
 def test_several_interpreters(interpreter: Interpreter, targets: Path) -> None:
     if interpreter.version < (3, 12):
         pytest.skip("the C module knows one running loop for all interpreters, and refuses a second one")
