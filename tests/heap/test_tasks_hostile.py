@@ -15,12 +15,13 @@ from memprobe.heap.tasks.assembly import Assembly
 from memprobe.heap.tasks.coroutines import MAXIMUM_DEPTH
 from memprobe.heap.tasks.document import TaskPart
 from memprobe.heap.tasks.look import Looker
+from memprobe.heap.tasks.looking import invisible_parts
 from memprobe.target.cpython.python import Python, attach_python
 from memprobe.views.page import Page
 from memprobe.views.plain import paint
 from memprobe.views.tasks_tree import tree
 from pythons import Interpreter
-from target.attaching import threads_of
+from target.attaching import attached, threads_of
 from target.looking import looked_at
 from target.made_memory import FrozenMemory
 
@@ -110,6 +111,22 @@ def test_a_coroutine_that_awaits_itself(
         tasks = everything(attach(memory))
     assert sum(not task.complete for task in tasks) >= circles / 2
     assert all(len(task.frames) <= MAXIMUM_DEPTH for task in tasks)
+
+
+def test_a_layout_that_does_not_hold(interpreter: Interpreter, targets: Path) -> None:
+    """A build that keeps a task's fields elsewhere: the check is named, and no guess is shown."""
+    with interpreter.spawn(targets / "tasks_awaits.py") as target, attached(target.pid) as python:
+        layout = python.layout
+        moved = {
+            f"{struct}_{name}": layout.offset(f"{struct}_{name}") + 8
+            for struct in ("TaskObj.task", "FutureObj.fut")
+            for name in ("loop", "callback0", "callbacks", "exception", "state")
+        }
+        python.layout = python.objects.layout = layout.with_offsets(moved)
+        look = Looker(python).look()
+        assert [(one.layout_holds, len(one.tasks)) for one in look.interpreters] == [(False, 0)]
+    sentences = list(invisible_parts(python, look))
+    assert any("'asyncio tasks' failed" in sentence for sentence in sentences)
 
 
 def _place_of(memory: FrozenMemory, word: int) -> int:

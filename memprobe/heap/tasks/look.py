@@ -15,7 +15,7 @@ from memprobe.heap.tasks.executors import Executors, RawExecutor
 from memprobe.heap.tasks.loops import Loops, RawLoop, loops_of
 from memprobe.heap.tasks.registries import Modules, TaskRegistries
 from memprobe.heap.tasks.search import Found, FutureTypes, Search
-from memprobe.heap.tasks.task_objects import RawFuture, TaskObjects
+from memprobe.heap.tasks.task_objects import C_TASK, RawFuture, TaskObjects
 from memprobe.heap.tasks.tracebacks import Tracebacks
 from memprobe.heap.tasks.types import Types
 from memprobe.target.cpython.interpreters import Interpreter
@@ -49,6 +49,9 @@ class InterpreterLook:
     executors: Sequence[RawExecutor]
     registries_complete: bool
     vanished: int
+
+    layout_holds: bool
+    """False if asyncio's tasks do not look as its C module lays them out in this version."""
 
     found: Found | None
     """What a search of the memory has found; None if there was none."""
@@ -108,6 +111,9 @@ class Looker:
         modules = Modules(self.python.objects, self.python.dictionaries, interpreter)
         registered = self._registries.read(interpreter, modules, threads)
         tasks = self._tasks(registered.addresses)
+        layout_holds = self._layout_holds(tasks)
+        if not layout_holds:
+            tasks = {}
         vanished = len(registered.addresses) - len(tasks)
         found = self._searched(interpreter, modules)
         more = self._plausible(found.addresses if found else (), tasks)
@@ -125,7 +131,8 @@ class Looker:
             loops=[self._loops.read(loop, running.get(loop, 0)) for loop in loops],
             executors=self._executors.read(modules),
             registries_complete=registered.complete,
-            vanished=vanished,
+            vanished=vanished if layout_holds else 0,
+            layout_holds=layout_holds,
             found=found,
         )
 
@@ -151,6 +158,13 @@ class Looker:
             for address, future in futures.items()
             if future.state is not None and self._is_loop(loops.get(future.loop, 0))
         }
+
+    def _layout_holds(self, tasks: Mapping[int, SeenTask]) -> bool:
+        """Check the claim of the layout table: most tasks of the C module have a state and a loop."""
+        in_c = [one.future for one in tasks.values() if self.types.is_a(one.future.type, C_TASK)]
+        loops = self.types.of_many(future.loop for future in in_c)
+        sound = sum(future.state is not None and self._is_loop(loops.get(future.loop, 0)) for future in in_c)
+        return 2 * sound >= len(in_c)
 
     def _is_loop(self, kind: int) -> bool:
         """Say whether a type is one of event loops, by the names of what it derives from."""

@@ -80,14 +80,19 @@ def _document(opened: Opened, looker: Looker, look: Look) -> TasksDocument:
             registries_complete=all(one.registries_complete for one in look.interpreters),
             searched_mb=_searched_mb(look),
         ),
-        invisible=tuple(_invisible(opened.python, look)),
+        invisible=tuple(invisible_parts(opened.python, look)),
     )
 
 
-def _invisible(python: Python, look: Look) -> Iterator[str]:
+def invisible_parts(python: Python, look: Look) -> Iterator[str]:
     """What was not seen, and why."""
     yield from python.invisible
     for one in look.interpreters:
+        if not one.layout_holds:
+            yield (
+                "asyncio's tasks: the layout check 'asyncio tasks' failed (most of them have no state or no "
+                "loop where this version keeps them), so none is shown."
+            )
         if not one.registries_complete:
             yield "A list of tasks changed at every attempt to read it: some of them may be missing."
         if one.found is None or not one.found.complete:
