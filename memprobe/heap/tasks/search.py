@@ -2,7 +2,7 @@
 
 Futures are registered nowhere, and from 3.14 on a task that has ended leaves its list. But every
 object carries the address of its type: so all present pages of private anonymous memory are looked
-through for the words that are the addresses of the types of futures, some 2 GB a second.
+through for the words that are the addresses of the types of futures: 850 MB in 0.4 s of CPU.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
 from memprobe.vocab import Memory
 
-LIMIT_S = 5.0
+LIMIT_S = 10.0
 """A search ends after this time, and says how far it came."""
 
 MAXIMUM_FOUND = 200_000
@@ -30,7 +30,8 @@ MAXIMUM_FOUND = 200_000
 MAXIMUM_TYPES = 24
 """Future, Task, and classes derived from them, the nearest first."""
 
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 1 << 20  # what is compared several times should stay in the cache
+_PAGES_ASKED = 1 << 18  # about 1 GiB at once
 # While a collection runs, links back hold something else: try again a little later.
 _ATTEMPTS, _PAUSE_S = 4, 0.002
 _FLAGS = 3
@@ -102,21 +103,26 @@ class Search:
         begin = time.monotonic()
         buffer = memoryview(bytearray(_CHUNK_BYTES))
         words = np.frombuffer(buffer, dtype="<u8")
+        hits, more = (np.empty(len(words), dtype=bool) for _ in range(2))
         found: list[int] = []
         searched = 0
         for regions in _chunks(self._present()):
             if time.monotonic() - begin > LIMIT_S or len(found) > MAXIMUM_FOUND:
                 return Found(tuple(found[:MAXIMUM_FOUND]), searched, complete=False)
-            self._memory.read_into(regions, buffer)
-            count = sum(size for _, size in regions) // 8
-            hits = np.zeros(count, dtype=bool)
+            size = sum(size for _, size in regions)
+            if sum(self._memory.read_into(regions, buffer)) < size:
+                # What could not be read must not look like what was read before; so it is lost.
+                words[:] = 0
+                self._memory.read_into(regions, buffer)
+            hits[:] = False
             for kind in kinds:
-                hits |= words[:count] == kind
-            places = np.flatnonzero(hits)
-            found += [place - type_offset for place in _addresses(regions, (8 * places).tolist())]
-            searched += 8 * count
-            # What could not be read must not look like what was read before.
-            words[:count] = 0
+                np.equal(words, kind, out=more)
+                np.logical_or(hits, more, out=hits)
+            hits[size // 8 :] = False
+            if hits.any():
+                places = (8 * np.flatnonzero(hits)).tolist()
+                found += [place - type_offset for place in _addresses(regions, places)]
+            searched += size
         return Found(tuple(found[:MAXIMUM_FOUND]), searched, complete=len(found) <= MAXIMUM_FOUND)
 
     def tracked(self, addresses: Sequence[int]) -> set[int]:
@@ -162,8 +168,8 @@ def _present_runs(pagemap: int, start: int, end: int) -> Iterator[tuple[int, int
     """Ask the kernel which pages are there: to read others would make it fetch or make them."""
     import numpy as np
 
-    for first in range(start, end, _PAGE * _CHUNK_BYTES // 8):
-        count = min(_CHUNK_BYTES // 8, (end - first) // _PAGE)
+    for first in range(start, end, _PAGE * _PAGES_ASKED):
+        count = min(_PAGES_ASKED, (end - first) // _PAGE)
         entries = np.frombuffer(os.pread(pagemap, 8 * count, first // _PAGE * 8), dtype="<u8")
         present = np.concatenate(([False], (entries & np.uint64(_PRESENT)) != 0, [False]))
         edges = np.flatnonzero(present[1:] != present[:-1]).tolist()
