@@ -69,6 +69,8 @@ static void enter(struct search *search, struct trail *trail, uint32_t node, uin
     search->number[node] = vertex;
     search->parent[vertex] = from;
     search->semi[vertex] = from;
+    if (start == end)
+        return;
     trail->nodes[trail->depth] = node;
     trail->seen[trail->depth++] = 0;
     if (end - start > GRAPH_AHEAD)

@@ -1,0 +1,145 @@
+"""object_heap.py OBJECTS [fresh|aged|large]: a heap of a known size that other tools look at from inside.
+
+`fresh` is built in one go. `aged` was built twice as large, half of it thrown away at random and built again,
+three times over, and refers to itself in random order. `large` is a few strings as long as a small block
+may be, so that gigabytes are made in seconds. Each line on standard input names a tool to be run here and
+now; the answer is a line of JSON with the seconds that it took and the objects that it saw.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+OBJECTS_PER_RECORD = 7
+"""The record, its name, tuple, float, int, list and every second time a dict with an int."""
+
+
+class Record:
+    """Something that a service would keep: attributes, a key, tags, options."""
+
+    def __init__(self, number: int, other: Record | None) -> None:
+        self.name = f"record {number}"
+        self.key = (number + 100_000, number * 0.5, self.name)
+        self.tags = [self.name, "new", other]
+        if number % 2:
+            self.options = {"size": number + 10_000_000, "owner": self.key}
+
+
+def build_fresh(objects: int) -> list[Record | None]:
+    """Records in the order of their addresses, each with one that came shortly before."""
+    records: list[Record | None] = []
+    for number in range(objects // OBJECTS_PER_RECORD):
+        records.append(Record(number, records[-1] if records else None))
+    return records
+
+
+def build_aged(objects: int) -> list[Record | None]:
+    """Records all over the place, with free blocks between them."""
+    rng = random.Random(5)
+    records: list[Record | None] = list(build_fresh(2 * objects))
+    for _ in range(3):
+        rng.shuffle(records)
+        for index in range(0, len(records), 2):
+            records[index] = None
+        kept = len(records) // 2
+        for index in range(0, len(records) // 2, 2):
+            records[index] = Record(kept + index, records[rng.randrange(len(records))])
+    del rng
+    for record in records:
+        if record is not None:
+            record.tags[2] = records[hash(record.name) % len(records)]
+    return records
+
+
+def build_large(objects: int) -> list[bytes]:
+    """Bytes objects that fill the largest size class: 512 bytes each."""
+    return [b"%470d" % number for number in range(objects)]
+
+
+def run_gc() -> int:
+    """Count the tracked objects by type, as many a homemade leak finder does."""
+    return sum(Counter(type(one).__name__ for one in gc.get_objects()).values())
+
+
+def run_guppy() -> int:
+    """guppy3: partition the heap by type."""
+    import guppy
+
+    return int(guppy.hpy().heap().count)
+
+
+def run_muppy() -> int:
+    """Pympler's muppy: all objects, and their summary by type."""
+    from pympler import muppy, summary
+
+    return sum(int(row[1]) for row in summary.summarize(muppy.get_objects()))
+
+
+def run_asizeof() -> int:
+    """Pympler's asizeof: the size of everything that the records hold."""
+    from pympler import asizeof
+
+    sizer = asizeof.Asizer()
+    sizer.asizesof(heap)
+    return int(sizer.total and len(sizer._seen))
+
+
+def everything() -> Iterator[Any]:
+    """All objects that the collector knows, and what they refer to, each once."""
+    ahead = gc.get_objects()
+    seen: set[int] = set()
+    while ahead:
+        one = ahead.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            ahead.extend(gc.get_referents(one))
+            yield one
+
+
+def run_dump() -> int:
+    """What PyHeap has its target do: write address, type, size and referents of every object to a file."""
+    count = 0
+    with open("/tmp/memprobe-bench-heap.dump", "wb") as file:
+        for count, one in enumerate(everything(), start=1):
+            referents = [id(other) for other in gc.get_referents(one)]
+            row = (id(one), id(type(one)), sys.getsizeof(one), len(referents), *referents)
+            file.write(struct.pack(f"<{len(row)}Q", *row))
+    return count
+
+
+TOOLS: dict[str, Callable[[], int]] = {
+    "gc": run_gc,
+    "guppy": run_guppy,
+    "muppy": run_muppy,
+    "asizeof": run_asizeof,
+    "dump": run_dump,
+}
+BUILDERS: dict[str, Callable[[int], Any]] = {"fresh": build_fresh, "aged": build_aged, "large": build_large}
+
+
+def answer(name: str) -> dict[str, Any]:
+    """Run one tool."""
+    begun = time.perf_counter()
+    try:
+        objects = TOOLS[name]()
+    except ImportError as error:
+        return {"missing": str(error)}
+    return {"seconds": time.perf_counter() - begun, "objects": objects}
+
+
+if __name__ == "__main__":
+    gc.disable()
+    heap = BUILDERS[sys.argv[2] if len(sys.argv) > 2 else "fresh"](int(sys.argv[1]))
+    gc.enable()
+    gc.collect()
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(line.strip())), flush=True)
