@@ -1,9 +1,9 @@
 """object_heap.py OBJECTS [fresh|aged|large]: a heap of a known size that other tools look at from inside.
 
-`fresh` is built in one go. `aged` was built twice as large, half of it thrown away at random and built again,
-three times over, and refers to itself in random order. `large` is a few strings as long as a small block
-may be, so that gigabytes are made in seconds. Each line on standard input names a tool to be run here and
-now; the answer is a line of JSON with the seconds that it took and the objects that it saw.
+`fresh` is built in one go. `aged` was built twice as large; three times over half of it was thrown away at
+random and some of it built again, and it refers to itself in random order. `large` is of bytes objects as
+long as a small block may be, so that gigabytes are made in seconds. Each line on standard input names a
+tool to be run here and now; the answer is a line of JSON: the seconds it took, the objects it saw.
 """
 
 from __future__ import annotations
@@ -13,49 +13,52 @@ import json
 import random
 import struct
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 OBJECTS_PER_RECORD = 7
-"""The record, its name, tuple, float, int, list and every second time a dict with an int."""
+"""The record, its name, tuple, float, int, list; every second has a dict with an int."""
+LINKS = 5
 
 
 class Record:
-    """Something that a service would keep: attributes, a key, tags, options."""
+    """Something that a service would keep: attributes, a key, tags, options, others of its kind."""
 
-    def __init__(self, number: int, other: Record | None) -> None:
+    def __init__(self, number: int) -> None:
         self.name = f"record {number}"
         self.key = (number + 100_000, number * 0.5, self.name)
-        self.tags = [self.name, "new", other]
+        self.links: list[Any] = [self.name, self.key, None, None, None, None, None]
         if number % 2:
             self.options = {"size": number + 10_000_000, "owner": self.key}
 
 
 def build_fresh(objects: int) -> list[Record | None]:
-    """Records in the order of their addresses, each with one that came shortly before."""
+    """Records in the order of their addresses, linked to those that came shortly before."""
     records: list[Record | None] = []
     for number in range(objects // OBJECTS_PER_RECORD):
-        records.append(Record(number, records[-1] if records else None))
+        one = Record(number)
+        one.links[2:] = records[-LINKS:]
+        records.append(one)
     return records
 
 
 def build_aged(objects: int) -> list[Record | None]:
-    """Records all over the place, with free blocks between them."""
+    """Records all over the place, a free block beside each, linked to any others."""
     rng = random.Random(5)
-    records: list[Record | None] = list(build_fresh(2 * objects))
+    count = objects // OBJECTS_PER_RECORD
+    records: list[Record | None] = [Record(number) for number in range(2 * count)]
     for _ in range(3):
         rng.shuffle(records)
-        for index in range(0, len(records), 2):
-            records[index] = None
-        kept = len(records) // 2
-        for index in range(0, len(records) // 2, 2):
-            records[index] = Record(kept + index, records[rng.randrange(len(records))])
-    del rng
-    for record in records:
-        if record is not None:
-            record.tags[2] = records[hash(record.name) % len(records)]
+        del records[count:]
+        records += [Record(number) for number in range(count // 2)]
+    rng.shuffle(records)
+    del records[count:]
+    for one in records:
+        if one is not None:
+            one.links[2:] = rng.choices(records, k=LINKS)
     return records
 
 
@@ -87,9 +90,9 @@ def run_asizeof() -> int:
     """Pympler's asizeof: the size of everything that the records hold."""
     from pympler import asizeof
 
-    sizer = asizeof.Asizer()
+    sizer: Any = asizeof.Asizer()
     sizer.asizesof(heap)
-    return int(sizer.total and len(sizer._seen))
+    return len(sizer._seen or ())
 
 
 def everything() -> Iterator[Any]:
@@ -107,8 +110,9 @@ def everything() -> Iterator[Any]:
 def run_dump() -> int:
     """What PyHeap has its target do: write address, type, size and referents of every object to a file."""
     count = 0
-    with open("/tmp/memprobe-bench-heap.dump", "wb") as file:
-        for count, one in enumerate(everything(), start=1):
+    with tempfile.TemporaryFile() as file:
+        for one in everything():
+            count += 1
             referents = [id(other) for other in gc.get_referents(one)]
             row = (id(one), id(type(one)), sys.getsizeof(one), len(referents), *referents)
             file.write(struct.pack(f"<{len(row)}Q", *row))

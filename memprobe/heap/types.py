@@ -37,8 +37,6 @@ class SizeKind(IntEnum):
     TYPE = 9
     ARRAY = 10
     BLOCK = 11
-    GENERATOR = 12
-    BYTESIO = 13
 
 
 _BY_NAME = {
@@ -49,14 +47,8 @@ _BY_NAME = {
     "collections.OrderedDict": SizeKind.ODICT,
     "frozendict": SizeKind.DICT,
     "array.array": SizeKind.ARRAY,
-    "_io.BytesIO": SizeKind.BYTESIO,
 }
-_WITHOUT_COUNT = {
-    "generator": SizeKind.GENERATOR,
-    "coroutine": SizeKind.GENERATOR,
-    "async_generator": SizeKind.GENERATOR,
-    "frame": SizeKind.BLOCK,
-}
+_WITHOUT_COUNT = {"generator", "coroutine", "async_generator", "frame"}
 """From 3.11 on these have items, but no ob_size."""
 
 _BY_FLAG = {
@@ -122,7 +114,7 @@ class TypeBook:
         self._kinds = [
             (layout.constant(f"Py_TPFLAGS_{name}_SUBCLASS"), kind) for name, kind in _BY_FLAG.items()
         ]
-        self._by_name = {**_BY_NAME, **(_WITHOUT_COUNT if layout.version >= (3, 11) else {})}
+        self._uncounted = _WITHOUT_COUNT if layout.version >= (3, 11) else set()
 
     def describe(self, address: int) -> bytes | None:
         """Return the record that heap_types.h calls heap_type_record, or None if that is no type."""
@@ -188,9 +180,10 @@ class TypeBook:
         for _ in range(_MAXIMUM_BASES):
             if below is None:
                 break
-            # A class of Python has no dot in tp_name, and no other type has a name of ours.
-            if not below.flags & self._heap or (below.name in self._by_name and "." in below.name):
-                return self._by_name.get(below.name, by_flag or SizeKind.FIXED)
+            if below.name in self._uncounted:
+                return SizeKind.BLOCK
+            if (below.name in _BY_NAME and "." in below.name) or not below.flags & self._heap:
+                return _BY_NAME.get(below.name, by_flag or SizeKind.FIXED)
             below = self.facts(below.base) if is_pointer(below.base) else None
         return by_flag or SizeKind.FIXED
 

@@ -1,0 +1,165 @@
+"""How fast a heap is read: memprobe from outside, others inside, on the same heap in the same run.
+
+A census counts and measures every object by type. The others do what they can: guppy3's heap() sees what is
+reachable, gc.get_objects() only what the collector watches; the dump is what PyHeap has its target do. They
+stop the program as long as they take, memprobe does not. Each heap is looked at twice: fresh, and aged by
+random deaths and births. Prints tables and writes bench/results/heap.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "heap.md"
+KINDS = ("fresh", "aged")
+TOOLS = {
+    "gc": "`Counter(map(type, gc.get_objects()))` inside",
+    "guppy": "guppy3 `hpy().heap()` inside",
+    "muppy": "pympler `muppy` and `summary` inside",
+    "asizeof": "pympler `asizeof` inside",
+    "dump": "a dump as PyHeap makes it, inside",
+}
+CENSUS_LIMITS = {"fresh": 10.0, "aged": 8.0}
+GRAPH_LIMITS_S = {"fresh": 8.0, "aged": 12.0}
+
+
+class Program:
+    """The program with the heap."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def line(self) -> dict[str, Any]:
+        """What it says next."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the program {self.process.args!r} has ended")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def run(self, tool: str) -> dict[str, Any]:
+        """Have it run a tool on itself."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(tool + "\n")
+        self.process.stdin.flush()
+        return self.line()
+
+
+@contextmanager
+def program(objects: int, kind: str) -> Iterator[Program]:
+    """A heap of so many objects, until the end of the block."""
+    command = [sys.executable, str(HERE / "workloads" / "object_heap.py"), str(objects), kind]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            found = Program(process)
+            found.line()
+            yield found
+        finally:
+            process.kill()
+
+
+def look(kind: str, pid: int) -> dict[str, Any]:
+    """One look of memprobe, in a process of its own."""
+    command = [sys.executable, str(HERE / "looking" / "at_heap.py"), kind, str(pid)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def census_rows(objects: int, kind: str, tools: Sequence[str]) -> Iterator[str]:
+    """One heap, looked at by everybody in turn."""
+    with program(objects, kind) as running:
+        census = look("census", running.process.pid)
+        inside = {tool: running.run(tool) for tool in tools}
+        again = look("census", running.process.pid)
+    mine = statistics.median(census["seconds"] + again["seconds"])
+    speed = census["objects"] / mine
+    yield f"| {kind} | **memprobe census** | {census['objects']:,} | {mine:.3f} | {speed / 1e6:.1f} | |"
+    for tool, found in inside.items():
+        if "missing" in found:
+            yield f"| {kind} | {TOOLS[tool]}: {found['missing']} | | | | |"
+            continue
+        theirs = found["objects"] / found["seconds"]
+        yield (
+            f"| {kind} | {TOOLS[tool]} | {found['objects']:,} | {found['seconds']:.3f} "
+            f"| {theirs / 1e6:.2f} | {found['seconds'] / mine:.1f} |"
+        )
+    peak = max(census["peak_mb"], again["peak_mb"])
+    slowest, fastest = max(census["seconds"] + again["seconds"]), min(census["seconds"] + again["seconds"])
+    yield f"| {kind} | memprobe: {fastest:.3f} to {slowest:.3f} s, peak of its memory {peak:.0f} MB | | | | |"
+
+
+def census_table(objects: int, tools: Sequence[str]) -> Iterator[str]:
+    """The census beside the others."""
+    yield "## Census\n"
+    yield "Objects tracked and untracked, types, both sizes. Last column: how many times as long as memprobe.\n"
+    yield "| heap | who | objects seen | seconds | M objects/s | x memprobe |"
+    yield "|---|---|---:|---:|---:|---:|"
+    for kind in KINDS:
+        yield from census_rows(objects, kind, tools)
+
+
+def graph_table(objects: int) -> Iterator[str]:
+    """Graph and dominators of a larger heap."""
+    yield "\n## Graph and dominators\n"
+    yield "Bytes per object are memprobe's own, at the highest: its arrays, and its whole process.\n"
+    yield (
+        "| heap | objects | edges | graph s | counts s | dominators s | retained s | garbage s "
+        "| graph to retained s | arrays B | process B |"
+    )
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    for kind in KINDS:
+        with program(objects, kind) as running:
+            found = look("graph", running.process.pid)
+        seconds = found["seconds"]
+        steps = ("graph", "counts", "dominators", "retained")
+        cells = " | ".join(f"{seconds[step]:.2f}" for step in (*steps, "garbage"))
+        total = sum(seconds[step] for step in steps)
+        yield (
+            f"| {kind} | {found['objects']:,} | {found['edges']:,} | {cells} | **{total:.2f}** "
+            f"| {found['array_bytes_per_object']:.0f} | {found['process_bytes_per_object']:.0f} |"
+        )
+
+
+def options_of(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--objects", type=int, default=1_000_000, help="of the heap for the census")
+    parser.add_argument("--graph-objects", type=int, default=5_110_000, help="of the heap for the graph")
+    parser.add_argument("--tool", action="append", choices=TOOLS, help="only these besides memprobe")
+    parser.add_argument("--only", choices=("census", "graph"), help="one of the tables, not written")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure, print, write."""
+    options = options_of(arguments)
+    lines: list[str] = []
+    if options.only in (None, "census"):
+        lines += census_table(options.objects, options.tool or list(TOOLS))
+        print("\n".join(lines), flush=True)
+    if options.only in (None, "graph"):
+        lines += graph_table(options.graph_objects)
+    text = "\n".join(lines)
+    print(text)
+    if options.only is None:
+        where = f"CPython {platform.python_version()}, {os.cpu_count()} cores."
+        RESULTS.write_text(
+            f"# Reading a heap\n\nWritten by `bench/heap.py`. {where}\n\n{text}\n", encoding="utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
