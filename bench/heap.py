@@ -78,35 +78,50 @@ def look(kind: str, pid: int) -> dict[str, Any]:
     return found
 
 
+def memprobe_row(kind: str, when: str, census: dict[str, Any]) -> str:
+    """The median of several walks."""
+    seconds, cpu_s = statistics.median(census["seconds"]), statistics.median(census["cpu_s"])
+    fastest, slowest = min(census["seconds"]), max(census["seconds"])
+    return (
+        f"| {kind} | **memprobe census**, {when} ({fastest:.3f} to {slowest:.3f} s; {census['peak_mb']:.0f} MB) "
+        f"| {census['objects']:,} | {seconds:.3f} | {cpu_s:.3f} | {census['objects'] / seconds / 1e6:.1f} | |"
+    )
+
+
+def tool_row(kind: str, tool: str, found: dict[str, Any], census_s: float) -> str:
+    """One of the others."""
+    if "missing" in found:
+        return f"| {kind} | {TOOLS[tool]}: {found['missing']} | | | | | |"
+    speed = found["objects"] / found["seconds"] / 1e6
+    return (
+        f"| {kind} | {TOOLS[tool]} | {found['objects']:,} | {found['seconds']:.3f} | {found['cpu_s']:.3f} "
+        f"| {speed:.2f} | {found['seconds'] / census_s:.1f} |"
+    )
+
+
 def census_rows(objects: int, kind: str, tools: Sequence[str]) -> Iterator[str]:
     """One heap, looked at by everybody in turn."""
     with program(objects, kind) as running:
-        census = look("census", running.process.pid)
+        before = look("census", running.process.pid)
         inside = {tool: running.run(tool) for tool in tools}
-        again = look("census", running.process.pid)
-    mine = statistics.median(census["seconds"] + again["seconds"])
-    speed = census["objects"] / mine
-    yield f"| {kind} | **memprobe census** | {census['objects']:,} | {mine:.3f} | {speed / 1e6:.1f} | |"
+        after = look("census", running.process.pid)
+    yield memprobe_row(kind, "before the others", before)
+    census_s = statistics.median(before["seconds"] + after["seconds"])
     for tool, found in inside.items():
-        if "missing" in found:
-            yield f"| {kind} | {TOOLS[tool]}: {found['missing']} | | | | |"
-            continue
-        theirs = found["objects"] / found["seconds"]
-        yield (
-            f"| {kind} | {TOOLS[tool]} | {found['objects']:,} | {found['seconds']:.3f} "
-            f"| {theirs / 1e6:.2f} | {found['seconds'] / mine:.1f} |"
-        )
-    peak = max(census["peak_mb"], again["peak_mb"])
-    slowest, fastest = max(census["seconds"] + again["seconds"]), min(census["seconds"] + again["seconds"])
-    yield f"| {kind} | memprobe: {fastest:.3f} to {slowest:.3f} s, peak of its memory {peak:.0f} MB | | | | |"
+        yield tool_row(kind, tool, found, census_s)
+    yield memprobe_row(kind, "after them", after)
 
 
 def census_table(objects: int, tools: Sequence[str]) -> Iterator[str]:
     """The census beside the others."""
     yield "## Census\n"
-    yield "Objects tracked and untracked, types, both sizes. Last column: how many times as long as memprobe.\n"
-    yield "| heap | who | objects seen | seconds | M objects/s | x memprobe |"
-    yield "|---|---|---:|---:|---:|---:|"
+    yield (
+        "Objects tracked and untracked, their types, both sizes: the median of walks (fastest to slowest, peak "
+        "of memprobe's memory). Last column: how many times as long as memprobe. What the others see differs: "
+        "gc only what the collector watches; guppy3 leaves behind a dictionary for every instance.\n"
+    )
+    yield "| heap | who | objects seen | seconds | CPU s | M objects/s | x memprobe |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
     for kind in KINDS:
         yield from census_rows(objects, kind, tools)
 

@@ -54,16 +54,18 @@ def look_census(pid: int) -> dict[str, Any]:
     from memprobe.heap.opening import open_heap
     from memprobe.target.inspection.opening import opened
 
-    seconds = []
+    seconds, cpu_s = [], []
     with opened(pid) as target, open_heap(target.process, python_of(target)) as heap:
         for _ in range(TURNS):
-            begun = time.perf_counter()
+            begun, cpu_begun = time.perf_counter(), time.process_time()
             rows, _ = heap.native.census()
             seconds.append(time.perf_counter() - begun)
+            cpu_s.append(time.process_time() - cpu_begun)
         counters = heap.native.counters()
     objects = int(np.frombuffer(rows, np.uint64).reshape(-1, 6)[:, 0].sum())
     return {
         "seconds": seconds,
+        "cpu_s": cpu_s,
         "objects": objects,
         "torn": counters["torn_objects"],
         "peak_mb": memory_kb("VmHWM") / 1024,
