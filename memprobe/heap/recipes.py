@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from memprobe.heap.shapes import Shapes, packed
 from memprobe.target.cpython.objects import UNREADABLE, Objects
@@ -58,7 +59,9 @@ def edges_plan(objects: Objects, type_type: int, hexversion: int | None) -> dict
         plan["frame_executable"] = layout.offset(f"_PyInterpreterFrame.{code}")
         plan["frame_function"] = layout.offset(f"_PyInterpreterFrame.{function}")
     if layout.version <= _LAST_WITH_LOOKUP:
-        plan["lookup_general"] = _lookup_general(objects, type_type)
+        # Without it the keys of every dict count as owned, not visited.
+        with suppress(*UNREADABLE):
+            plan["lookup_general"] = _lookup_general(objects, type_type)
     return plan
 
 
