@@ -173,8 +173,10 @@ def _ranked(registry: Registry) -> tuple[int, int, Registry]:
     return -registry.length, registry.node, registry
 
 
-def _sums(values: Flags, graph: HeapGraph) -> npt.NDArray[np.int64]:
+def _sums(values: Flags, graph: HeapGraph) -> npt.NDArray[np.uint32]:
     """Add up a value of each reference over the references of each object."""
-    sums = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
-    starts = graph.starts.astype(np.int64)
-    return sums[starts[1:]] - sums[starts[:-1]]
+    sums = np.zeros(len(values) + 1, np.uint32)
+    np.cumsum(values, dtype=np.uint32, out=sums[1:])
+    found = sums[graph.starts[1:]]
+    found -= sums[graph.starts[:-1]]
+    return found

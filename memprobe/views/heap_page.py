@@ -12,12 +12,15 @@ from memprobe.heap.document import (
     ListenersPart,
     TypePart,
 )
+from memprobe.views.escaping import shorten
 from memprobe.views.page import Column, Facts, Notes, Page, Section, Table
 from memprobe.views.quantities import UNKNOWN, count, duration, more, size
 
 FEW = 3
 """Rows of tables that only come last on the screen."""
 
+MANY_LISTENERS = 20
+PATH_WIDTH = 40
 NUMBERS = ("objects", "size")
 
 
@@ -30,7 +33,6 @@ def page(heap: Heap, *, top: int) -> Page:
         *_unexplained(heap),
         *_garbage(heap.garbage, top),
         *_containers(heap.containers),
-        *_listeners(heap.listeners),
         *_facts(heap),
         *_invisible(heap),
     ]
@@ -190,14 +192,12 @@ def _containers(containers: tuple[ContainerPart, ...] | None) -> Iterator[Sectio
         yield Section("containers that grew", (Table(columns, rows),))
 
 
-def _listeners(listeners: tuple[ListenersPart, ...] | None) -> Iterator[Section]:
-    if listeners:
-        columns = (*_numbers("callables"), _line("registry"), _line("mostly"))
-        rows = tuple(
-            (f"{row.length:,}", row.path, max(row.kinds, key=row.kinds.__getitem__, default=UNKNOWN))
-            for row in listeners[:FEW]
-        )
-        yield Section("listeners", (Table(columns, rows),))
+def _listeners(listeners: tuple[ListenersPart, ...] | None) -> Iterator[tuple[str, str]]:
+    """The largest registry, if it is so large that somebody may have forgotten to leave it."""
+    row = max(listeners or (), key=lambda one: one.length, default=None)
+    if row is not None and row.length >= MANY_LISTENERS:
+        kind = max(row.kinds, key=row.kinds.__getitem__, default="callables")
+        yield "listeners", f"{row.length:,} in {shorten(row.path, PATH_WIDTH)}, mostly {kind}"
 
 
 def _facts(heap: Heap) -> Iterator[Section]:
@@ -211,6 +211,7 @@ def _evidence(heap: Heap) -> Iterator[tuple[str, str]]:
     if totals.arenas_bytes is not None:
         free = "" if totals.fragmentation_pct is None else f", {totals.fragmentation_pct:.0f} % of it free"
         yield "arenas", f"{size(totals.arenas_bytes)}{free}"
+    yield from _listeners(heap.listeners)
     if heap.frozen:
         exact = "" if heap.frozen.exact else ", not to the end of the reading"
         yield "stopped", f"{heap.frozen.held_ms:,.0f} ms, {count(heap.frozen.threads, 'thread')}{exact}"

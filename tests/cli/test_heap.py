@@ -195,12 +195,12 @@ def test_the_target_is_neither_stopped_nor_traced(own_hoard: pythons.Target) -> 
 
 
 def test_memprobe_stays_small(own_hoard: pythons.Target) -> None:
-    """The survey of a small heap takes what Python and numpy take, and little more."""
+    """660,000 objects: what Python and numpy take, and the graph with what is made of it."""
     own_hoard.ask("grow 200000")
     done = run("heap", own_hoard.pid, wrapper=("/usr/bin/time", "-f", "%M"))
     if done.returncode == 127:
         pytest.skip("needs /usr/bin/time")
-    assert int(done.stderr) < 150_000
+    assert int(done.stderr) < 180_000
 
 
 class TestUsage:
@@ -293,8 +293,16 @@ class TestWhatCannotBeRead:
     def test_of_a_target_that_ends_between_two_looks_the_first_is_shown(
         self, own_hoard: pythons.Target
     ) -> None:
-        threading.Timer(1.5, own_hoard.kill).start()
-        seen = document("heap", own_hoard.pid, "--diff", "60")
+        leader, follower = os.openpty()
+        command = [*COMMAND, "heap", str(own_hoard.pid), "--diff", "600", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower) as running:
+            os.close(follower)
+            while b"waiting" not in os.read(leader, 65536):
+                pass
+            own_hoard.kill()
+            seen = json.loads(running.communicate(timeout=60)[0])
+        os.close(leader)
+        assert running.returncode == 0
         assert seen["evidence"]["invisible"][-1] == (
             f"What grew: process {own_hoard.pid} ended while it was being read; this is the first look."
         )
