@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pythons
-from heap.looking import looking
+from heaps.looking import looking
 from memprobe.heap.census import Census, take_census
 from memprobe.heap.opening import open_heap
 from memprobe.target.inspection.opening import opened

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heap.holding_in import Look, hoard_folder, looked_into
+from heaps.holding_in import Look, hoard_folder, looked_into
 from memprobe.heap.holders import Holder, generalised
 from pythons import Interpreter
 

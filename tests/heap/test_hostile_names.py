@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heap.holding_in import looked_into
-from heap.lying import LyingMemory
+from heaps.holding_in import looked_into
+from heaps.lying import LyingMemory
 from memprobe.heap.holders import Holders
 from memprobe.heap.holding import Holding
 from memprobe.heap.members import Members

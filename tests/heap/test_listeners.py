@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heap.holding_in import looked_into
+from heaps.holding_in import looked_into
 from memprobe.heap.listeners import Listeners
 from pythons import Interpreter
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from heap.holding_in import Look, hoard_folder, looked_into
-from heap.walking import Walk
+from heaps.holding_in import Look, hoard_folder, looked_into
+from heaps.walking import Walk
 from pythons import Interpreter
 
 MAIN = "<thread N 'MainThread'> __main__:main local kept"
