@@ -1,10 +1,16 @@
 """Holds stable populations while four threads make and drop objects flat out, in cycles and not."""
 
-import gc
 import os
 import threading
 
+
+class Stable:
+    def __init__(self, number):
+        self.number, self.load = number, [number]
+
+
 stable = [
+    [Stable(n) for n in range(50_000)],
     [(n, str(n) * 3) for n in range(100_000)],
     [{n: [n]} for n in range(30_000)],
     [float(n) for n in range(80_000)],
