@@ -12,6 +12,7 @@ from memprobe.heap.opening import OpenHeap
 _NUMBERS = 6
 _CHANGED = 0.02
 _CHANGES = 3
+_FOREIGN_BYTES = 4 << 20
 _ATTEMPTS = 3
 
 Progress = Callable[[int, int], object]
@@ -144,6 +145,11 @@ def remarks(heap: OpenHeap, counters: dict[str, int]) -> Iterator[str]:
     """Say what a reader of the numbers should know."""
     if heap.no_arenas:
         yield f"Objects were looked for among malloc's chunks: {heap.no_arenas}."
+    if counters["stepped_bytes"] > max(_FOREIGN_BYTES, counters["chunk_bytes"]):
+        yield (
+            f"{counters['stepped_bytes'] >> 20} MB are of an allocator that memprobe does not know "
+            "(mimalloc, jemalloc): objects in them may be missing."
+        )
     if counters["swapped_bytes"]:
         yield (
             f"{counters['swapped_bytes'] >> 10} kB are swapped out and were left there: "

@@ -23,10 +23,12 @@
 #define IS_OF_THREAD 4u
 #define FLAG_BITS 7u
 #define SURE_CHUNKS 6
+#define LIKELY_CHUNKS 4 /* where the next is too far away to be looked at */
 #define ATTEMPTS 3
 #define FIRST_WINDOW ((size_t)1 << 16)
 #define BODY_WINDOW ((size_t)1 << 16)
 #define STEP 16
+#define BLANK 48
 /* Another allocator's memory that holds no object for so long is somebody's data. */
 #define STEP_PATIENCE ((uint64_t)64 << 20)
 
@@ -139,7 +141,7 @@ static bool is_chain(const struct window *window, uint64_t address)
         if (address == window->end)
             return i > 0;
         if (!window_has(window, address, CHUNK_HEADER))
-            return i > 1;
+            return i >= LIKELY_CHUNKS;
         uint64_t header = heap_word(window_bytes(window, address) + 8);
         if (!is_chunk(header, window->end - address))
             return false;
@@ -246,11 +248,17 @@ static int step_once(struct window *window, uint64_t address, uint64_t *ret)
     return walker->visit(walker->visit_state, &object);
 }
 
+/* Whether nothing is here, even if an object could begin with what stands in front of it. */
 static bool is_blank(const struct window *window, uint64_t address)
 {
     const uint8_t *bytes = window_bytes(window, address);
+    uint64_t sum = 0;
 
-    return window_has(window, address, STEP) && (heap_word(bytes) | heap_word(bytes + 8)) == 0;
+    if (!window_has(window, address, BLANK))
+        return false;
+    for (unsigned i = 0; i < BLANK; i += 8)
+        sum |= heap_word(bytes + i);
+    return sum == 0;
 }
 
 /* Search a page for the beginning of a chain of chunks, or for objects. */
