@@ -22,7 +22,7 @@ from memprobe.heap.census import remarks, type_addresses
 from memprobe.heap.opening import OpenHeap, regions_outside
 from memprobe.heap.strata import Stratum, estimate, interval
 
-MOST_POOLS = 1 << 15
+MOST_POOLS = 1 << 14
 """Headers that are read, at some 1.5 us each; of more pools only every second, third ... is looked at."""
 
 PIECE_BYTES = 1 << 18
@@ -148,7 +148,7 @@ def choose_pools(
     drawn: list[NDArray[np.intp]] = []
     for size_class in np.unique(headers["size_class"]):
         members = np.flatnonzero(headers["size_class"] == size_class)
-        drawn.append(random.choice(members, _sample_size(len(members), fraction), replace=False))
+        drawn.append(random.choice(members, _sample_size(len(members), fraction * step), replace=False))
     chosen = np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, np.intp)
     strata = []
     for size_class in np.unique(headers["size_class"]):
