@@ -8,7 +8,7 @@ import os
 import random
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -99,17 +99,17 @@ class Playground:
             struct.pack_into("<IIII", self.memory, base + 32, 0, size_class, 48 + carved * size, last)
 
     @contextmanager
-    def heap(self) -> Iterator[Heap]:
+    def heap(self, describe: Callable[[int], bytes | None] | None = None) -> Iterator[Heap]:
         plan = scan_plan(self.layout, self.types[0])
-        files = [os.open(f"/proc/self/{name}", os.O_RDONLY) for name in ("mem", "pagemap")]
+        mem, pagemap = (os.open(f"/proc/self/{name}", os.O_RDONLY) for name in ("mem", "pagemap"))
         half = ARENAS // 2
         arenas = array("Q", [self.start, half, self.start + half, ARENAS - half])
         regions = array("Q", [self.start + ARENAS, REGION, self.random.randrange(2)])
         try:
-            yield Heap(os.getpid(), -1, *files, plan, arenas, regions, self.describe)
+            yield Heap(os.getpid(), -1, mem, pagemap, plan, arenas, regions, describe or self.describe)
         finally:
-            for file in files:
-                os.close(file)
+            os.close(mem)
+            os.close(pagemap)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -157,8 +157,7 @@ def test_what_describe_raises_ends_the_walk() -> None:
     def fail(_: int) -> bytes:
         raise KeyError("describe")
 
-    ground.describe = fail  # type: ignore[method-assign]
-    with ground.heap() as heap, pytest.raises(KeyError, match="describe"):
+    with ground.heap(fail) as heap, pytest.raises(KeyError, match="describe"):
         heap.census()
 
 
