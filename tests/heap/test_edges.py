@@ -147,3 +147,28 @@ def test_lies_cost_neither_time_nor_memory(interpreter: Interpreter, targets: Pa
     assert int(graph.starts[-1]) == len(graph.targets)
     assert (graph.targets & np.uint32(NODE_MASK)).max() < len(graph)
     assert graph.counters["torn_tables"] + graph.counters["absent_tables"] > 0
+
+
+def test_types_that_nobody_knows_are_guessed(interpreter: Interpreter, targets: Path) -> None:
+    with interpreter.spawn(targets / "objects_unknown.py") as target, opened(target.pid) as held:
+        assert held.python is not None
+        timer, note, plain, derived = map(int, target.ready.split())
+        with open_for_graph(held.process, held.python) as heap:
+            edges = Edges(build_graph(heap))
+    assert timer in edges.of(plain, Strength.GUESSED)
+    assert timer in edges.of(derived, Strength.GUESSED)
+    assert note in edges.of(derived, Strength.VISITED)
+    assert note not in edges.of(derived, Strength.GUESSED)
+
+
+def test_a_busy_target_gives_a_sound_graph(interpreter: Interpreter, targets: Path) -> None:
+    with interpreter.spawn(targets / "churning.py") as target, opened(target.pid) as held:
+        assert held.python is not None
+        for _ in range(10):
+            with open_for_graph(held.process, held.python) as heap:
+                graph = build_graph(heap)
+            assert len(graph) > 5_000
+            assert int(graph.starts[0]) == 0
+            assert int(graph.starts[-1]) == len(graph.targets) == graph.counters["edges"]
+            assert (np.diff(graph.starts.astype(np.int64)) >= 0).all()
+            assert (graph.targets & np.uint32(NODE_MASK)).max() < len(graph)
