@@ -11,7 +11,6 @@ Three searches, one for each kind of explanation; an object takes the best one t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -30,13 +29,7 @@ SURE = 1 << Strength.VISITED | 1 << Strength.OWNED
 
 Nodes = npt.NDArray[np.uint32]
 
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """The tree of shortest ways of one search."""
-
-    before: U32
-    distance: U32
+_LEAST, _MOST = -(2**31), 2**31 - 1
 
 
 class Holding:
@@ -47,7 +40,7 @@ class Holding:
         self.roots: dict[int, Root] = {}
         """By the number of the object that a root refers to, the best root for each."""
         self._perhaps: dict[int, Root] = {}
-        self._counted = np.zeros(len(graph), np.int64)
+        self._counted: dict[int, int] = {}
         for root in roots:
             node = graph.node(root.place.address)
             if node is None:
@@ -56,39 +49,31 @@ class Holding:
                 self._perhaps.setdefault(node, root)
             else:
                 self.roots.setdefault(node, root)
-                self._counted[node] += root.counted
+                self._counted[node] = self._counted.get(node, 0) + root.counted
         self._deferred = [node for node in map(graph.node, deferred) if node is not None]
-        self._searches = [self._search_modules(), self._search(self._numbers())]
+        self.before: U32 = np.full(len(graph), NO_NODE, np.uint32)
+        """Of each object the one before it on the best way to it; len(graph) for roots, NO_NODE if unheld."""
+        self._search_modules()
+        self._search(self._numbers())
         self._believe()
         self.native = self._find_native()
         """Objects that only native code can be holding."""
         if len(self.native):
-            self._searches.append(self._search(np.concatenate((self._numbers(), self.native))))
+            self._search(np.concatenate((self._numbers(), self.native)))
 
     def way(self, node: int) -> list[int]:
         """Return the numbers of the objects on the best way to one, the root first; [] if it is not held."""
         found: list[int] = []
-        while True:
+        while node != len(self.graph):
             found.append(node)
-            before = self._before(node)
-            if before is None:
+            node = int(self.before[node])
+            if node == NO_NODE:
                 return []
-            if before == len(self.graph):
-                return found[::-1]
-            node = before
+        return found[::-1]
 
     def is_held(self) -> npt.NDArray[np.bool_]:
         """Say of each object whether some root reaches it."""
-        return np.asarray(self._searches[-1].distance != NO_NODE, np.bool_)
-
-    @cached_property
-    def before(self) -> U32:
-        """Of each object the one before it on the best way to it; len(graph) for roots, NO_NODE if unheld."""
-        found = self._searches[-1].before.copy()
-        for search in self._searches[-2::-1]:
-            reached = search.distance != NO_NODE
-            found[reached] = search.before[reached]
-        return found
+        return np.asarray(self.before != NO_NODE, np.bool_)
 
     @cached_property
     def dominators(self) -> Dominators:
@@ -102,11 +87,14 @@ class Holding:
         return retained_bytes(self.dominators, self.graph.sizes)
 
     @cached_property
-    def unexplained(self) -> npt.NDArray[np.int64]:
+    def unexplained(self) -> npt.NDArray[np.int32]:
         """Of each object the references that are counted and that nothing known has; 0 if immortal."""
         graph = self.graph
-        found = explain_counts(graph.starts, graph.targets, graph.refcounts, from_roots=self._counted)
-        return np.where(graph.flags & IMMORTAL, 0, found.references)
+        left = explain_counts(graph.starts, graph.targets, graph.refcounts).references
+        for node, count in self._counted.items():
+            left[node] -= count
+        left[graph.flags & IMMORTAL != 0] = 0
+        return np.clip(left, _LEAST, _MOST).astype(np.int32)
 
     def retained_by(self, nodes: Nodes) -> int:
         """Return the bytes that would be free if all of some objects went."""
@@ -126,19 +114,12 @@ class Holding:
         sources: npt.NDArray[np.int64] = np.searchsorted(graph.starts, edges.astype(np.uint64), side="right")
         return sources - 1
 
-    def _before(self, node: int) -> int | None:
-        """Return what comes before an object; len(graph) before a root, None if nothing reaches it."""
-        for search in self._searches:
-            if search.distance[node] != NO_NODE:
-                return int(search.before[node])
-        return None
-
     def _numbers(self, tier: Tier = Tier.NATIVE) -> Nodes:
         """Return the numbers of the roots up to a tier, the best first."""
         found = [node for node, root in self.roots.items() if root.tier <= tier]
         return np.array(sorted(found, key=lambda node: self.roots[node].tier), np.uint32)
 
-    def _search_modules(self) -> _Search:
+    def _search_modules(self) -> None:
         """Search from the modules, but do not go on from what is deferred."""
         targets = self.graph.targets
         if self._deferred:
@@ -147,26 +128,26 @@ class Holding:
             for node in self._deferred:
                 edges = slice(int(self.graph.starts[node]), int(self.graph.starts[node + 1]))
                 targets[edges] = targets[edges] & np.uint32(NODE_MASK) | weak
-        return self._search(self._numbers(Tier.MODULE), targets, SURE)
+        self._search(self._numbers(Tier.MODULE), targets, SURE)
 
-    def _search(self, roots: Nodes, targets: U32 | None = None, strengths: int = HOLDING) -> _Search:
+    def _search(self, roots: Nodes, targets: U32 | None = None, strengths: int = HOLDING) -> None:
+        """Find the ways to what no search before has reached."""
         targets = self.graph.targets if targets is None else targets
-        before, distance = _heap.reach(self.graph.starts, targets, roots.astype(np.uint32), strengths)
-        return _Search(view(before, np.uint32), view(distance, np.uint32))
+        before, _ = _heap.reach(self.graph.starts, targets, roots.astype(np.uint32), strengths)
+        np.copyto(self.before, view(before, np.uint32), where=self.before == NO_NODE)
 
     def _believe(self) -> None:
         """Take what is perhaps a root for one, if nothing else explains the references to it."""
-        distance = self._searches[-1].distance
         believed = {
             node: root
             for node, root in self._perhaps.items()
-            if distance[node] == NO_NODE and self.unexplained[node] > 0
+            if self.before[node] == NO_NODE and self.unexplained[node] > 0
         }
         if believed:
             self.roots.update(believed)
-            self._searches.append(self._search(self._numbers()))
+            self._search(self._numbers())
 
     def _find_native(self) -> Nodes:
         """Find the objects that no root reaches, though more refers to them than other objects do."""
-        unheld = self._searches[-1].distance == NO_NODE
+        unheld = self.before == NO_NODE
         return np.flatnonzero(unheld & (self.unexplained > 0)).astype(np.uint32)
