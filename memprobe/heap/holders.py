@@ -16,7 +16,7 @@ from memprobe.heap.holding import Holding
 from memprobe.heap.homes import Homes
 from memprobe.heap.members import Members
 from memprobe.heap.naming import Namer, Path
-from memprobe.heap.references import Place
+from memprobe.heap.references import Place, Role
 from memprobe.heap.roots import Root, Roots, Tier
 from memprobe.heap.static_memory import static_words
 from memprobe.target.cpython.python import Python
@@ -24,6 +24,12 @@ from memprobe.target.proc.mappings import Mapping
 
 NATIVE = "<native code>"
 """The root of what is held by references that nothing explains."""
+
+GARBAGE = "<nothing>"
+"""Stands for the holder of what waits for the collector."""
+
+OTHERS = "<others>"
+"""Stands for more holders than are worth telling apart."""
 
 MAXIMUM_GROUPS = 64
 """So many holders of one type are told apart; what they hold of it is 1 in 64 at least."""
@@ -50,10 +56,10 @@ class Holder:
     """One holder of many objects."""
 
     path: str
-    """Of all of them: app.cache.SESSIONS[…].user"""
+    """Of all of them: app.cache.SESSIONS[…].user; app.state.* if they have names of their own there."""
 
     node: int
-    """The holder itself: the container, or the object that is alone."""
+    """The holder itself: the container, or the object that is alone; NO_NODE for GARBAGE and OTHERS."""
 
     objects: int
     """How many of the objects it holds."""
@@ -111,20 +117,38 @@ class Holders:
         return self._namer.path(self._root(way[0]), [int(self.graph.addresses[step]) for step in way])
 
     def of_objects(self, nodes: npt.NDArray[np.integer]) -> list[Holder]:
-        """Group objects by who holds them, the holder of most bytes first."""
-        nodes = nodes[self.holding.before[nodes] != NO_NODE]
+        """Group objects by who holds them, the holder of most bytes first; every object is in one group."""
+        is_held = self.holding.before[nodes] != NO_NODE
         groups: dict[str, list[npt.NDArray[np.integer]]] = {}
         ends: dict[str, int] = {}
-        for holder, held in self._groups(nodes):
-            path = self.path_to(int(held[0]))
-            text = generalised(path.text if path else "?")
+        if not is_held.all():
+            groups[GARBAGE], ends[GARBAGE] = [nodes[~is_held]], NO_NODE
+        for holder, held in self._groups(nodes[is_held]):
+            text = OTHERS if holder == NO_NODE else self._path_of_all(holder, held)
             groups.setdefault(text, []).append(held)
             ends.setdefault(text, holder)
         found = [
-            Holder(text, ends[text], sum(map(len, parts)), self.holding.retained_by(np.concatenate(parts)))
+            Holder(text, ends[text], sum(map(len, parts)), self._bytes(text, np.concatenate(parts)))
             for text, parts in groups.items()
         ]
         return sorted(found, key=lambda holder: (-holder.retained_bytes, -holder.objects, holder.path))
+
+    def _path_of_all(self, holder: int, held: npt.NDArray[np.integer]) -> str:
+        """Return one path for all that a holder holds."""
+        path = self.path_to(int(held[0]))
+        if path is None:
+            return OTHERS
+        place = next((one for one in path.places if one.address == int(self.graph.addresses[holder])), None)
+        above = self.path_to(holder)
+        if len(held) == 1 or place is None or place.role is not Role.NAMESPACE or above is None:
+            return generalised(path.text)
+        return f"{above.text.removesuffix('.__dict__')}.*"
+
+    def _bytes(self, text: str, nodes: npt.NDArray[np.integer]) -> int:
+        """Return what would be free without some objects; of garbage what it takes."""
+        if text == GARBAGE:
+            return int(self.graph.sizes[nodes].sum(dtype=np.uint64))
+        return self.holding.retained_by(nodes.astype(np.uint32))
 
     def of_type(self, type_address: int) -> list[Holder]:
         """Group all objects of a type by who holds them."""
@@ -183,8 +207,12 @@ class Holders:
             for index in np.flatnonzero(many):
                 yield int(holders[index]), nodes[which == index]
             nodes, above = nodes[~many[which]], above[~many[which]]
-        for holder in np.unique(above)[:MAXIMUM_GROUPS]:
+        first = np.unique(above)[:MAXIMUM_GROUPS]
+        for holder in first:
             yield int(holder), nodes[above == holder]
+        others = nodes[~np.isin(above, first)]
+        if len(others):
+            yield NO_NODE, others
 
     def _root(self, node: int) -> Root:
         known = self.holding.roots.get(node)

@@ -10,6 +10,10 @@ from memprobe.heap.members import Members
 from memprobe.heap.references import Place, Role
 from memprobe.heap.roots import Root, Tier
 
+MAXIMUM_STEPS = 60
+"""A path over more objects is told without its middle."""
+
+_HEAD, _TAIL = 20, 11
 _NEAR = 3  # objects: a module's namespace, what is in it, and what that has
 
 
@@ -35,13 +39,22 @@ class Namer:
         if len(addresses) == 1 and root.place.role is Role.NAMESPACE:
             return Path(f"{root.title}.__dict__", (root.place,))
         name, rest = self._begin(root, addresses)
-        text, place = name.text, name.place
-        places = [place]
+        if len(rest) <= MAXIMUM_STEPS:
+            return self._continued(Path(name.text, (name.place,)), rest)
+        # A linked list of 100,000: nobody reads that, and each step is read from the target.
+        head = self._continued(Path(name.text, (name.place,)), rest[:_HEAD], ends=False)
+        cut, *tail = rest[-_TAIL:]
+        text = f"{head.text} … {len(rest) - _HEAD - len(tail)} objects … "
+        return self._continued(Path(text, (*head.places, Place(cut))), tail)
+
+    def _continued(self, path: Path, rest: Sequence[int], *, ends: bool = True) -> Path:
+        """Go on from the end of a path over the given objects, which may be where it ends."""
+        text, places = path.text, list(path.places)
         for index, following in enumerate(rest, 1):
-            reference = self._members.reference(place, following)
-            text += (reference.final or reference.label) if index == len(rest) else reference.label
-            place = reference.place
-            places.append(place)
+            reference = self._members.reference(places[-1], following)
+            is_last = ends and index == len(rest)
+            text += (reference.final or reference.label) if is_last else reference.label
+            places.append(reference.place)
         return Path(text, tuple(places))
 
     def _begin(self, root: Root, addresses: Sequence[int]) -> tuple[Name, Sequence[int]]:

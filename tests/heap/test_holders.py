@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heaps.holding_in import Look, hoard_folder, looked_into
-from memprobe.heap.holders import Holder, generalised
+from heap.holding_in import Look, hoard_folder, looked_into
+from memprobe.heap.holders import GARBAGE, Holder, generalised
 from pythons import Interpreter
 
 HELD = {
@@ -104,3 +105,36 @@ def test_indices_go_but_names_stay() -> None:
 def test_referrers_of_nothing(sessions: Look) -> None:
     assert len(sessions.holders.holding.referrers(np.empty(0, np.int64))) == 0
     assert sessions.holders.of_objects(np.empty(0, np.int64)) == []
+
+
+@pytest.fixture(scope="module")
+def deep(interpreter: Interpreter, targets: Path) -> Iterator[tuple[Look, list[int]]]:
+    with interpreter.spawn(targets / "deep_and_wide.py") as target, looked_into(target.pid) as look:
+        yield look, json.loads(target.ready)
+
+
+def test_a_deep_path_is_told_without_its_middle(deep: tuple[Look, list[int]]) -> None:
+    look, (last, _) = deep
+    begin = time.monotonic()
+    path = look.path(last)
+    assert time.monotonic() - begin < 10
+    # 100,000 links, of which 20 and 10 are named; the namespace of the module comes before them.
+    assert path == f"__main__.chain{'.next' * 19} … 99971 objects … {'.next' * 10}"
+
+
+def test_a_dict_too_large_to_search_still_has_a_path(deep: tuple[Look, list[int]]) -> None:
+    look, (_, value) = deep
+    assert look.path(value) == "__main__.LARGE[…]"
+
+
+def test_no_object_is_left_out(deep: tuple[Look, list[int]]) -> None:
+    look, _ = deep
+    scattered = look.holders.of_type(type_address(look, "Scattered"))
+    assert {one.path: one.objects for one in scattered} == {"__main__.*": 500, "__main__.LARGE[…]": 1}
+
+
+def test_garbage_is_held_by_nothing(deep: tuple[Look, list[int]]) -> None:
+    look, _ = deep
+    (one,) = look.holders.of_type(type_address(look, "Cycle"))
+    assert (one.path, one.objects) == (GARBAGE, 7)
+    assert one.retained_bytes >= 7 * 32
