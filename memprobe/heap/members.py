@@ -13,7 +13,7 @@ from memprobe.heap.inside import Inside
 from memprobe.heap.references import HIDDEN_KEY, HIDDEN_MEMBER, UNKNOWN, Place, Reference, Role
 from memprobe.heap.shapes import Member, Op, Shapes, Strength, TypeFacts
 from memprobe.heap.shown import shown
-from memprobe.target.cpython.objects import UNREADABLE, BadObject, is_pointer
+from memprobe.target.cpython.objects import UNREADABLE, is_pointer
 from memprobe.target.cpython.python import Python
 
 _WORD = 8
@@ -153,7 +153,7 @@ class Members:
         try:
             kind = self._objects.type_of(address)
             meta = self._objects.type_of(kind)
-            return meta == self._type_type or self._objects.type_of(meta) == self._type_type
+            return self._type_type in (meta, self._objects.type_of(meta))
         except UNREADABLE:
             return False
 
@@ -274,12 +274,12 @@ class Members:
         return iter(())
 
     def _find_type_type(self, python: Python) -> int:
-        """Find the type of all types, which is its own type."""
-        interpreters = python.interpreters()
-        if not interpreters:
-            raise BadObject("no interpreter")
-        address = self._objects.type_of(interpreters[0].sys_dict)
-        return self._objects.type_of(self._objects.type_of(address))
+        """Find the type of all types, which is its own type; 0 if that cannot be read."""
+        try:
+            interpreter, *_ = python.interpreters()
+            return self._objects.type_of(self._objects.type_of(interpreter.sys_dict))
+        except (*UNREADABLE, ValueError):
+            return 0
 
 
 def _rank(reference: Reference) -> tuple[bool, bool, int]:

@@ -74,11 +74,9 @@ class Roots:
         """
         found: list[Root] = []
         for interpreter in self._python.interpreters():
-            self._members.know_static_types(self._fields.static_type_dicts(interpreter))
             found += self._attempt(partial(self._modules, interpreter))
             found += self._attempt(partial(self._of_interpreter, interpreter))
-            for kind in filter(is_static, self._fields.subclasses(interpreter)):
-                found += self._attempt(partial(self._static_type, kind))
+            found += self._attempt(partial(self._static_types, interpreter, is_static))
         found += self._attempt(self._signal_handlers)
         for thread in self._python.threads(stacks=False):
             found += self._attempt(partial(self._of_thread, thread))
@@ -103,10 +101,12 @@ class Roots:
                 continue
         return [address for address in found if is_pointer(address)]
 
-    def _static_type(self, address: int) -> Iterator[Root]:
-        name = self._objects.type_name(address)
-        for reference in self._members.of(Place(address)):
-            yield Root(f"<type {name}>{reference.label}", reference.place, Tier.SECONDARY, counted=True)
+    def _static_types(self, interpreter: Interpreter, is_static: Callable[[int], bool]) -> Iterator[Root]:
+        self._members.know_static_types(self._fields.static_type_dicts(interpreter))
+        for kind in filter(is_static, self._fields.subclasses(interpreter)):
+            title = f"<type {self._members.type_name(kind)}>"
+            for reference in self._members.of(Place(kind)):
+                yield Root(f"{title}{reference.label}", reference.place, Tier.SECONDARY, counted=True)
 
     def _attempt(self, read: Callable[[], Iterator[Root]]) -> list[Root]:
         """Take what a reader yields until it comes upon something unreadable."""
