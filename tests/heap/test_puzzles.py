@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from heaps.holding_in import Look, hoard_folder, looked_into
-from heaps.walking import Walk
+from heap.holding_in import Look, hoard_folder, looked_into
+from heap.walking import Walk
 from pythons import Interpreter
 
 MAIN = "<thread N 'MainThread'> __main__:main local kept"
@@ -91,6 +91,16 @@ def test_keys_are_hidden(interpreter: Interpreter, targets: Path, name: str) -> 
         path = look.path(truth[name])
     assert "[…]" in path
     assert "secret" not in path
+
+
+def test_keys_are_shown_to_who_wants_them(interpreter: Interpreter, targets: Path) -> None:
+    hoard = str(interpreter.path_inside(hoard_folder()))
+    with (
+        interpreter.spawn(targets / "all_puzzles.py", hoard, "module_dict") as target,
+        looked_into(target.pid, with_keys=True) as look,
+    ):
+        path = look.path(json.loads(target.ready)["module_dict"])
+    assert path == "puzzles.module_dict.CACHE['a secret key']"
 
 
 def test_what_nothing_holds_has_no_path(interpreter: Interpreter, targets: Path) -> None:
