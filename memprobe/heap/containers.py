@@ -123,7 +123,7 @@ class Containers:
             if not slot.address:
                 return replace(one, life=Life.LOST)
             one = replace(one, slot=slot)
-        return replace(one, length=length)
+        return one if length == one.length else replace(one, length=length)
 
 
 def _refers(one: Watched, reference: bytes, table: bytes) -> bool:
