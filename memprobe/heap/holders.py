@@ -140,6 +140,12 @@ class Holders:
             return OTHERS
         place = next((one for one in path.places if one.address == int(self.graph.addresses[holder])), None)
         above = self.path_to(holder)
+        if (
+            len(held) > 1
+            and holder not in self.holding.roots
+            and self.holding.before[holder] == len(self.graph)
+        ):
+            return self._root(holder).title
         if len(held) == 1 or place is None or place.role is not Role.NAMESPACE or above is None:
             return generalised(path.text)
         return f"{above.text.removesuffix('.__dict__')}.*"
@@ -207,6 +213,11 @@ class Holders:
             for index in np.flatnonzero(many):
                 yield int(holders[index]), nodes[which == index]
             nodes, above = nodes[~many[which]], above[~many[which]]
+        lost = np.isin(above, self.holding.native)
+        if lost.any():
+            # Each is its own root: together they tell more.
+            yield int(above[lost][0]), nodes[lost]
+            nodes, above = nodes[~lost], above[~lost]
         first = np.unique(above)[:MAXIMUM_GROUPS]
         for holder in first:
             yield int(holder), nodes[above == holder]
