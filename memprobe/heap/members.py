@@ -31,6 +31,8 @@ _ITEMS = {
     "collections.deque": HIDDEN_KEY,
     "set": HIDDEN_MEMBER,
     "frozenset": HIDDEN_MEMBER,
+    "module": ".<state>",
+    "xml.etree.ElementTree.Element": HIDDEN_KEY,
 }
 _ROLES = {
     "__dict__": Role.NAMESPACE,
