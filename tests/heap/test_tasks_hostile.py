@@ -16,6 +16,7 @@ from memprobe.heap.tasks.coroutines import MAXIMUM_DEPTH
 from memprobe.heap.tasks.document import TaskPart
 from memprobe.heap.tasks.look import Looker
 from memprobe.heap.tasks.looking import invisible_parts
+from memprobe.heap.tasks.registries import Modules
 from memprobe.target.cpython.python import Python, attach_python
 from memprobe.views.page import Page
 from memprobe.views.plain import paint
@@ -111,6 +112,32 @@ def test_a_coroutine_that_awaits_itself(
         tasks = everything(attach(memory))
     assert sum(not task.complete for task in tasks) >= circles / 2
     assert all(len(task.frames) <= MAXIMUM_DEPTH for task in tasks)
+
+
+@pytest.mark.parametrize("frozen", ["tasks_awaits.py"], indirect=True)
+def test_a_registry_without_an_end(
+    interpreter: Interpreter, frozen: tuple[FrozenMemory, Callable[[FrozenMemory], Python]]
+) -> None:
+    """A linked list that goes in a circle (3.14 and later), a set that claims 2**62 places (before)."""
+    whole, attach = frozen
+    python = attach(whole.copy())
+    looker, layout = Looker(python), python.layout
+    (one,) = looker.look().interpreters
+    tasks = list(one.tasks)
+    memory = whole.copy()
+    if interpreter.version >= (3, 14):
+        node = layout.offset("TaskObj.task_node")
+        memory.write(tasks[len(tasks) // 2] + node, tasks[2] + node)
+    else:
+        modules = Modules(python.objects, python.dictionaries, one.interpreter)
+        names = modules.namespace("asyncio.tasks")
+        registry = names["_all_tasks" if "_all_tasks" in names else "_scheduled_tasks"]
+        members = python.instances.attribute(registry, "data")
+        memory.write(members + layout.offset("PySetObject.mask"), 2**62 - 1)
+    with in_time():
+        (damaged,) = Looker(attach(memory)).look().interpreters
+    assert not damaged.registries_complete
+    assert len(damaged.tasks) < len(tasks)
 
 
 def test_a_layout_that_does_not_hold(interpreter: Interpreter, targets: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from memprobe.heap.tasks.budget import Budget
 from memprobe.heap.tasks.document import (
     NEWER,
     OLDER,
@@ -24,6 +25,9 @@ from memprobe.target.cpython.python import PythonThread
 from memprobe.target.inspection.document import FramePart
 from memprobe.vocab import Frame
 
+MAXIMUM_TEXT = 256 << 20
+"""Characters of the frames of all tasks; a million ordinary frames have 200 million."""
+
 
 class Assembly:
     """Turns one look into parts of the document."""
@@ -32,6 +36,7 @@ class Assembly:
         self._looker = looker
         self._look = look
         self._types = looker.types
+        self._budget = Budget(MAXIMUM_TEXT)
         self._threads = {thread.address: thread for thread in look.threads}
 
     def tasks(self) -> Iterator[TaskPart]:
@@ -56,6 +61,7 @@ class Assembly:
         running = chain.running or future.address in one.running
         runs_in = self._threads.get(one.running.get(future.address, 0), thread)
         frames, complete = self._frames(seen, runs_in if running else None)
+        shown = tuple(self._shown(frames))
         return TaskPart(
             address=future.address,
             interpreter=one.interpreter.id,
@@ -69,12 +75,20 @@ class Assembly:
             loop=future.loop or None,
             thread_id=thread.ident if thread else None,
             coroutine=None,
-            frames=tuple(FramePart(frame.function, frame.file, frame.line) for frame in frames),
-            complete=complete and not seen.torn,
+            frames=shown,
+            complete=complete and not seen.torn and len(shown) == len(frames),
             waits_for=self._waits_for(one, seen),
             awaits=(),
             awaited_by=one.awaiting.awaiters(future.address),
         )
+
+    def _shown(self, frames: Sequence[Frame]) -> Iterator[FramePart]:
+        """The frames as the document has them, as long as there is room for their names."""
+        for frame in frames:
+            size = len(frame.function) + len(frame.file) + 100
+            if self._budget.take(size) < size:
+                return
+            yield FramePart(frame.function, frame.file, frame.line)
 
     def _frames(self, seen: SeenTask, thread: PythonThread | None) -> tuple[tuple[Frame, ...], bool]:
         """Where a task stands, the innermost frame first, and whether that is all."""

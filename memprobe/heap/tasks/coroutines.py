@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from memprobe.heap.tasks.budget import Budget
 from memprobe.heap.tasks.suspended import Suspended, suspended_frames
 from memprobe.heap.tasks.types import Types
 from memprobe.target.cpython.code_objects import CodeObjects
@@ -26,8 +27,8 @@ from memprobe.vocab import Frame
 MAXIMUM_DEPTH = 2_000
 """Links of one chain; to await 1,000 coroutines deep is beyond Python's own recursion limit."""
 
-MAXIMUM_LINKS = 1_000_000
-"""Links of all chains together, some 10 s of work."""
+MAXIMUM_LINKS = 3_000_000
+"""Links that one look follows, those of repeated attempts too: some 60 s of work."""
 
 ATTEMPTS = 5
 """How often a chain is read that changed meanwhile."""
@@ -80,6 +81,7 @@ class Coroutines:
             "coroutine_wrapper": layout.offset("PyCoroWrapper.cw_coroutine"),
             "anext_awaitable": header,
         }
+        self._budget = Budget(MAXIMUM_LINKS)
         self._future = layout.offset("futureiterobject.future")
         self._qualname = layout.offset("PyGenObject.gi_qualname")
 
@@ -120,10 +122,8 @@ class Coroutines:
         """Walk all chains from the outermost coroutine inwards, a link of each at a time."""
         at = {index: chain.start for index, chain in enumerate(chains) if is_pointer(chain.start)}
         seen: list[set[int]] = [set() for _ in chains]
-        left = MAXIMUM_LINKS
-        while at and left > 0:
+        while at and self._budget.take(len(at)) == len(at):
             links = self._links(at.values())
-            left -= len(at)
             following: dict[int, int] = {}
             for index, address in at.items():
                 chain, link = chains[index], links.get(address)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from memprobe.heap.tasks.attributes import Attributes
+from memprobe.heap.tasks.budget import Budget
 from memprobe.heap.tasks.callables import Callables
 from memprobe.heap.tasks.containers import EMPTY, Containers, Items
 from memprobe.heap.tasks.registries import Modules
@@ -21,6 +22,9 @@ from memprobe.target.cpython.objects import UNREADABLE, Objects, is_pointer
 
 MAXIMUM_WORK_ITEMS = 20_000
 """Work items of one queue that are named; the rest is only counted."""
+
+MAXIMUM_IN_ALL = 200_000
+"""Of all queues."""
 
 MAXIMUM_EXECUTORS = 2_000
 
@@ -76,6 +80,7 @@ class Executors:
         self._attributes = attributes
         self._containers = containers
         self._callables = callables
+        self._budget = Budget(MAXIMUM_IN_ALL)
         self._referent = layout.offset("PyWeakReference.wr_object")
         self._is_ring = layout.has("simplequeueobject.buf.num_items")
         if self._is_ring:
@@ -217,7 +222,7 @@ class Executors:
         """What work items call, most first."""
         counts: Counter[str] = Counter()
         named: dict[int, str] = {}
-        for item in items[:MAXIMUM_WORK_ITEMS]:
+        for item in items[: self._budget.take(min(len(items), MAXIMUM_WORK_ITEMS))]:
             function = self._called(self._values(item))
             if function not in named:
                 named[function] = self._callables.read(function).name

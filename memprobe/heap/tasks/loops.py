@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from memprobe.heap.tasks.attributes import Attributes
+from memprobe.heap.tasks.budget import Budget
 from memprobe.heap.tasks.callables import Callables
 from memprobe.heap.tasks.containers import EMPTY, Containers, Items
 from memprobe.heap.tasks.types import Types
@@ -16,6 +17,12 @@ from memprobe.target.cpython.objects import UNREADABLE, Objects, is_pointer
 
 MAXIMUM_HANDLES = 20_000
 """Timers, or ready callbacks, of one loop that are described; the rest is only counted."""
+
+MAXIMUM_HANDLES_IN_ALL = 200_000
+"""Of all loops."""
+
+MAXIMUM_LOOPS = 1_000
+"""More are not looked into; a program has one for each thread at most."""
 
 # Modules/_asynciomodule.c: what a thread state's dict has to 3.12. To 3.11 it is a holder, whose loop
 # follows the header; in 3.12 it is the loop.
@@ -80,6 +87,7 @@ class Loops:
         self._attributes = attributes
         self._containers = containers
         self._callables = callables
+        self._budget = Budget(MAXIMUM_HANDLES_IN_ALL)
         self._float = layout.offset("PyFloatObject.ob_fval")
         in_state = "_PyThreadStateImpl.asyncio_running_loop"
         self._in_state = layout.offset(in_state) if layout.has(in_state) else None
@@ -152,7 +160,10 @@ class Loops:
 
     def _items(self, values: Mapping[str, int], name: str) -> Items:
         try:
-            return self._containers.items(values[name], MAXIMUM_HANDLES) if name in values else EMPTY
+            if name not in values:
+                return EMPTY
+            items = self._containers.items(values[name], MAXIMUM_HANDLES)
+            return items._replace(addresses=items.addresses[: self._budget.take(len(items.addresses))])
         except UNREADABLE:
             return EMPTY
 
@@ -208,4 +219,4 @@ class Loops:
 
 def loops_of(tasks: Iterable[int], running: Mapping[int, int]) -> Sequence[int]:
     """Every loop once: those that run first, then those that only tasks know."""
-    return [loop for loop in dict.fromkeys((*running, *tasks)) if is_pointer(loop)]
+    return [loop for loop in dict.fromkeys((*running, *tasks)) if is_pointer(loop)][:MAXIMUM_LOOPS]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from memprobe.heap.tasks.attributes import Attributes
+from memprobe.heap.tasks.budget import Budget
 from memprobe.heap.tasks.containers import Containers
 from memprobe.heap.tasks.types import Types
 from memprobe.target.cpython.fields import Fields
@@ -13,6 +14,9 @@ from memprobe.target.cpython.objects import UNREADABLE, Objects, is_pointer
 
 MAXIMUM_CALLBACKS = 10_000
 """Callbacks of one future that are looked at."""
+
+MAXIMUM_CALLBACKS_IN_ALL = 1_000_000
+"""Of all futures, read as often as it may be."""
 
 PENDING, CANCELLED, FINISHED = "pending", "cancelled", "finished"
 STATES = (PENDING, CANCELLED, FINISHED)
@@ -71,6 +75,7 @@ class TaskObjects:
         self._tells_awaiters = layout.has("FutureObj.fut_awaited_by")
         if self._tells_awaiters:
             self._awaiters = Fields(layout, "FutureObj", "fut_awaited_by", "fut_awaited_by_is_set")
+        self._budget = Budget(MAXIMUM_CALLBACKS_IN_ALL)
         self._log = layout.bits("FutureObj.fut_log_tb")
         self._must_cancel = layout.bits("TaskObj.task_must_cancel")
         self._cancels = (
@@ -144,6 +149,7 @@ class TaskObjects:
     def _pairs(self, address: int) -> list[int]:
         try:
             pairs = self._containers.items(address, MAXIMUM_CALLBACKS).addresses
+            pairs = pairs[: self._budget.take(len(pairs))]
             items = [self._containers.items(pair, 2).addresses for pair in pairs]
         except UNREADABLE:
             return []
@@ -159,7 +165,8 @@ class TaskObjects:
         if not is_set:
             return (address,)
         try:
-            return tuple(self._containers.items(address, MAXIMUM_CALLBACKS).addresses)
+            awaiters = self._containers.items(address, MAXIMUM_CALLBACKS).addresses
+            return tuple(awaiters[: self._budget.take(len(awaiters))])
         except UNREADABLE:
             return ()
 
