@@ -175,8 +175,11 @@ def test_a_busy_target(interpreter: Interpreter, targets: Path) -> None:
 def test_tasks_that_run(interpreter: Interpreter, targets: Path) -> None:
     """What runs stands on the stack of a thread: its frames there, down to the coroutine of the task."""
     with interpreter.spawn(targets / "tasks_running.py") as target:
-        on_stack = places(told(target, "running"))
-        document = look_at_tasks(target.pid)
+        for _ in range(ATTEMPTS):
+            on_stack = places(told(target, "running"))
+            document = look_at_tasks(target.pid)
+            if places(told(target, "running")) == on_stack and on_stack[0][0] == "blocks":
+                break
     tasks = {task.coroutine: task for task in document.tasks}
     running = {name for name, task in tasks.items() if task.running}
     # An eager task begins within the step of the task that makes it, and that one within the first one's.

@@ -217,6 +217,8 @@ class Assembly:
 
 def aged(first: Mapping[int, TaskPart], second: TaskPart, between_s: float) -> TaskPart:
     """A task of the second look, with what the first look tells of its age."""
+    if not second.complete:
+        return second  # torn: it may be two tasks, one after the other
     before = first.get(second.address)
     if before is None or _identity(before) != _identity(second):
         return replace(second, age=NEWER, age_at_most_s=round(between_s, 3))

@@ -81,7 +81,7 @@ class TaskPart:
     """The tasks that wait for it."""
 
     age: str | None = None
-    """older or newer than the first look; None if there was only one."""
+    """older or newer than the first look; None if there was only one, or the task was torn."""
 
     age_at_least_s: float | None = None
     """A lower bound: CPython keeps no time of creation."""
