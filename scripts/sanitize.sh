@@ -6,7 +6,7 @@ build=build/sanitized
 # setuptools never removes a module that has gone from the sources.
 rm -rf "$build"/lib*
 MEMPROBE_SANITIZE=1 "$bin/python" setup.py -q build --build-base "$build"
-set -- tests/native tests/memory
+set -- tests/native tests/memory tests/heap/test_hostile.py tests/fuzz/test_fuzz_heap.py
 
 # CI is unset: what CI asks of a session of the whole suite is not asked of this one.
 # Leak detection is off because CPython itself never frees everything.

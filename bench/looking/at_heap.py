@@ -105,7 +105,42 @@ def look_graph(pid: int) -> dict[str, Any]:
     }
 
 
-LOOKS: dict[str, Callable[[int], dict[str, Any]]] = {"census": look_census, "graph": look_graph}
+def look_sample(pid: int) -> dict[str, Any]:
+    """A census of one pool in 64, several times over, and the truth by a whole one."""
+    from memprobe.heap.census import take_census
+    from memprobe.heap.opening import open_heap
+    from memprobe.heap.sampling import take_sample
+    from memprobe.target.inspection.opening import opened
+
+    seconds, cpu_s, inside = [], [], 0
+    with opened(pid) as target:
+        with open_heap(target.process, python_of(target)) as heap:
+            census = take_census(heap)
+        for turn in range(TURNS):
+            # As a command does it: the heap is opened anew.
+            begun, cpu_begun = time.perf_counter(), time.process_time()
+            with open_heap(target.process, python_of(target)) as heap:
+                sample = take_sample(heap, 1 / 64, seed=turn)
+            seconds.append(time.perf_counter() - begun)
+            cpu_s.append(time.process_time() - cpu_begun)
+            inside += sample.total_count.low <= census.count <= sample.total_count.high
+    return {
+        "seconds": seconds,
+        "cpu_s": cpu_s,
+        "objects": census.count,
+        "heap_gb": sum(row.allocated_bytes for row in census.rows) / 2**30,
+        "census_s": census.seconds,
+        "inside": inside,
+        "turns": TURNS,
+        "peak_mb": memory_kb("VmHWM") / 1024,
+    }
+
+
+LOOKS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "census": look_census,
+    "graph": look_graph,
+    "sample": look_sample,
+}
 
 if __name__ == "__main__":
     print(json.dumps(LOOKS[sys.argv[1]](int(sys.argv[2]))))

@@ -1,8 +1,8 @@
 """fuzz_heap.py SECONDS [SEED]: damage the memory of stopped programs and read their heaps.
 
 The programs are real ones, of several interpreters, stopped, and never go on: what is written into them is
-read by memprobe only, and put back after each look. A look is a census, the graph, dominators, retained
-sizes and garbage. It may say less than the truth, and count what it left out; it must end in time, stay
+read by memprobe only, and put back after each look. A look is a census, a sampled one, the graph, dominators,
+retained sizes and garbage. It may say less than the truth, and count what it left out; it must end in time, stay
 within its memory, and raise nothing but errors of memprobe. Under ASan (MEMPROBE_SANITIZE=1) more shows.
 """
 
@@ -29,10 +29,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pythons
 from memprobe.errors import MemprobeError
+from memprobe.heap.census import take_census
 from memprobe.heap.dominators import find_dominators, retained_bytes
 from memprobe.heap.garbage import explain_counts, find_garbage
 from memprobe.heap.graph import TRACKED, HeapGraph, build_graph, open_for_graph
 from memprobe.heap.opening import open_heap
+from memprobe.heap.sampling import take_sample
 from memprobe.native import _heap
 from memprobe.target.inspection.opening import Opened, opened
 
@@ -210,11 +212,13 @@ def look(victim: Victim) -> str:
     target = victim.target
     assert target.python is not None
     with open_heap(target.process, target.python) as heap:
-        rows, _ = heap.native.census()
-        table = np.frombuffer(rows, np.uint64).reshape(-1, 6)
+        census = take_census(heap)
         bytes_there = sum(size for _, size in victim.arenas + victim.regions)
-        check(int(table[:, 0].sum()) <= bytes_there // 16, "more objects than there is room for")
+        check(
+            sum(row.count for row in census.rows) <= bytes_there // 16, "more objects than there is room for"
+        )
         counters = heap.native.counters()
+        take_sample(heap, 0.1, seed=1)
     with open_for_graph(target.process, target.python) as heap:
         graph = build_graph(heap)
     counts = explain_counts(graph.starts, graph.targets, graph.refcounts)
