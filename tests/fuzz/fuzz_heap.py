@@ -1,9 +1,10 @@
 """fuzz_heap.py SECONDS [SEED]: damage the memory of stopped programs and read their heaps.
 
 The programs are real ones, of several interpreters, stopped, and never go on: what is written into them is
-read by memprobe only, and put back after each look. A look is a census, a sampled one, the graph, dominators,
-retained sizes and garbage. It may say less than the truth, and count what it left out; it must end in time, stay
-within its memory, and raise nothing but errors of memprobe. Under ASan (MEMPROBE_SANITIZE=1) more shows.
+read by memprobe only, and put back after each look. A look is a census, a sampled one, the graph,
+dominators, retained sizes and garbage. It may say less than the truth, and count what it left out; it must
+end in time, stay within its memory, and raise nothing but errors of memprobe. `make sanitize` runs it under
+ASan.
 """
 
 from __future__ import annotations
