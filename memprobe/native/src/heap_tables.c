@@ -498,7 +498,8 @@ void heap_tables_follow_rings(struct heap_edges *edges)
     /* All rings together cannot have more links than there are. */
     size_t left = edges->links.count;
 
-    qsort(edges->links.items, edges->links.count, sizeof(*edges->links.items), by_address);
+    if (left > 0)
+        qsort(edges->links.items, left, sizeof(*edges->links.items), by_address);
     for (size_t i = 0; i < edges->rings.count; i++) {
         const struct heap_ring *ring = &edges->rings.items[i];
         for (uint64_t at = ring->first; at != ring->root && left > 0; left--) {
