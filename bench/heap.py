@@ -181,6 +181,7 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> None:
     """Measure, print, write."""
     options = options_of(arguments)
+    busy_before = os.getloadavg()[0]
     lines: list[str] = []
     if options.only in (None, "census"):
         lines += census_table(options.objects, options.tool or list(TOOLS))
@@ -193,7 +194,8 @@ def main(arguments: Sequence[str]) -> None:
     text = "\n".join(lines)
     print(text)
     if options.only is None:
-        where = f"CPython {platform.python_version()}, {os.cpu_count()} cores."
+        load = f"load average {busy_before:.1f} before, {os.getloadavg()[0]:.1f} after"
+        where = f"CPython {platform.python_version()}, {os.cpu_count()} cores, {load}."
         RESULTS.write_text(
             f"# Reading a heap\n\nWritten by `bench/heap.py`. {where}\n\n{text}\n", encoding="utf-8"
         )
