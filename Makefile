@@ -68,6 +68,7 @@ matrix: setup ## CPython 3.13, 3.14 and 3.15 (Debian forky) for the tests, into 
 
 .PHONY: bench
 bench: build ## the measurements, into bench/results
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-build-isolation -e '.[bench]'
 	@set -e; for script in bench/*.py; do $(BIN)/python "$$script"; done
 
 .PHONY: soak
