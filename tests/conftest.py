@@ -26,6 +26,9 @@ settings.load_profile("untimed")
 
 _passed_under: set[str] = set()
 
+FEW = ("3.8", "3.11-debian-static", "3.13", "3.15")
+"""One of each design of frames, instances and allocator."""
+
 
 def _selected() -> tuple[pythons.Interpreter, ...]:
     try:
@@ -40,6 +43,23 @@ def interpreter(request: pytest.FixtureRequest) -> pythons.Interpreter:
     found = request.param
     assert isinstance(found, pythons.Interpreter)
     return found
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take few of many interpreters for the tests that say so; MEMPROBE_EXHAUSTIVE has them all."""
+    if len(_selected()) <= len(FEW) or os.environ.get("MEMPROBE_EXHAUSTIVE"):
+        return
+    left_out = [
+        item for item in items if item.get_closest_marker("few_interpreters") and not _is_of_few(item)
+    ]
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _is_of_few(item: pytest.Item) -> bool:
+    found = getattr(item, "callspec", None)
+    interpreter = found.params.get("interpreter") if found else None
+    return interpreter is None or any(str(interpreter).startswith(name) for name in FEW)
 
 
 @pytest.fixture(scope="session")

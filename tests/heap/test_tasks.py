@@ -160,6 +160,7 @@ def test_a_second_look_tells_the_old_from_the_new(interpreter: Interpreter, targ
     assert len(short) == 0
 
 
+@pytest.mark.few_interpreters
 def test_a_busy_target(interpreter: Interpreter, targets: Path) -> None:
     with interpreter.spawn(targets / "tasks_busy.py") as target:
         for _ in range(LOOKS):

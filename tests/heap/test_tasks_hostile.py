@@ -27,6 +27,8 @@ from target.attaching import attached, threads_of
 from target.looking import looked_at
 from target.made_memory import FrozenMemory
 
+pytestmark = pytest.mark.few_interpreters
+
 PATIENCE_S = 20.0
 """More than any look may take, on a machine that is busy."""
 
