@@ -128,17 +128,34 @@ def type_addresses(heap: OpenHeap) -> array[int]:
 
 def frozen_counts(heap: OpenHeap) -> dict[int, int] | None:
     """Count the frozen objects by type index; None if a list could not be followed to its end."""
+    lists = _frozen_lists(heap, heap.native.frozen)
+    if lists is None:
+        return None
     counts: dict[int, int] = {}
-    for head in heap.python.permanent_heads():
-        for _ in range(_ATTEMPTS):
-            numbers, is_whole = heap.native.frozen(head)
-            if is_whole:
-                break
-        else:
-            return None
+    for numbers in lists:
         for index, count in enumerate(array("Q", numbers)):
             counts[index] = counts.get(index, 0) + count
     return counts
+
+
+def frozen_addresses(heap: OpenHeap) -> bytes | None:
+    """Return the addresses of the frozen objects, 64 bits each; None as above."""
+    lists = _frozen_lists(heap, heap.native.frozen_objects)
+    return None if lists is None else b"".join(lists)
+
+
+def _frozen_lists(heap: OpenHeap, follow: Callable[[int], tuple[bytes, bool]]) -> list[bytes] | None:
+    """Follow the list of each interpreter."""
+    found = []
+    for head in heap.python.permanent_heads():
+        for _ in range(_ATTEMPTS):
+            numbers, is_whole = follow(head)
+            if is_whole:
+                found.append(numbers)
+                break
+        else:
+            return None
+    return found
 
 
 def remarks(heap: OpenHeap, counters: dict[str, int]) -> Iterator[str]:

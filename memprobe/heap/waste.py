@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from memprobe.heap.document import GarbagePart, GarbageTypePart
@@ -12,6 +14,9 @@ from memprobe.target.cpython.collector import Collector
 from memprobe.target.cpython.dictionaries import Dictionaries
 from memprobe.target.cpython.objects import UNREADABLE, is_pointer
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 MOST_TYPES = 200
 STARVED_ROUNDS = 2
 """Overdue by this factor the oldest generation is put off: CPython waits for a quarter more objects."""
@@ -19,9 +24,11 @@ STARVED_ROUNDS = 2
 _MAXIMUM_BASES = 64
 
 
-def garbage_part(heap: OpenHeap, graph: HeapGraph, type_names: list[str]) -> GarbagePart:
-    """Run the collector's algorithm, and ask the collector how it is."""
-    collected = (graph.flags & TRACKED) != 0
+def garbage_part(
+    heap: OpenHeap, graph: HeapGraph, type_names: list[str], frozen: bytes | None
+) -> GarbagePart:
+    """Run the collector's algorithm, and ask the collector how it is; `frozen` as in `is_collected`."""
+    collected = is_collected(graph, frozen)
     found = find_garbage(graph.starts, graph.targets, graph.refcounts, collected, _legacy(heap, graph))
     freed = found.freed
     types = graph.types[freed]
@@ -52,6 +59,15 @@ def garbage_part(heap: OpenHeap, graph: HeapGraph, type_names: list[str]) -> Gar
     )
 
 
+def is_collected(graph: HeapGraph, frozen: bytes | None) -> npt.NDArray[np.bool_]:
+    """Which objects a full collection looks at: those that are tracked, and not frozen.
+
+    `frozen` are the addresses of those that are, 64 bits each; None if they are not known.
+    """
+    tracked: npt.NDArray[np.bool_] = (graph.flags & TRACKED) != 0
+    return tracked & ~np.isin(graph.addresses, np.frombuffer(frozen or b"", np.uint64))
+
+
 def _is_starved(state: Collector | None) -> bool | None:
     """Whether the oldest generation is due again and again, and does not come."""
     if state is None or not state.enabled:
@@ -59,7 +75,7 @@ def _is_starved(state: Collector | None) -> bool | None:
     return bool(state.thresholds[-1]) and state.counts[-1] > STARVED_ROUNDS * state.thresholds[-1]
 
 
-def _legacy(heap: OpenHeap, graph: HeapGraph) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _legacy(heap: OpenHeap, graph: HeapGraph) -> npt.NDArray[np.bool_]:
     """Which objects have a type with tp_del."""
     objects = heap.python.objects
     offset = objects.layout.offset("PyTypeObject.tp_del")

@@ -1,4 +1,4 @@
-"""Has cycles that nothing refers to, with strings of their own, and others that a holder keeps."""
+"""Has cycles that nothing refers to, with strings of their own, others that a holder keeps, others frozen."""
 import gc
 import sys
 
@@ -13,12 +13,19 @@ class Kept(Lost):
     pass
 
 
+class Frozen(Lost):
+    pass
+
+
 class Holder:
     pass
 
 
 gc.disable()
 gc.collect()
+for number in range(100):
+    Frozen(number)
+gc.freeze()
 holder = Holder()
 holder.kept = [Kept(number) for number in range(200)]
 for number in range(300):

@@ -101,20 +101,42 @@ PyObject *heap_objects_of_method(HeapObject *self, PyObject *arguments)
     return result;
 }
 
-PyObject *heap_frozen_method(HeapObject *self, PyObject *argument)
+/* Follow one list. False with an exception; what was found is the caller's to free in either case. */
+static bool follow_frozen(HeapObject *self, PyObject *argument, struct heap_frozen *frozen)
 {
-    struct heap_frozen frozen = {0};
     uint64_t head = PyLong_AsUnsignedLongLong(argument);
 
     if (PyErr_Occurred() || !heap_begin(self, NULL))
-        return NULL;
-    int err = heap_count_frozen(&self->heap, head, &frozen);
+        return false;
+    return heap_end(self, heap_count_frozen(&self->heap, head, frozen));
+}
+
+static PyObject *numbers_and_end(const uint64_t *numbers, size_t count, bool is_whole)
+{
+    return Py_BuildValue("y#N", count == 0 ? "" : (const char *)numbers,
+                         (Py_ssize_t)(count * sizeof(*numbers)), PyBool_FromLong(is_whole));
+}
+
+PyObject *heap_frozen_method(HeapObject *self, PyObject *argument)
+{
+    struct heap_frozen frozen = {0};
     PyObject *result = NULL;
-    if (heap_end(self, err))
-        result = Py_BuildValue("y#N", frozen.types == 0 ? "" : (const char *)frozen.counts,
-                               (Py_ssize_t)(frozen.types * sizeof(*frozen.counts)),
-                               PyBool_FromLong(frozen.is_whole));
+
+    if (follow_frozen(self, argument, &frozen))
+        result = numbers_and_end(frozen.counts, frozen.types, frozen.is_whole);
     free(frozen.counts);
+    return result;
+}
+
+PyObject *heap_frozen_objects_method(HeapObject *self, PyObject *argument)
+{
+    struct heap_frozen frozen = {.wants_addresses = true};
+    PyObject *result = NULL;
+
+    if (follow_frozen(self, argument, &frozen))
+        result = numbers_and_end(frozen.addresses, frozen.objects, frozen.is_whole);
+    free(frozen.counts);
+    free(frozen.addresses);
     return result;
 }
 

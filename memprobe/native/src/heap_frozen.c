@@ -12,6 +12,7 @@
 #define KEPT_PAGES 1024 /* a power of two */
 #define MOST_OBJECTS ((uint64_t)1 << 26)
 #define GC_HEADER 16
+#define TYPE_OFFSET 8
 #define BREATH 65536
 
 /* Pages that were read before: neighbours in the list are often neighbours in memory. */
@@ -36,9 +37,9 @@ static int page_at(struct heap *heap, struct pages *pages, uint64_t address, con
     return 0;
 }
 
-/* The links of a header and the type behind it. A header lies in one page, its object may begin in the next. */
-static int read_node(struct heap *heap, struct pages *pages, uint64_t address, uint64_t *ret_next,
-                     uint64_t *ret_previous, uint64_t *ret_type)
+/* The links of a header, which lies in one page. */
+static int read_links(struct heap *heap, struct pages *pages, uint64_t address, uint64_t *ret_next,
+                      uint64_t *ret_previous)
 {
     const uint8_t *page;
     int err = page_at(heap, pages, address, &page);
@@ -47,10 +48,18 @@ static int read_node(struct heap *heap, struct pages *pages, uint64_t address, u
         return err;
     *ret_next = heap_word(page + address % PAGE) & ~(uint64_t)1;
     *ret_previous = heap_word(page + address % PAGE + 8) & ~(uint64_t)3;
-    uint64_t type = address + GC_HEADER + 8;
-    err = page_at(heap, pages, type, &page);
+    return 0;
+}
+
+/* The type of an object, given its header: it may begin in the next page. */
+static int read_type(struct heap *heap, struct pages *pages, uint64_t header, uint64_t *ret_type)
+{
+    uint64_t place = header + GC_HEADER + TYPE_OFFSET;
+    const uint8_t *page;
+    int err = page_at(heap, pages, place, &page);
+
     if (err == 0)
-        *ret_type = heap_word(page + type % PAGE);
+        *ret_type = heap_word(page + place % PAGE);
     return err;
 }
 
@@ -72,24 +81,41 @@ static int count_type(struct heap *heap, uint64_t address, struct heap_frozen *r
         ret->types = room;
     }
     ret->counts[index]++;
-    ret->objects++;
+    return 0;
+}
+
+static int add_address(struct heap_frozen *ret, uint64_t address)
+{
+    if (ret->objects == ret->room) {
+        size_t room = 2 * ret->room + 1024;
+        uint64_t *grown = realloc(ret->addresses, room * sizeof(*grown));
+        if (grown == NULL)
+            return -ENOMEM;
+        ret->addresses = grown;
+        ret->room = room;
+    }
+    ret->addresses[ret->objects++] = address;
     return 0;
 }
 
 static int follow(struct heap *heap, struct pages *pages, uint64_t head, struct heap_frozen *ret)
 {
     uint64_t address, previous, type, before = head;
-    int err = read_node(heap, pages, head, &address, &previous, &type);
+    int err = read_links(heap, pages, head, &address, &previous);
 
     for (uint64_t i = 0; err == 0 && address != head; i++) {
         uint64_t here = address;
         if (i == MOST_OBJECTS || address % 16 != 0 || address < PAGE)
             return 0;
-        err = read_node(heap, pages, here, &address, &previous, &type);
+        err = read_links(heap, pages, here, &address, &previous);
         if (err == 0 && previous != before)
             return 0;
         if (err == 0)
+            err = read_type(heap, pages, here, &type);
+        if (err == 0)
             err = count_type(heap, type, ret);
+        if (err == 0 && ret->wants_addresses)
+            err = add_address(ret, here + GC_HEADER);
         if (err == 0 && i % BREATH == BREATH - 1 && heap->tick != NULL)
             err = heap->tick(heap->tick_state);
         before = here;

@@ -6,10 +6,12 @@
 #include "heap_walk.h"
 
 struct heap_frozen {
-    uint64_t *counts; /* per type, by index; the caller's to free */
+    uint64_t *counts;    /* per type, by index; the caller's to free */
     size_t types;
-    uint64_t objects;
-    bool is_whole;    /* the list led back to its head */
+    bool wants_addresses;
+    uint64_t *addresses; /* of the objects, if they are wanted; the caller's to free */
+    size_t objects, room;
+    bool is_whole;       /* the list led back to its head */
 };
 
 /* Follow the list whose head is at an address and add what it has. Returns 0 or a negative errno. */

@@ -35,6 +35,8 @@ PyObject *heap_types_method(HeapObject *self, PyObject *unused);
 PyObject *heap_counters_method(HeapObject *self, PyObject *unused);
 PyObject *heap_objects_of_method(HeapObject *self, PyObject *arguments);
 PyObject *heap_frozen_method(HeapObject *self, PyObject *head);
+PyObject *heap_frozen_objects_method(HeapObject *self, PyObject *head);
+PyObject *heap_graph_method(HeapObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *heap_find_type_method(HeapObject *self, PyObject *address);
 
 extern PyType_Spec heap_object_spec;
