@@ -162,7 +162,7 @@ static void take_entries(struct heap_edges *edges, struct heap_pending *pending,
     }
     pending->count -= count;
     pending->address += count * width;
-    if (pending->count == 0)
+    if (pending->count == 0 || pending->room == 0)
         return;
     /* What was asked for is at most one entry short of a whole number of them. */
     if (count == 0 && pending->table == HEAP_TABLE_ENTRIES)

@@ -116,10 +116,11 @@ int heap_watch_compare(struct heap_watch *watch, struct heap *heap)
     /* These pools have been counted before. */
     heap->counters = counters;
     free(heap->changes);
-    heap->change_count = heap->types.count;
-    heap->changes = calloc(heap->change_count + 1, sizeof(*heap->changes));
+    heap->change_count = 0;
+    heap->changes = calloc(heap->types.count + 1, sizeof(*heap->changes));
     if (heap->changes == NULL)
         return -ENOMEM;
+    heap->change_count = heap->types.count;
     if (err == 0)
         compare(watch, heap->changes);
     return err;
