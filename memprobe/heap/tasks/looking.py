@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from memprobe.errors import NotPermitted
+from memprobe.heap.reaching import reached
 from memprobe.heap.tasks.assembly import Assembly, aged
 from memprobe.heap.tasks.document import EvidencePart, TaskPart, TasksDocument
 from memprobe.heap.tasks.futures import future_parts
 from memprobe.heap.tasks.look import Look, Looker
 from memprobe.heap.tasks.search import Search
-from memprobe.target.cpython.python import Python, attach_python
+from memprobe.target.cpython.python import Python
 from memprobe.target.inspection import parts
-from memprobe.target.inspection.evidence import Evidence, collect, with_threads_of_now
-from memprobe.target.memory.live import LiveMemory
-from memprobe.target.proc.process import Process, open_process
+from memprobe.target.inspection.evidence import with_threads_of_now
+from memprobe.target.inspection.opening import Opened
+from memprobe.target.proc.process import Process
 
 PROGRESS_S = 0.05
 """How long this sleeps at once between two looks, so that the end of the target is noticed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A process whose memory may be read and was understood."""
-
-    process: Process
-    evidence: Evidence
-    python: Python
 
 
 def look_at_tasks(pid: int, *, between_s: float = 0.0, search: bool = True) -> TasksDocument:
@@ -38,35 +28,38 @@ def look_at_tasks(pid: int, *, between_s: float = 0.0, search: bool = True) -> T
     `search` searches its memory for futures and tasks that no registry knows. Raises NotPermitted and the
     like: without its memory there is nothing to show.
     """
-    with _opened(pid) as opened:
-        searching = Search(opened.process, opened.python.objects.memory) if search else None
-        looker = Looker(opened.python, searching)
+    with reached(pid) as target:
+        python = target.python
+        if python is None:
+            assert target.obstacle is not None
+            raise target.obstacle
+        looker = Looker(python, Search(target.process, python.objects.memory) if search else None)
         first = looker.look()
         known = {part.address: part for part in Assembly(looker, first).tasks()} if between_s else {}
-        look = _look_again(opened, looker, between_s) if between_s else first
-        document = _document(opened, looker, look)
-        opened.process.check()
+        look = _look_again(target.process, looker, between_s) if between_s else first
+        document = _document(target, looker, look)
+        target.process.check()
     if not between_s:
         return document
     apart = look.at - first.at
     return _compared(document, known, apart)
 
 
-def _look_again(opened: Opened, looker: Looker, between_s: float) -> Look:
+def _look_again(process: Process, looker: Looker, between_s: float) -> Look:
     end = time.monotonic() + between_s
     while (left := end - time.monotonic()) > 0:
-        opened.process.check()
+        process.check()
         time.sleep(min(PROGRESS_S, left))
     return looker.look()
 
 
-def _document(opened: Opened, looker: Looker, look: Look) -> TasksDocument:
+def _document(target: Opened, looker: Looker, look: Look) -> TasksDocument:
     assembly = Assembly(looker, look)
     tasks = tuple(assembly.tasks())
-    evidence = with_threads_of_now(opened.process, opened.evidence)
+    evidence = with_threads_of_now(target.process, target.evidence)
     return TasksDocument(
-        created_at=opened.evidence.created_at,
-        target=parts.target_part(opened.evidence, tier=1),
+        created_at=target.evidence.created_at,
+        target=target.facts,
         tasks=tasks,
         loops=tuple(assembly.loops()),
         futures=tuple(future_parts(looker, look)),
@@ -80,7 +73,7 @@ def _document(opened: Opened, looker: Looker, look: Look) -> TasksDocument:
             registries_complete=all(one.registries_complete for one in look.interpreters),
             searched_mb=_searched_mb(look),
         ),
-        invisible=tuple(invisible_parts(opened.python, look)),
+        invisible=tuple(invisible_parts(looker.python, look)),
     )
 
 
@@ -124,37 +117,3 @@ def _compared(document: TasksDocument, known: Mapping[int, TaskPart], apart_s: f
         tasks=tuple(aged(known, task, apart_s) for task in document.tasks),
         evidence=replace(document.evidence, looks=2, between_looks_s=round(apart_s, 3)),
     )
-
-
-@contextmanager
-def _opened(pid: int) -> Iterator[Opened]:
-    """Hold a process whose memory may be read until the block ends."""
-    with ExitStack() as held:
-        process = held.enter_context(open_process(pid))
-        held.enter_context(_gone_said_so(process))
-        memory: LiveMemory | NotPermitted
-        try:
-            memory = held.enter_context(LiveMemory(process.id, process.pidfd))
-        except NotPermitted as denied:
-            memory = denied
-        evidence = collect(process, memory)  # what is no Python at all is said before a missing right
-        if isinstance(memory, NotPermitted):
-            raise memory
-        python = attach_python(
-            memory,
-            evidence.runtimes[0],
-            evidence.mappings,
-            parts.os_threads(evidence),
-            symbols=evidence.local_symbols,
-            machine=evidence.machine,
-        )
-        yield Opened(process, evidence, python)
-
-
-@contextmanager
-def _gone_said_so(process: Process) -> Iterator[None]:
-    """Turn ESRCH of any file in /proc into words: a process gives up its files before it is a zombie."""
-    try:
-        yield
-    except ProcessLookupError:
-        raise process.folder.ended() from None
