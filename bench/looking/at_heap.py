@@ -87,7 +87,7 @@ def look_graph(pid: int) -> dict[str, Any]:
         graph = clock.time("graph", lambda: build_graph(heap))
         counts = clock.time("counts", lambda: explain_counts(graph.starts, graph.targets, graph.refcounts))
         # What somebody else holds, too: that is what every root is.
-        roots = np.flatnonzero(counts.references > 0).astype(np.uint32)
+        roots = np.flatnonzero(counts > 0).astype(np.uint32)
         del counts
         tree = clock.time("dominators", lambda: find_dominators(graph.starts, graph.targets, roots))
         clock.time("retained", lambda: retained_bytes(tree, graph.sizes))

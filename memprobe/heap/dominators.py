@@ -46,14 +46,6 @@ def retained_bytes(tree: Dominators, sizes: npt.NDArray[np.uint32 | np.uint64]) 
     return view(_heap.retained(tree.above, tree.order, sizes), np.uint64)
 
 
-def top_holders(tree: Dominators, retained: npt.NDArray[np.uint64], most: int) -> Nodes:
-    """The nodes right under the root above all that retain most, largest first."""
-    first = np.flatnonzero(tree.above == len(tree.above))
-    if len(first) > most:
-        first = first[np.argpartition(retained[first], -most)[-most:]]
-    return first[np.argsort(retained[first], kind="stable")[::-1]].astype(np.uint32)
-
-
 def dominated_by(tree: Dominators, tops: Nodes) -> npt.NDArray[np.bool_]:
     """Which nodes go when all of `tops` go, themselves among them."""
     tops = np.ascontiguousarray(tops, np.uint32)

@@ -1,4 +1,4 @@
-"""The garbage that waits for the cyclic collector, and references that nobody can explain; on arrays."""
+"""The garbage that waits for the cyclic collector, and references that no object has; on arrays."""
 
 from __future__ import annotations
 
@@ -57,37 +57,11 @@ def find_garbage(
     return Garbage(view(verdicts, np.uint8), impossible)
 
 
-@dataclass(frozen=True)
-class Unexplained:
-    """References that are counted but found nowhere: on C's stack, in C's structures, or never given back."""
+def explain_counts(starts: Starts, targets: Nodes, refcounts: Nodes) -> npt.NDArray[np.int64]:
+    """Of each object the references that are counted minus those found; below zero: found more than counted.
 
-    references: npt.NDArray[np.int64]
-    """For each node its count minus the references found; below zero: found more than are counted."""
-    immortal: Mask
-    """Nodes whose count means nothing."""
-
-    def suspects(self, least: int = 1) -> npt.NDArray[np.int64]:
-        """The nodes with at least so many references that nobody can explain, most of them first."""
-        found = np.flatnonzero(~self.immortal & (self.references >= least))
-        return found[np.argsort(self.references[found], kind="stable")[::-1]]
-
-
-def explain_counts(
-    starts: Starts,
-    targets: Nodes,
-    refcounts: Nodes,
-    *,
-    immortal_from: int | None = None,
-    from_roots: npt.NDArray[np.integer] | None = None,
-) -> Unexplained:
-    """Compare each object's reference count with the references found.
-
-    `from_roots` are references to each node that come from no object (frames on a stack, the interpreter's
-    state, static types). `immortal_from` is the least count that is no count; None before CPython 3.12.
+    What is left is of no object (frames on a stack, the interpreter's state, static types), on C's stack, in
+    C's structures, or was never given back. The count of an immortal object means nothing.
     """
     counted = _heap.count_references(starts, targets, VISITED | OWNED)
-    left = refcounts.astype(np.int64) - view(counted, np.uint32)
-    if from_roots is not None:
-        left -= from_roots
-    immortal = np.zeros(len(left), np.bool_) if immortal_from is None else refcounts >= immortal_from
-    return Unexplained(left, immortal)
+    return refcounts.astype(np.int64) - view(counted, np.uint32)

@@ -223,7 +223,7 @@ def look(victim: Victim) -> str:
     with open_for_graph(target.process, target.python) as heap:
         graph = build_graph(heap)
     counts = explain_counts(graph.starts, graph.targets, graph.refcounts)
-    roots = np.flatnonzero(counts.references > 0).astype(np.uint32)
+    roots = np.flatnonzero(counts > 0).astype(np.uint32)
     tree = find_dominators(graph.starts, graph.targets, roots)
     retained = retained_bytes(tree, graph.sizes)
     check(len(retained) == len(graph), "not every object has a retained size")

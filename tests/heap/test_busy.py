@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 import pythons
-from heaps.looking import looking
+from heap_looks.looking import looking
 from memprobe.heap.census import Census, take_census
 from memprobe.heap.opening import open_heap
 from memprobe.target.inspection.opening import opened
-
-pytestmark = pytest.mark.few_interpreters
 
 TARGETS = Path(__file__).resolve().parent.parent / "targets"
 SNAPSHOTS = int(os.environ.get("MEMPROBE_SNAPSHOTS", "100"))

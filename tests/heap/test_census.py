@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import pythons
-from heaps.looking import looking
+from heap_looks.looking import looking
 from memprobe.heap.census import Census, take_census
 
 TARGETS = Path(__file__).resolve().parent.parent / "targets"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from memprobe.heap.census import frozen_addresses
-from memprobe.heap.dominators import dominated_by, find_dominators, retained_bytes, top_holders
+from memprobe.heap.dominators import dominated_by, find_dominators, retained_bytes
 from memprobe.heap.garbage import DIES_TOO, GARBAGE, explain_counts, find_garbage
 from memprobe.heap.graph import build_graph, open_for_graph
 from memprobe.heap.waste import is_collected
@@ -45,7 +45,7 @@ def test_a_holder_retains_what_only_it_holds(interpreter: Interpreter, targets: 
             graph = build_graph(heap)
             names = np.array([heap.types.name(int(kind)) for kind in graph.type_addresses])
     counts = explain_counts(graph.starts, graph.targets, graph.refcounts)
-    roots = np.flatnonzero(counts.references > 0).astype(np.uint32)
+    roots = np.flatnonzero(counts > 0).astype(np.uint32)
     tree = find_dominators(graph.starts, graph.targets, roots)
     retained = retained_bytes(tree, graph.sizes)
     kinds = names[graph.types]
@@ -54,4 +54,3 @@ def test_a_holder_retains_what_only_it_holds(interpreter: Interpreter, targets: 
     inside = dominated_by(tree, holder)
     assert int((kinds[inside] == "__main__.Kept").sum()) == 200
     assert retained[holder[0]] == graph.sizes[inside].sum()
-    assert len(top_holders(tree, retained, 5)) == 5

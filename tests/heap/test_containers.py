@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heaps.holding_in import Look, looked_into
+from heap_looks.holding_in import Look, looked_into
 from memprobe.heap.containers import Candidates, Containers, Life, Watched
 from memprobe.target.memory.live import LiveMemory
 from programs import Target

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heap.holding_in import Look, hoard_folder, looked_into
+from heap_looks.holding_in import Look, hoard_folder, looked_into
 from memprobe.heap.holders import GARBAGE, Holder, generalised
 from pythons import Interpreter
 
@@ -59,8 +60,9 @@ def test_what_they_retain(sessions: Look) -> None:
 
 
 def test_who_refers_to_them(sessions: Look) -> None:
-    counts = sessions.holders.referring_types(sessions.graph.of_type(type_address(sessions, "Session")))
-    names = {sessions.holders.members.type_name(kind): count for kind, count in counts.items()}
+    graph = sessions.graph
+    found = sessions.holders.holding.referrers(graph.of_type(type_address(sessions, "Session")))
+    names = Counter(sessions.holders.members.type_name(graph.type_address(int(node))) for node in found)
     assert names == {"dict": 500, "list": 70, "tuple": 30}
 
 

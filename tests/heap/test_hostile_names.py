@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heaps.holding_in import looked_into
-from heaps.lying import LyingMemory
+from heap_looks.holding_in import looked_into
+from heap_looks.lying import LyingMemory
 from memprobe.heap.holders import Holders
 from memprobe.heap.holding import Holding
 from memprobe.heap.members import Members
@@ -17,8 +17,6 @@ from memprobe.heap.roots import Roots
 from memprobe.target.cpython.python import attach_python
 from pythons import Interpreter
 from target.looking import looked_at
-
-pytestmark = pytest.mark.few_interpreters
 
 OBJECTS = 400
 

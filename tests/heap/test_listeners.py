@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heaps.holding_in import looked_into
+from heap_looks.holding_in import looked_into
 from memprobe.heap.listeners import Listeners
 from pythons import Interpreter
 

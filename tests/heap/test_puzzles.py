@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from heaps.holding_in import Look, hoard_folder, looked_into
-from heaps.walking import Walk
+from heap_looks.holding_in import Look, hoard_folder, looked_into
+from heap_looks.walking import Walk
 from pythons import Interpreter
 
 MAIN = "<thread N 'MainThread'> __main__:main local kept"
@@ -75,7 +75,6 @@ def test_the_path_names_the_true_holder(interpreter: Interpreter, targets: Path)
     assert len(wrong) <= ALLOWED
 
 
-@pytest.mark.few_interpreters
 def test_reading_object_by_object_finds_the_same(interpreter: Interpreter, targets: Path) -> None:
     names = ["module_dict", "slots", "closure", "generator", "thread_frame", "partial", "enum_member"]
     with puzzled(interpreter, targets, *names) as (look, truth):

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from heaps.holding_in import hoard_folder, looked_into
+from heap_looks.holding_in import hoard_folder, looked_into
 from memprobe.heap.roots import Tier
 from memprobe.heap.static_memory import static_regions
 from memprobe.target.proc.mappings import find, read_mappings

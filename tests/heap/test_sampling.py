@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pythons
-from heaps.looking import looking
+from heap_looks.looking import looking
 from memprobe.heap import sampling
 from memprobe.heap.census import take_census
 from memprobe.heap.sampling import take_sample

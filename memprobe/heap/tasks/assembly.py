@@ -19,7 +19,7 @@ from memprobe.heap.tasks.document import (
 )
 from memprobe.heap.tasks.look import InterpreterLook, Look, Looker, SeenTask
 from memprobe.heap.tasks.loops import RawHandle, RawLoop
-from memprobe.heap.tasks.task_objects import PENDING, RawFuture
+from memprobe.heap.tasks.task_objects import PENDING
 from memprobe.target.cpython.objects import UNREADABLE
 from memprobe.target.cpython.python import PythonThread
 from memprobe.target.inspection.document import FramePart
@@ -240,8 +240,3 @@ def _inverted(awaited_by: Mapping[int, tuple[int, ...]]) -> dict[int, tuple[int,
         for awaiter in awaiters:
             found.setdefault(awaiter, []).append(task)
     return {task: tuple(sorted(awaited)) for task, awaited in found.items()}
-
-
-def known_futures(one: InterpreterLook) -> Mapping[int, RawFuture]:
-    """The futures of an interpreter that are no tasks, as far as they are known."""
-    return {address: future for address, future in one.awaiting.known.items() if not future.is_task}

@@ -253,10 +253,6 @@ class Programs:
         """Note what cannot be seen because a program could not be attached."""
         self._missing[program] = sentence
 
-    def say_visible(self, program: str) -> None:
-        """Take the note about a program back."""
-        self._missing.pop(program, None)
-
     # Detaching --------------------------------------------------------------------------------------
 
     def detach(self, *objects: str, hook: str | None = None, pid: int | None = None) -> None:

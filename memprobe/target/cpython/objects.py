@@ -61,7 +61,7 @@ class Objects:
         self.memory = memory
         self.layout = layout
         self._header = Fields(layout, "PyObject", "ob_type")
-        self._type = Fields(layout, "PyTypeObject", "tp_name", "tp_flags")
+        self._type = Fields(layout, "PyTypeObject", "tp_name")
         self._string = Fields(layout, "PyASCIIObject", "length:signed", "state")
         self._bits = [layout.bits(f"PyASCIIObject.state.{name}") for name in ("kind", "compact", "ascii")]
         self._data_offsets = layout.size("PyCompactUnicodeObject"), layout.size("PyASCIIObject")
@@ -85,10 +85,6 @@ class Objects:
     def type_of(self, address: int) -> int:
         """Return the address of an object's type."""
         return self._header.unpack(self.read(address, self._header.end))[0]
-
-    def type_flags(self, type_address: int) -> int:
-        """Return tp_flags of a type."""
-        return self._type.unpack(self.read(type_address, self._type.end))[1]
 
     def type_name(self, type_address: int) -> str:
         """Return tp_name of a type: "dict", "collections.deque"."""

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memprobe.heap.graph import HeapGraph, build_graph, open_for_graph
-from memprobe.heap.holders import Holders, find_holders
+from memprobe.heap.holders import Holders
+from memprobe.heap.holding import Holding
+from memprobe.heap.members import Members
+from memprobe.heap.roots import Roots
 from memprobe.target.cpython.python import Python
 from memprobe.target.inspection.opening import opened
 from memprobe.target.proc.mappings import read_mappings
+from memprobe.target.proc.process import Process
 
 HOARD = Path(__file__).resolve().parent.parent / "targets" / "hoard.c"
 
@@ -35,14 +39,20 @@ class Look:
 
 
 @contextmanager
-def looked_into(pid: int) -> Iterator[Look]:
+def looked_into(pid: int, *, with_keys: bool = False) -> Iterator[Look]:
     """Build the graph of a process and find its holders."""
     with opened(pid) as target:
         assert target.python is not None, target.invisible
         with open_for_graph(target.process, target.python) as heap:
             graph = build_graph(heap)
-        holders = find_holders(target.python, graph, read_mappings(target.process))
-        yield Look(target.python, graph, holders)
+        yield Look(target.python, graph, _holders(target.process, target.python, graph, with_keys))
+
+
+def _holders(process: Process, python: Python, graph: HeapGraph, with_keys: bool) -> Holders:
+    members, mappings = Members(python, with_keys=with_keys), read_mappings(process)
+    roots = Roots(python, members, mappings)
+    found = roots.read(lambda kind: graph.node(kind) is None)
+    return Holders(python, Holding(graph, found, roots.deferred()), members, mappings)
 
 
 @functools.cache
