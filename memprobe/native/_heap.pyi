@@ -35,7 +35,10 @@ class BigBuffer(Buffer):
         """Give the memory back now; BufferError while somebody looks at it."""
 
 def set_memory_limit(memory_bytes: int, folder: str, /) -> None:
-    """How much all BigBuffers together may have in memory (1 GiB unless told), and where files go beyond."""
+    """How much all BigBuffers together may have in memory (1 GiB unless told), and where files go beyond.
+
+    From then on malloc gives back at once what is freed of 2 MiB and more.
+    """
 
 def memory_in_use(reset: object, /) -> tuple[int, int]:
     """Bytes of all BigBuffers now, and at most since this was last called with something true."""
@@ -51,8 +54,11 @@ def dominators(starts: Array, targets: Array, roots: Array, strengths: int, /) -
 def retained(idom: Array, order: Array, sizes: Array, /) -> BigBuffer:
     """For each node its size and the sizes of all that it dominates, as 64-bit numbers.
 
-    `sizes` are 32-bit or 64-bit numbers. A sum beyond 2**64 - 1 stays there.
+    `sizes` are bytes, 32-bit or 64-bit numbers. A sum beyond 2**64 - 1 stays there.
     """
+
+def sums(above: Array, sizes: Array, /) -> BigBuffer:
+    """The same on any forest, in no order: `above` has for each node the one before it, or no node."""
 
 def dominated(idom: Array, order: Array, tops: Array, /) -> BigBuffer:
     """A byte for each node: 1 for the nodes `tops` (32-bit numbers) and all that they dominate."""
@@ -126,9 +132,6 @@ class Heap:
 
     def frozen(self, head: int, /) -> tuple[bytes, bool]:
         """Follow the list of frozen objects; return 64-bit counts per type index, and whether it closed."""
-
-    def frozen_objects(self, head: int, /) -> tuple[bytes, bool]:
-        """Follow the list of frozen objects; return their 64-bit addresses, and whether it closed."""
 
     def pool_headers(self, step: int, /) -> bytes:
         """Read the header of every `step`-th pool.

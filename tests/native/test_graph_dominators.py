@@ -136,3 +136,17 @@ def test_retained_ignores_what_is_no_node() -> None:
     idom, order = np.array([7, 0, NONE], np.uint32), np.array([0, 1, 9, 2], np.uint32)
     sums = view(_heap.retained(idom, order, np.array([1, 2, 4], np.uint32)), np.uint64)
     assert sums.tolist() == [3, 2, 4]
+
+
+@given(rooted_graphs(), st.sampled_from([np.uint8, np.uint32, np.uint64]))
+def test_sums_without_an_order_are_the_same(rooted: tuple[Graph, list[int]], kind: type) -> None:
+    one, roots = rooted
+    sizes: np.ndarray = (np.arange(one.nodes) % 200 + 1).astype(kind)
+    idom, order = _heap.dominators(one.starts, one.targets, np.array(roots, np.uint32), EVERY)
+    in_order = view(_heap.retained(idom, order, sizes), np.uint64)
+    assert view(_heap.sums(idom, sizes), np.uint64).tolist() == in_order.tolist()
+
+
+def test_sums_of_what_goes_round_in_circles_end() -> None:
+    above = np.array([1, 2, 1, NONE], np.uint32)
+    assert view(_heap.sums(above, np.ones(4, np.uint8)), np.uint64).tolist() == [1, 2, 1, 1]

@@ -2,7 +2,10 @@
 
 #include "scope.h"
 
+#include <malloc.h>
 #include <stdbool.h>
+
+#define LARGE (2 << 20)
 
 typedef struct {
     PyObject_HEAD
@@ -127,6 +130,16 @@ PyObject *big_object_take(PyObject *module, struct big_buffer *buffer, char kind
     return (PyObject *)made;
 }
 
+/* Left to itself glibc keeps up to 32 MB of every size that was ever freed: of the copies and masks that numpy
+ * makes on the way, most would stay. With limits of one's own it does not. */
+static void give_back_what_is_freed(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, LARGE);
+    mallopt(M_TRIM_THRESHOLD, LARGE);
+#endif
+}
+
 PyObject *set_memory_limit(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     scope(scope_unref) PyObject *folder = NULL;
@@ -138,6 +151,7 @@ PyObject *set_memory_limit(PyObject *Py_UNUSED(module), PyObject *arguments)
         PyErr_SetString(PyExc_ValueError, "the folder's name is longer than 200 bytes");
         return NULL;
     }
+    give_back_what_is_freed();
     Py_RETURN_NONE;
 }
 

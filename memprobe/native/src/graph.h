@@ -48,13 +48,17 @@ const char *graph_check_roots(const struct graph *graph, const struct graph_root
 int graph_dominators(const struct graph *graph, const struct graph_roots *roots, uint32_t strengths,
                      struct big_buffer *idom, struct big_buffer *order);
 
-/* retained[n]: its own size and those of everything that it dominates. `sizes` are 4 or 8 bytes wide. */
+/* retained[n]: its own size and those of everything that it dominates. `sizes` are 1, 4 or 8 bytes wide. */
 struct graph_sizes {
     const void *sizes;
     size_t width;
 };
 int graph_retained(const uint32_t *idom, uint32_t nodes, const uint32_t *order, size_t ordered,
                    struct graph_sizes sizes, struct big_buffer *retained);
+
+/* The same on any forest, whose nodes are in no order: above[n] is the node before n, or no node. Takes 4
+ * bytes a node meanwhile. What goes round in circles is no forest: it is left as it is, and the end comes. */
+int graph_sums(const uint32_t *above, uint32_t nodes, struct graph_sizes sizes, struct big_buffer *sums);
 
 /* A byte for each node: whether one of `tops` is or dominates it. */
 int graph_dominated(const uint32_t *idom, uint32_t nodes, const uint32_t *order, size_t ordered,

@@ -317,6 +317,8 @@ int graph_dominators(const struct graph *graph, const struct graph_roots *roots,
 
 static uint64_t size_of(struct graph_sizes sizes, size_t node)
 {
+    if (sizes.width == sizeof(uint8_t))
+        return ((const uint8_t *)sizes.sizes)[node];
     return sizes.width == sizeof(uint32_t) ? ((const uint32_t *)sizes.sizes)[node]
                                            : ((const uint64_t *)sizes.sizes)[node];
 }
@@ -342,6 +344,40 @@ int graph_retained(const uint32_t *idom, uint32_t nodes, const uint32_t *order, 
         if (order[i] < nodes && idom[order[i]] < nodes)
             add_size(&sums[idom[order[i]]], sums[order[i]]);
     }
+    return 0;
+}
+
+/* Climb from a node whose sum is known for as long as that makes the next one known. */
+static void climb(const uint32_t *above, uint32_t nodes, uint32_t *waiting, uint64_t *sums, uint32_t node)
+{
+    while (waiting[node] == 0) {
+        uint32_t next = above[node];
+        waiting[node] = GRAPH_NONE;
+        if (next >= nodes)
+            return;
+        add_size(&sums[next], sums[node]);
+        waiting[next]--;
+        node = next;
+    }
+}
+
+int graph_sums(const uint32_t *above, uint32_t nodes, struct graph_sizes sizes, struct big_buffer *sums)
+{
+    __attribute__((cleanup(scope_big))) struct big_buffer counts = {0};
+    int err = big_open(&counts, nodes * sizeof(uint32_t));
+
+    err = err != 0 ? err : big_open(sums, nodes * sizeof(uint64_t));
+    if (err != 0)
+        return err;
+    uint32_t *waiting = counts.data; /* for how many below; GRAPH_NONE: has been added to the one above */
+    uint64_t *found = sums->data;
+    for (size_t node = 0; node < nodes; node++) {
+        found[node] = size_of(sizes, node);
+        if (above[node] < nodes)
+            waiting[above[node]]++;
+    }
+    for (uint32_t node = 0; node < nodes; node++)
+        climb(above, nodes, waiting, found, node);
     return 0;
 }
 

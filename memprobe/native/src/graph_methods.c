@@ -181,10 +181,12 @@ static bool take_tree(struct tree *tree)
 static bool take_sizes(const struct tree *tree, struct graph_sizes *ret)
 {
     size_t bytes = (size_t)tree->others.len;
-    size_t width = bytes == tree->nodes * sizeof(uint32_t) ? sizeof(uint32_t) : sizeof(uint64_t);
+    size_t width = bytes == tree->nodes                      ? sizeof(uint8_t)
+                   : bytes == tree->nodes * sizeof(uint32_t) ? sizeof(uint32_t)
+                                                             : sizeof(uint64_t);
 
     if (bytes != tree->nodes * width || !is_array(&tree->others, width))
-        return refuse("sizes must be a 32-bit or 64-bit number for each node");
+        return refuse("sizes must be a byte or a 32-bit or 64-bit number for each node");
     *ret = (struct graph_sizes){tree->others.buf, width};
     return true;
 }
@@ -203,6 +205,26 @@ PyObject *retained(PyObject *module, PyObject *arguments)
     err = graph_retained(tree.idom.buf, tree.nodes, tree.order.buf, tree.ordered, sizes, &sums);
     Py_END_ALLOW_THREADS
     return err != 0 ? raise(err) : big_object_take(module, &sums, 'Q');
+}
+
+PyObject *sums(PyObject *module, PyObject *arguments)
+{
+    scope(scope_tree) struct tree tree = {0};
+    struct graph_sizes sizes;
+    struct big_buffer found = {0};
+    int err;
+
+    if (!PyArg_ParseTuple(arguments, "y*y*:sums", &tree.idom, &tree.others) || !take_tree(&tree)
+        || !take_sizes(&tree, &sizes))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    err = graph_sums(tree.idom.buf, tree.nodes, sizes, &found);
+    Py_END_ALLOW_THREADS
+    if (err != 0) {
+        big_close(&found);
+        return raise(err);
+    }
+    return big_object_take(module, &found, 'Q');
 }
 
 PyObject *dominated(PyObject *module, PyObject *arguments)

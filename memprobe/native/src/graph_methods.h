@@ -6,6 +6,7 @@
 
 PyObject *dominators(PyObject *module, PyObject *arguments);
 PyObject *retained(PyObject *module, PyObject *arguments);
+PyObject *sums(PyObject *module, PyObject *arguments);
 PyObject *dominated(PyObject *module, PyObject *arguments);
 PyObject *reach(PyObject *module, PyObject *arguments);
 PyObject *reverse(PyObject *module, PyObject *arguments);
@@ -15,6 +16,7 @@ PyObject *garbage(PyObject *module, PyObject *arguments);
 #define GRAPH_METHODS \
     {"dominators", dominators, METH_VARARGS, NULL}, \
     {"retained", retained, METH_VARARGS, NULL}, \
+    {"sums", sums, METH_VARARGS, NULL}, \
     {"dominated", dominated, METH_VARARGS, NULL}, \
     {"reach", reach, METH_VARARGS, NULL}, \
     {"reverse", reverse, METH_VARARGS, NULL}, \
