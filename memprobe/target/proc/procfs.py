@@ -108,6 +108,15 @@ def size_bytes(value: str | None) -> int | None:
     return int(number) * 1024 if number.isdecimal() else None
 
 
+def available_bytes() -> int | None:
+    """Return how much memory the machine can give without swapping; None if it does not say."""
+    try:
+        with open("/proc/meminfo", "rb") as file:
+            return size_bytes(parse_status(file.read(FILE_LIMIT)).get("MemAvailable"))
+    except OSError:
+        return None
+
+
 def read_descriptor(descriptor: int, limit: int) -> bytes:
     """Read to the end or to the limit, whichever comes first."""
     chunks = []
