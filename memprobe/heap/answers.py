@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memprobe.heap.accumulation import SMALLEST_SHARE, find_piles
-from memprobe.heap.arrays import view
+from memprobe.heap.arrays import looked_up, pieces, places_of, view
 from memprobe.heap.document import (
     ContainerPart,
     HeldPart,
@@ -23,7 +23,6 @@ from memprobe.heap.document import (
     ReferrersPart,
     UnexplainedPart,
 )
-from memprobe.heap.dominators import NO_NODE
 from memprobe.heap.graph import HeapGraph
 from memprobe.heap.holders import Holders
 from memprobe.heap.holding import Holding
@@ -69,6 +68,7 @@ class Answers:
     def holders(self) -> Holders:
         """Who names the holders; the roots must have been read."""
         holding = Holding(self.graph, self._roots, self._deferred)
+        self.graph = holding.graph
         return Holders(self.heap.python, holding, self._members, self.heap.mappings)
 
     @cached_property
@@ -84,19 +84,20 @@ class Answers:
     def nodes_of(self, types: Sequence[str]) -> Mask:
         """Which objects are of one of these types."""
         wanted = np.array([name in types for name in self.type_names], np.bool_)
-        chosen: Mask = wanted[self.graph.types]
-        return chosen
+        return looked_up(wanted, self.graph.types)
 
-    def is_new(self, before: npt.NDArray[np.uint64] | None) -> Mask:
+    def is_new(self, before: npt.NDArray[np.uint64]) -> Mask:
         """Which objects lie where there was none, given the addresses of then in order.
 
         A new object in the place of an old one is missed.
         """
         addresses = self.graph.addresses
-        if before is None or not len(before):
+        if not len(before):
             return np.ones(len(addresses), np.bool_)
-        places = np.minimum(np.searchsorted(before, addresses), len(before) - 1)
-        fresh: Mask = before[places] != addresses
+        fresh = np.empty(len(addresses), np.bool_)
+        for part in pieces(len(addresses)):
+            places = np.minimum(np.searchsorted(before, addresses[part]), len(before) - 1)
+            fresh[part] = before[places] != addresses[part]
         return fresh
 
     def largest(
@@ -106,7 +107,7 @@ class Answers:
         share = SMALLEST_SHARE if keep is None else SMALLEST_SHARE / 10
         holding = self.holders.holding
         piles = find_piles(holding.dominators.above, holding.retained, most, smallest=share)
-        counts = self._counts(np.ones(len(self.graph), np.uint32))
+        counts = self._counts(np.ones(len(self.graph), np.bool_))
         found: list[HolderPart] = []
         for node in map(int, piles.nodes):
             path = self.path(node)
@@ -119,12 +120,11 @@ class Answers:
     def of(self, chosen: Mask, most: int) -> list[HolderPart]:
         """Return who holds the chosen objects, those first that hold most of them."""
         holding, total = self.holders.holding, int(chosen.sum())
-        weights = chosen.astype(np.uint32)
-        counts = self._counts(weights)
+        counts = self._counts(chosen)
         piles = find_piles(holding.dominators.above, counts, most, whole=total)
         retained: Amounts | None = holding.retained
         if int(piles.own.sum()) < EXCLUSIVE_SHARE * total:
-            counts, retained = self._counts_on_ways(weights), None
+            counts, retained = self._counts_on_ways(chosen), None
             piles = find_piles(holding.before, counts, most, whole=total)
         return [
             self._part(
@@ -136,9 +136,13 @@ class Answers:
     def referrers(self, chosen: Mask, most: int) -> list[ReferrersPart]:
         """Return what refers straight to the chosen objects, by type."""
         graph, kinds = self.graph, len(self.type_names)
-        sources = self.holders.holding.referrers(np.flatnonzero(chosen))
-        references = np.bincount(graph.types[sources], minlength=kinds)
-        objects = np.bincount(graph.types[np.unique(sources)], minlength=kinds)
+        refers = np.zeros(len(graph), np.bool_)
+        references, objects = np.zeros(kinds, np.int64), np.zeros(kinds, np.int64)
+        for sources in self.holders.holding.referring(chosen):
+            refers[sources] = True
+            references += np.bincount(graph.types[sources], minlength=kinds)
+        for part in pieces(len(graph)):
+            objects += np.bincount(graph.types[part][refers[part]], minlength=kinds)
         first = np.argsort(-references, kind="stable")[:most]
         return [
             ReferrersPart(self.type_names[kind], int(objects[kind]), int(references[kind]))
@@ -173,8 +177,8 @@ class Answers:
         """Return type address and length of the largest containers, by address."""
         graph, lengths = self.graph, self._lengths
         kinds = [lengths.offset(int(kind)) is not None for kind in graph.type_addresses]
-        nodes = np.flatnonzero(np.array(kinds, np.bool_)[graph.types])
-        nodes = nodes[np.argsort(-graph.sizes[nodes].astype(np.int64), kind="stable")[:most]]
+        nodes = places_of(looked_up(np.array(kinds, np.bool_), graph.types))
+        nodes = nodes[_largest(graph.sizes[nodes], most)]
         pairs = [(int(graph.addresses[node]), graph.type_address(int(node))) for node in nodes]
         read = zip(pairs, lengths.read(pairs), strict=True)
         return {address: (kind, length) for (address, kind), length in read if length is not None}
@@ -194,24 +198,22 @@ class Answers:
             return path.text
         return f"<{self.type_names[int(self.graph.types[node])]} that nothing leads to>"
 
-    def _counts(self, weights: npt.NDArray[np.uint32]) -> Amounts:
+    def _counts(self, chosen: Mask) -> Amounts:
         """How many of the chosen objects each object dominates, itself included."""
         tree = self.holders.holding.dominators
-        return view(_heap.retained(tree.above, tree.order, weights), np.uint64)
+        return view(_heap.retained(tree.above, tree.order, chosen), np.uint64)
 
-    def _counts_on_ways(self, weights: npt.NDArray[np.uint32]) -> Amounts:
+    def _counts_on_ways(self, chosen: Mask) -> Amounts:
         """The same on the shortest paths."""
-        before = self.holders.holding.before
-        order = _parents_first(before)
-        return view(_heap.retained(before, order, weights), np.uint64)
+        return view(_heap.sums(self.holders.holding.before, chosen), np.uint64)
 
     def _holds(self, node: int) -> tuple[HeldPart, ...]:
         """The pieces of which a pile consists: what would go with its holder and is right below it."""
         holding, kinds = self.holders.holding, len(self.type_names)
-        pieces = np.flatnonzero(holding.dominators.above == node)
-        types = self.graph.types[pieces]
+        below = places_of(holding.dominators.above == node)
+        types = self.graph.types[below]
         objects = np.bincount(types, minlength=kinds)
-        sizes = np.bincount(types, weights=holding.retained[pieces], minlength=kinds)
+        sizes = np.bincount(types, weights=holding.retained[below], minlength=kinds)
         return tuple(
             HeldPart(self.type_names[kind], int(objects[kind]), int(sizes[kind]))
             for kind in np.argsort(-sizes, kind="stable")[:HELD_TYPES]
@@ -227,28 +229,12 @@ class Answers:
         return HolderPart(path, name, objects, retained, length, holds)
 
 
-def _parents_first(before: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """The nodes of a forest, each after the one before it; those that are in no tree are left out.
-
-    The ways come from several searches, so no distance is at hand: level after level is looked for.
-    """
-    count = len(before)
-    reached = np.flatnonzero(before != NO_NODE)
-    reached = reached[np.argsort(before[reached], kind="stable")]
-    parents = before[reached]
-    level = reached[np.searchsorted(parents, count) :]
-    levels = [level]
-    while len(level):
-        low, high = (np.searchsorted(parents, level, side=side) for side in ("left", "right"))
-        level = reached[_ranges(low, high)]
-        levels.append(level)
-    return np.concatenate(levels).astype(np.uint32)
-
-
-def _ranges(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """All numbers of many ranges, one after the other."""
-    lengths = high - low
-    ends = np.cumsum(lengths)
-    numbers = np.arange(int(ends[-1]) if len(ends) else 0)
-    found: npt.NDArray[np.int64] = numbers + np.repeat(low - (ends - lengths), lengths)
-    return found
+def _largest(amounts: npt.NDArray[np.uint32], most: int) -> npt.NDArray[np.intp]:
+    """Where the largest amounts are, the largest first; of equal ones those that come first."""
+    if len(amounts) > most:
+        # Those below the last of them need not be sorted.
+        least = np.partition(amounts, len(amounts) - most)[len(amounts) - most]
+        places = np.flatnonzero(amounts >= least)
+    else:
+        places = np.arange(len(amounts))
+    return places[np.argsort(-amounts[places].astype(np.int64), kind="stable")[:most]]

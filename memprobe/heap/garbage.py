@@ -1,4 +1,4 @@
-"""The garbage that waits for the cyclic collector, and references that no object has; on arrays."""
+"""The garbage that waits for the cyclic collector, and references that nobody can explain; on arrays."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memprobe.heap.arrays import view
+from memprobe.heap.arrays import pieces, view
 from memprobe.heap.dominators import OWNED, VISITED
 from memprobe.native import _heap
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from memprobe.heap.dominators import Nodes, Starts
@@ -24,6 +26,7 @@ KEPT, GARBAGE, UNCOLLECTABLE, DIES_TOO = range(4)
 holds it; no garbage itself, but nothing but garbage refers to it."""
 
 _CANDIDATE, _LEGACY = 1, 2
+_LEAST, _MOST = -(2**31), 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Garbage:
     @property
     def freed(self) -> Mask:
         """Which nodes a collection would free."""
-        return np.isin(self.verdicts, (GARBAGE, DIES_TOO))
+        return np.asarray((self.verdicts == GARBAGE) | (self.verdicts == DIES_TOO), np.bool_)
 
 
 def find_garbage(
@@ -57,11 +60,30 @@ def find_garbage(
     return Garbage(view(verdicts, np.uint8), impossible)
 
 
-def explain_counts(starts: Starts, targets: Nodes, refcounts: Nodes) -> npt.NDArray[np.int64]:
-    """Of each object the references that are counted minus those found; below zero: found more than counted.
+def explain_counts(
+    starts: Starts,
+    targets: Nodes,
+    refcounts: Nodes,
+    *,
+    immortal: Mask | None = None,
+    from_roots: Mapping[int, int] | None = None,
+) -> npt.NDArray[np.int32]:
+    """Return of each node the references that are counted but found nowhere.
 
-    What is left is of no object (frames on a stack, the interpreter's state, static types), on C's stack, in
-    C's structures, or was never given back. The count of an immortal object means nothing.
+    They are on C's stack, in C's structures, or were never given back; below zero: more were found than are
+    counted. `from_roots` are references by node that come from no object (frames on a stack, the
+    interpreter's state, static types). The counts of `immortal` nodes mean nothing: 0.
     """
-    counted = _heap.count_references(starts, targets, VISITED | OWNED)
-    return refcounts.astype(np.int64) - view(counted, np.uint32)
+    counted = view(_heap.count_references(starts, targets, VISITED | OWNED), np.uint32)
+    rooted = sorted((from_roots or {}).items())
+    nodes = np.array([node for node, _ in rooted], np.int64)
+    known = np.array([count for _, count in rooted], np.int64)
+    left = np.empty(len(refcounts), np.int32)
+    for part in pieces(len(left)):
+        extra = refcounts[part].astype(np.int64) - counted[part]
+        first, last = np.searchsorted(nodes, (part.start, part.stop))
+        extra[nodes[first:last] - part.start] -= known[first:last]
+        if immortal is not None:
+            extra[immortal[part]] = 0
+        left[part] = np.clip(extra, _LEAST, _MOST)
+    return left

@@ -42,7 +42,7 @@ class HeapGraph:
 
     flags: U8
     refcounts: U32
-    """At most 2**32 - 1."""
+    """At most 2**32 - 1; empty once they have been explained."""
 
     starts: U64
     """Where the references of an object begin in `targets`; one more than there are objects."""
@@ -75,6 +75,10 @@ class HeapGraph:
             edges = edges[(strengths >> (edges >> STRENGTH_SHIFT)) & 1 != 0]
         return edges & np.uint32(NODE_MASK)
 
+    def sources(self, edges: npt.NDArray[np.integer]) -> U32:
+        """Return the numbers of what some references come from, given where they are in `targets`."""
+        return (np.searchsorted(self.starts, edges.astype(np.uint64), side="right") - 1).astype(np.uint32)
+
     def type_address(self, node: int) -> int:
         """Return the address of an object's type."""
         return int(self.type_addresses[self.types[node]])
@@ -82,7 +86,7 @@ class HeapGraph:
     def of_type(self, address: int) -> npt.NDArray[np.intp]:
         """Return the numbers of all objects of exactly the type at an address."""
         found = np.nonzero(self.type_addresses == np.uint64(address))[0]
-        return np.nonzero(self.types == found[0])[0] if len(found) else np.empty(0, np.intp)
+        return np.nonzero(self.types == np.uint32(found[0]))[0] if len(found) else np.empty(0, np.intp)
 
 
 @contextmanager
@@ -97,7 +101,7 @@ def build_graph(heap: OpenHeap, progress: Callable[[int, int], object] | None = 
     """Walk a heap that was opened by `open_for_graph`, and find out who refers to whom."""
     found = heap.native.graph(progress)
     flags = _array(found, "flags", np.uint8)
-    large = np.nonzero(flags & LARGE)[0]
+    large = flags & LARGE != 0
     return HeapGraph(
         addresses=_array(found, "addresses", np.uint64),
         types=_array(found, "types", np.uint32),
@@ -108,7 +112,7 @@ def build_graph(heap: OpenHeap, progress: Callable[[int, int], object] | None = 
         targets=_array(found, "targets", np.uint32),
         type_addresses=np.frombuffer(heap.native.types(), np.uint64),
         counters={name: value for name, value in found.items() if isinstance(value, int)},
-        first_large=int(large[0]) if len(large) else len(flags),
+        first_large=int(large.argmax()) if large.any() else len(flags),
     )
 
 

@@ -10,21 +10,15 @@ Three searches, one for each kind of explanation; an object takes the best one t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from memprobe.heap.arrays import view
-from memprobe.heap.dominators import (
-    HOLDING,
-    NO_NODE,
-    Dominators,
-    dominated_by,
-    find_dominators,
-    retained_bytes,
-)
+from memprobe.heap.arrays import pieces, places_of, view
+from memprobe.heap.dominators import HOLDING, NO_NODE, Dominators, find_dominators, retained_bytes
 from memprobe.heap.garbage import explain_counts
 from memprobe.heap.graph import IMMORTAL, NODE_MASK, STRENGTH_SHIFT, U32, U64, HeapGraph
 from memprobe.heap.roots import Root, Tier
@@ -36,14 +30,13 @@ SURE = 1 << Strength.VISITED | 1 << Strength.OWNED
 
 Nodes = npt.NDArray[np.uint32]
 
-_LEAST, _MOST = -(2**31), 2**31 - 1
-
 
 class Holding:
     """Answers who holds what in one graph, given its roots."""
 
     def __init__(self, graph: HeapGraph, roots: Sequence[Root], deferred: Iterable[int] = ()) -> None:
         self.graph = graph
+        """Without its reference counts once this is made: `unexplained` has what is left of them."""
         self.roots: dict[int, Root] = {}
         """By the number of the object that a root refers to, the best root for each."""
         self._perhaps: dict[int, Root] = {}
@@ -67,6 +60,8 @@ class Holding:
         """Objects that only native code can be holding."""
         if len(self.native):
             self._search(np.concatenate((self._numbers(), self.native)))
+        # What they cannot explain is known now, and the room is needed for the dominators.
+        self.graph = replace(graph, refcounts=np.empty(0, np.uint32))
 
     def way(self, node: int) -> list[int]:
         """Return the numbers of the objects on the best way to one, the root first; [] if it is not held."""
@@ -97,27 +92,33 @@ class Holding:
     def unexplained(self) -> npt.NDArray[np.int32]:
         """Of each object the references that are counted and that nothing known has; 0 if immortal."""
         graph = self.graph
-        left = explain_counts(graph.starts, graph.targets, graph.refcounts)
-        for node, count in self._counted.items():
-            left[node] -= count
-        left[graph.flags & IMMORTAL != 0] = 0
-        return np.clip(left, _LEAST, _MOST).astype(np.int32)
+        immortal = graph.flags & IMMORTAL != 0
+        return explain_counts(
+            graph.starts, graph.targets, graph.refcounts, immortal=immortal, from_roots=self._counted
+        )
 
     def retained_by(self, nodes: Nodes) -> int:
         """Return the bytes that would be free if all of some objects went."""
         if not len(nodes):
             return 0
-        return int(self.graph.sizes[dominated_by(self.dominators, nodes)].sum(dtype=np.uint64))
+        kept = self.dominators
+        dominated = view(_heap.dominated(kept.above, kept.order, nodes.astype(np.uint32)), np.bool_)
+        return int(self.graph.sizes[dominated].sum(dtype=np.uint64))
 
-    def referrers(self, nodes: npt.NDArray[np.integer], strengths: int = HOLDING) -> npt.NDArray[np.int64]:
+    def referrers(self, nodes: npt.NDArray[np.integer], strengths: int = HOLDING) -> Nodes:
         """Return the number of each object that refers to one of some objects, once for each reference."""
-        graph = self.graph
-        wanted = np.zeros(len(graph), np.bool_)
+        wanted = np.zeros(len(self.graph), np.bool_)
         wanted[nodes] = True
-        edges = np.flatnonzero(wanted[graph.targets & np.uint32(NODE_MASK)])
-        edges = edges[(strengths >> (graph.targets[edges] >> STRENGTH_SHIFT)) & 1 != 0]
-        sources: npt.NDArray[np.int64] = np.searchsorted(graph.starts, edges.astype(np.uint64), side="right")
-        return sources - 1
+        return np.concatenate([np.empty(0, np.uint32), *self.referring(wanted, strengths)])
+
+    def referring(self, wanted: npt.NDArray[np.bool_], strengths: int = HOLDING) -> Iterator[Nodes]:
+        """Yield the same in pieces; `wanted` says of each object whether it is one of them."""
+        graph = self.graph
+        for part in pieces(len(graph.targets)):
+            targets = graph.targets[part]
+            follows = (strengths >> (targets >> STRENGTH_SHIFT)) & 1 != 0
+            edges = np.flatnonzero(follows & wanted[targets & np.uint32(NODE_MASK)]) + part.start
+            yield graph.sources(edges)
 
     def _numbers(self, tier: Tier = Tier.NATIVE) -> Nodes:
         """Return the numbers of the roots up to a tier, the best first."""
@@ -155,4 +156,4 @@ class Holding:
     def _find_native(self) -> Nodes:
         """Find the objects that no root reaches, though more refers to them than other objects do."""
         unheld = self.before == NO_NODE
-        return np.flatnonzero(unheld & (self.unexplained > 0)).astype(np.uint32)
+        return places_of(unheld & (self.unexplained > 0))

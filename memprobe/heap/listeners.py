@@ -8,13 +8,14 @@ dict of functions, too. Lists, sets and tuples of callables that one dict holds 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
 
+from memprobe.heap.arrays import looked_up, pieces, places_of
 from memprobe.heap.dominators import NO_NODE
 from memprobe.heap.graph import NODE_MASK, STRENGTH_SHIFT, HeapGraph
 from memprobe.heap.holders import Holders, generalised
@@ -26,6 +27,7 @@ Flags = npt.NDArray[np.bool_]
 LEAST_CALLABLES = 2
 """A collection with fewer is not a registry worth a line."""
 
+_NODE = np.uint32(NODE_MASK)
 _SHARE = 0.8
 _MAXIMUM_LOOKED_AT = 1_000
 _COLLECTIONS = {"list", "set", "frozenset", "collections.deque", "dict", "tuple"}
@@ -92,10 +94,11 @@ class Listeners:
     def _groups(self, callables: Flags) -> dict[int, list[int]]:
         """Return the collections of callables, those that one dict holds together."""
         dicts = self._of_kinds({"dict"}) & ~self._namespaces()
-        direct = self._registries(callables, dicts)
+        registries = self._registries(callables)
+        direct = registries & dicts
         groups = {int(node): [int(node)] for node in np.flatnonzero(direct)}
         before, end = self._holding.before, len(self._graph)
-        inner = self._registries(callables, self._of_kinds(_INNER))
+        inner = registries & self._of_kinds(_INNER)
         for node in np.flatnonzero(inner & (before != NO_NODE)):
             owner = int(before[node])
             groups.setdefault(owner if owner != end and dicts[owner] else int(node), []).append(int(node))
@@ -106,29 +109,30 @@ class Listeners:
         graph = self._graph
         found = self._of_kinds(set(_KINDS))
         weak = self._of_kinds(_WEAK)
-        edges = np.flatnonzero(graph.targets >> STRENGTH_SHIFT == Strength.WEAK)
-        edges = edges[found[graph.targets[edges] & np.uint32(NODE_MASK)]]
-        sources = np.searchsorted(graph.starts, edges.astype(np.uint64), side="right") - 1
         to_callables = np.zeros(len(graph), np.bool_)
-        to_callables[sources] = True
+        for part in pieces(len(graph.targets)):
+            edges = np.flatnonzero(graph.targets[part] >> STRENGTH_SHIFT == Strength.WEAK) + part.start
+            edges = edges[found[graph.targets[edges] & _NODE]]
+            to_callables[graph.sources(edges)] = True
         # What a WeakMethod refers to is the object; it makes the method when it is asked.
         names = [self._holders.members.type_name(int(address)) for address in graph.type_addresses]
         methods = np.array([name == "WeakMethod" for name in names], np.bool_)
-        return np.asarray(found | weak & to_callables | methods[graph.types], np.bool_)
+        return found | weak & to_callables | looked_up(methods, graph.types)
 
     def _of_kinds(self, names: set[str]) -> Flags:
         by_type = np.array([kind in names for kind in self._kinds], np.bool_)
-        return by_type[self._graph.types]
+        return looked_up(by_type, self._graph.types)
 
-    def _registries(self, callables: Flags, candidates: Flags) -> Flags:
-        """Say which of some collections refer mostly to callables."""
-        graph = self._graph
-        targets = graph.targets & np.uint32(NODE_MASK)
+    def _registries(self, callables: Flags) -> Flags:
+        """Say of each object whether it refers mostly to callables."""
         # The keys of a dict of str are owned, but not visited: they do not count as its content.
-        content = graph.targets >> STRENGTH_SHIFT == Strength.VISITED
-        called = _sums(callables[targets] & content, graph)
-        everything = _sums(content, graph)
-        return candidates & (called >= 1) & (called >= _SHARE * everything)
+        called = _sums(self._graph, lambda targets: _visited(targets) & callables[targets & _NODE])
+        nodes = places_of(called >= 1)
+        called = called[nodes]
+        everything = _sums(self._graph, _visited)[nodes]
+        found = np.zeros(len(self._graph), np.bool_)
+        found[nodes[called >= _SHARE * everything]] = True
+        return found
 
     def _namespaces(self) -> Flags:
         """Say which dicts are those of modules, classes and functions; instances are asked one by one."""
@@ -136,9 +140,11 @@ class Listeners:
         found = np.zeros(len(graph), np.bool_)
         found[list(self._holding.roots)] = True
         sources = self._of_kinds({"type", "function"})
-        lengths = graph.starts[1:].astype(np.int64) - graph.starts[:-1].astype(np.int64)
-        edges = np.repeat(sources, lengths)
-        found[graph.targets[edges] & np.uint32(NODE_MASK)] = True
+        for part in pieces(len(graph)):
+            if sources[part].any():
+                starts = graph.starts[part.start : part.stop + 1].astype(np.int64)
+                targets = graph.targets[starts[0] : starts[-1]]
+                found[targets[np.repeat(sources[part], np.diff(starts))] & _NODE] = True
         return found
 
     def _registry(self, owner: int, parts: Sequence[int], callables: Flags) -> Registry:
@@ -173,10 +179,21 @@ def _ranked(registry: Registry) -> tuple[int, int, Registry]:
     return -registry.length, registry.node, registry
 
 
-def _sums(values: Flags, graph: HeapGraph) -> npt.NDArray[np.uint32]:
-    """Add up a value of each reference over the references of each object."""
-    sums = np.zeros(len(values) + 1, np.uint32)
-    np.cumsum(values, dtype=np.uint32, out=sums[1:])
-    found = sums[graph.starts[1:]]
-    found -= sums[graph.starts[:-1]]
-    return found
+def _visited(targets: npt.NDArray[np.uint32]) -> Flags:
+    return np.asarray(targets >> STRENGTH_SHIFT == Strength.VISITED, np.bool_)
+
+
+def _sums(graph: HeapGraph, chosen: Callable[[npt.NDArray[np.uint32]], Flags]) -> npt.NDArray[np.uint32]:
+    """Count of each object the references that are chosen."""
+    before = np.zeros(len(graph) + 1, np.uint32)
+    """Of each object how many there are of all the objects before it."""
+    total = np.uint32(0)
+    for part in pieces(len(graph.targets)):
+        running = np.cumsum(chosen(graph.targets[part]), dtype=np.uint32) + total
+        first, last = np.searchsorted(
+            graph.starts, np.array((part.start, part.stop), np.uint64), side="right"
+        )
+        before[first:last] = running[graph.starts[first:last] - np.uint64(part.start + 1)]
+        total = running[-1]
+    before[:-1] = np.diff(before)
+    return before[:-1]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.census import frozen_addresses, take_census
+from memprobe.heap.census import take_census
 from memprobe.heap.document import (
     ContainerPart,
     EvidencePart,
@@ -54,12 +54,6 @@ WATCHED = 4096
 """Containers whose lengths are compared, the largest."""
 
 
-FROZEN_UNKNOWN = (
-    "Which objects gc.freeze() has put aside: their list would not hold still, so some of what is called "
-    "garbage may be frozen."
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What one survey has found."""
@@ -82,8 +76,8 @@ class Survey:
     lengths: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Type address and length of large containers, by address; of a first look only."""
 
-    addresses: npt.NDArray[np.uint64] | None = None
-    """Of all objects, in order; of a first look only."""
+    addresses: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+    """Of all objects, in order; of a first look only, and gone when it has been compared with."""
 
     def apart_s(self, first: Survey) -> float:
         """How long after another one this began."""
@@ -135,7 +129,7 @@ def _walked(
         answers = Answers(heap, build_graph(heap, telling.step("following references")))
         if census_only:
             addresses = np.sort(answers.graph.addresses)
-            return replace(survey, lengths=answers.lengths(WATCHED), addresses=addresses)
+            return replace(survey, lengths=answers.lengths(WATCHED), addresses=[addresses])
         if before is not None:
             survey = replace(survey, types=with_growth(types, before.types))
         answers.read_roots()
@@ -149,12 +143,13 @@ def _answered(
     """Add what was asked for and only the references tell."""
     if wishes.garbage:
         telling.step("looking for garbage")
-        survey = replace(_with_garbage(survey, answers), unexplained=tuple(answers.unexplained(FEW)))
+        part = garbage_part(answers.heap, answers.graph, answers.type_names)
+        survey = replace(survey, garbage=part, unexplained=tuple(answers.unexplained(FEW)))
     telling.step("finding who holds what")
     if wishes.type is not None:
         return _of_type(survey, answers, wishes.type)
     if before is not None:
-        grown = answers.nodes_of(what_grew(survey.types)) & answers.is_new(before.addresses)
+        grown = answers.nodes_of(what_grew(survey.types)) & answers.is_new(before.addresses.pop())
         containers = _grown(answers, before, wishes.rows)
         return replace(survey, holders=tuple(answers.of(grown, HOLDERS)), containers=containers)
     if wishes.holders is not None:
@@ -163,13 +158,6 @@ def _answered(
     # Listeners first: while the largest arrays of the graph are not made yet.
     survey = replace(survey, listeners=tuple(answers.listeners(FEW)))
     return replace(survey, holders=tuple(answers.largest(HOLDERS, details=wishes.rows)))
-
-
-def _with_garbage(survey: Survey, answers: Answers) -> Survey:
-    frozen = frozen_addresses(answers.heap)
-    part = garbage_part(answers.heap, answers.graph, answers.type_names, frozen)
-    unknown = () if frozen is not None else (FROZEN_UNKNOWN,)
-    return replace(survey, garbage=part, invisible=(*survey.invisible, *unknown))
 
 
 def _of_type(survey: Survey, answers: Answers, wanted: str) -> Survey:
