@@ -154,6 +154,24 @@ def graph_table(objects: int) -> Iterator[str]:
         )
 
 
+def command_table(objects: int) -> Iterator[str]:
+    """The whole command, beside the same on a program with next to nothing."""
+    yield "\n## Memory of the command\n"
+    yield "The peak of the process that reads for `memprobe heap PID`, less that for an empty program.\n"
+    yield "| heap | objects | seconds | peak MB | empty MB | **bytes per object** (limit 80) |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    with program(0, "fresh") as running:
+        empty = look("command", running.process.pid)
+    for kind in KINDS:
+        with program(objects, kind) as running:
+            found = look("command", running.process.pid)
+        ratio = (found["peak_kb"] - empty["peak_kb"]) * 1024 / (found["objects"] - empty["objects"])
+        yield (
+            f"| {kind} | {found['objects']:,} | {found['seconds']:.2f} | {found['peak_kb'] / 1024:.0f} "
+            f"| {empty['peak_kb'] / 1024:.0f} | **{ratio:.1f}** |"
+        )
+
+
 def sample_table(objects: int) -> Iterator[str]:
     """A part of a very large heap."""
     with program(objects, "large") as running:
@@ -193,6 +211,7 @@ def main(arguments: Sequence[str]) -> None:
         print("\n".join(lines), flush=True)
     if options.only in (None, "graph"):
         lines += graph_table(options.graph_objects)
+        lines += command_table(options.objects * 3 // 2)
         print("\n".join(lines), flush=True)
     if options.only in (None, "sample"):
         lines += sample_table(options.sample_objects)
