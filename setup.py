@@ -59,7 +59,9 @@ def extension(name: str, topics: list[str], libraries: list[str]) -> Extension:
     )
 
 
-NATIVE = extension("_native", ["module", "remote_methods", "remote_read", "lifetime", "errors"], [])
+NATIVE = extension(
+    "_native", ["module", "remote_methods", "remote_read", "lifetime", "tracing", "errors"], []
+)
 # The walk over another process's heap: larger than all of the first, and only `heap` and `tasks` need it.
 HEAP = extension(
     "_heap",
@@ -82,8 +84,20 @@ HEAP = extension(
         "heap_deliver",
         "heap_reader",
         "heap_plan",
+        "heap_graph_methods",
+        "heap_graph",
+        "heap_recipe",
+        "heap_tables",
+        "heap_index",
         "remote_read",
         "errors",
+        "big_buffer",
+        "big_object",
+        "graph_methods",
+        "graph_dominators",
+        "graph_garbage",
+        "graph_reach",
+        "graph_reverse",
     ],
     [],
 )

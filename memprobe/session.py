@@ -218,7 +218,7 @@ class Session:
 def session(pid: int, options: Options) -> Iterator[Session]:
     """Attach to a process until the block ends."""
     with ExitStack() as held:
-        run = Session(held.enter_context(opened(pid)), options)
+        run = Session(held.enter_context(opened(pid, patient=True)), options)
         held.callback(run.close)
         run.start()
         yield run

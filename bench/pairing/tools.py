@@ -21,12 +21,19 @@ from pairing.process import Running
 PATIENCE_S = 60.0
 
 
+class ToolFailed(Exception):
+    """A tool did not live through its block, which is then worth nothing."""
+
+
 class Tool(ABC):
     """One row of the table. It is attached and detached many times."""
 
     name: str
     settle_s = 1.0
     """What is not measured after attaching: the tool starts up."""
+
+    pairs_share = 1.0
+    """Of the pairs asked for: what costs tens of percents is known after few."""
 
     def missing(self) -> str:
         """What is not there, and how to get it; empty if it can run."""
@@ -61,6 +68,7 @@ class Tracemalloc(Tool):
     """The module of the standard library, started by the workload itself."""
 
     name = "tracemalloc"
+    pairs_share = 1 / 3
 
     def attach(self, target: Running) -> None:
         """One frame per allocation, its default."""
@@ -77,6 +85,7 @@ class Memray(Tool):
 
     name: str
     options: tuple[str, ...] = ()
+    pairs_share = 1 / 3
 
     def missing(self) -> str:
         """The package, and a debugger below 3.14."""
@@ -100,7 +109,7 @@ class Memray(Tool):
         command = [sys.executable, "-m", "memray", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: {done.stderr or done.stdout}")
+            raise ToolFailed(f"{' '.join(command)}: {done.stderr or done.stdout}")
 
 
 class Program(Tool):
@@ -113,15 +122,15 @@ class Program(Tool):
     def command(self, pid: int) -> list[str]:
         """The command line."""
 
-    def environment(self) -> dict[str, str]:
-        """Its environment."""
-        return dict(os.environ)
-
     def attach(self, target: Running) -> None:
         """Start it; `settle_s` later it observes."""
         quiet = subprocess.DEVNULL
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  read when the process has ended
         self._process = subprocess.Popen(
-            self.command(target.pid), stdin=quiet, stdout=quiet, stderr=quiet, env=self.environment()
+            self.command(target.pid),
+            stdin=quiet,
+            stdout=quiet,
+            stderr=self._complaints,
         )
 
     def detach(self, target: Running) -> None:
@@ -129,9 +138,14 @@ class Program(Tool):
         process, self._process = self._process, None
         assert process is not None
         if process.poll() is not None:
-            raise SystemExit(f"{self.name} ended by itself with code {process.returncode}: {process.args!r}")
+            raise ToolFailed(f"ended by itself with code {process.returncode}: {self._last_complaint()}")
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE_S)
+
+    def _last_complaint(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")
 
     def cpu_s(self) -> float | None:
         """User and system time, with its children."""
@@ -169,6 +183,7 @@ class Memleak(Program):
     """`memleak-bpfcc` of Debian's bpfcc-tools, with its defaults."""
 
     name = "bcc memleak"
+    pairs_share = 1 / 3
     settle_s = 10.0
     """It compiles its program first."""
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "What memprobe may do here, and what grants it the rest.",
     "inspect": "Say exactly what a Python process is and what it is doing.",
     "attach": "Watch a process: what it holds open, from which lines, and where its memory grows.",
+    "heap": "What is alive in a process, how much of it, and who holds it.",
     "handles": "What a process holds open, since when, and which line opened it.",
     "tasks": "Which asyncio tasks a process has, where each one waits, and who awaits whom.",
     "report": "Report on a recording of attach.",
@@ -63,7 +64,7 @@ class LazyCommands(click.Group):
 def memprobe(context: click.Context) -> None:
     """Look into a running CPython process from the outside.
 
-    No restart, no import, no code in the process, and it is never stopped.
+    No restart, no import, no code in the process, and it is not stopped unless that is asked for.
 
     Exit codes: 0 fine, 2 wrong usage, 3 not permitted, 4 no such process, 5 a process that memprobe
     does not support, 6 no kernel support, 7 an unreadable file, 8 output that cannot be written,

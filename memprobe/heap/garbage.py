@@ -1,4 +1,4 @@
-"""The garbage that waits for the cyclic collector, and references that nobody can explain; on arrays."""
+"""The garbage that waits for the cyclic collector, and references that no object has; on arrays."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,13 +11,12 @@ import numpy.typing as npt
 
 from memprobe.heap.arrays import places_of
 from memprobe.heap.dominators import NO_NODE
-from memprobe.heap.graph import HeapGraph
 from memprobe.heap.holding import Holding
 from memprobe.heap.homes import Homes
 from memprobe.heap.members import Members
 from memprobe.heap.naming import Namer, Path
 from memprobe.heap.references import Place, Role
-from memprobe.heap.roots import Root, Roots, Tier
+from memprobe.heap.roots import Root, Tier
 from memprobe.heap.static_memory import static_words
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.mappings import Mapping
@@ -161,13 +159,6 @@ class Holders:
         """Group all objects of a type by who holds them."""
         return self.of_objects(self.graph.of_type(type_address))
 
-    def referring_types(self, nodes: npt.NDArray[np.integer]) -> Counter[int]:
-        """Count the references to some objects by the type (its address) of who refers to them."""
-        found = self.graph.types[self.holding.referrers(nodes)]
-        kinds, counts = np.unique(found, return_counts=True)
-        addresses = self.graph.type_addresses[kinds]
-        return Counter({int(kind): int(count) for kind, count in zip(addresses, counts, strict=True)})
-
     def unexplained(self, least: int = 1) -> list[Unexplained]:
         """Return what has references that nothing explains, by type, those with most first.
 
@@ -251,18 +242,3 @@ class Holders:
 def generalised(path: str) -> str:
     """Take the indices out of a path: what is left is the same for all items of a list."""
     return _INDEX.sub("[…]", path)
-
-
-def find_holders(
-    python: Python, graph: HeapGraph, mappings: Sequence[Mapping] = (), *, with_keys: bool = False
-) -> Holders:
-    """Find the roots of a target and what they hold in a graph of it.
-
-    `mappings` are those of the process now; without them static memory is not looked at. `with_keys` shows
-    the keys of dicts in paths.
-    """
-    members = Members(python, with_keys=with_keys)
-    roots = Roots(python, members, mappings)
-    found = roots.read(lambda kind: graph.node(kind) is None)
-    holding = Holding(graph, found, roots.deferred())
-    return Holders(python, holding, members, mappings)

@@ -18,7 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from memprobe.heap.arrays import pieces, places_of, view
-from memprobe.heap.dominators import HOLDING, NO_NODE, Dominators, find_dominators, retained_bytes
+from memprobe.heap.dominators import (
+    HOLDING,
+    NO_NODE,
+    Dominators,
+    dominated_by,
+    find_dominators,
+    retained_bytes,
+)
 from memprobe.heap.garbage import explain_counts
 from memprobe.heap.graph import IMMORTAL, NODE_MASK, STRENGTH_SHIFT, U32, U64, HeapGraph
 from memprobe.heap.roots import Root, Tier
@@ -101,9 +108,7 @@ class Holding:
         """Return the bytes that would be free if all of some objects went."""
         if not len(nodes):
             return 0
-        kept = self.dominators
-        dominated = view(_heap.dominated(kept.above, kept.order, nodes.astype(np.uint32)), np.bool_)
-        return int(self.graph.sizes[dominated].sum(dtype=np.uint64))
+        return int(self.graph.sizes[dominated_by(self.dominators, nodes)].sum(dtype=np.uint64))
 
     def referrers(self, nodes: npt.NDArray[np.integer], strengths: int = HOLDING) -> Nodes:
         """Return the number of each object that refers to one of some objects, once for each reference."""

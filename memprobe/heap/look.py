@@ -7,23 +7,22 @@ again, with --diff  -> what grew
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from memprobe.errors import LayoutCheckFailed, NotPermitted, TargetExited, TargetGone
+from memprobe.errors import LayoutCheckFailed, TargetGone
 from memprobe.heap.document import EvidencePart, FrozenPart, Heap, TotalsPart, WindowPart
 from memprobe.heap.freezing import Freeze, frozen
+from memprobe.heap.reaching import reached
 from memprobe.heap.room import limit_memory
 from memprobe.heap.survey import LetGo, Survey, surveyed
 from memprobe.heap.telling import Tell, Telling
 from memprobe.heap.wishes import Wishes
 from memprobe.target.inspection.evidence import iso
-from memprobe.target.inspection.opening import Opened, opened, resident_bytes
+from memprobe.target.inspection.opening import Opened, resident_bytes
 from memprobe.target.proc.process import Process
-from memprobe.target.rights.rights import refused_memory
 
 
 @dataclass(slots=True)
@@ -55,35 +54,13 @@ def look(pid: int, wishes: Wishes, tell: Tell) -> Heap:
     """Look at a process; raise NotPermitted, or what `inspect` raises of what cannot be looked into."""
     begin = time.time()
     limit_memory()
-    with _opened(pid) as target:
-        if isinstance(target.obstacle, NotPermitted):
-            raise refused_memory(target.process)
+    with reached(pid) as target:
         if target.python is None:
             return _from_outside(target, begin)
         try:
             return _from_inside(target, wishes, Telling(tell), begin)
         except LayoutCheckFailed as failure:
             return _from_outside(replace(target, python=None, obstacle=failure), begin)
-
-
-@contextmanager
-def _opened(pid: int) -> Iterator[Opened]:
-    try:
-        with opened(pid) as target:
-            try:
-                yield target
-            except OSError as error:
-                raise _translated(target.process, error) from None
-    except ProcessLookupError:  # a process gives up its files before it is a zombie
-        raise TargetExited(f"process {pid} ended while it was being read") from None
-
-
-def _translated(process: Process, error: OSError) -> Exception:
-    """What an errno of the native walk, or of a file in /proc, says about the target."""
-    if error.errno not in (errno.ESRCH, errno.ESTALE):
-        return error
-    gone = process.has_ended() or process.folder.is_gone()
-    return process.folder.ended() if gone or error.errno == errno.ESRCH else process.replaced()
 
 
 def _from_inside(target: Opened, wishes: Wishes, telling: Telling, begin: float) -> Heap:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from memprobe.heap.plan import scan_plan
+from memprobe.heap.recipes import edges_plan
 from memprobe.heap.types import Members, TypeBook
 from memprobe.native._heap import Heap
 from memprobe.target.cpython.arenas import Arena
@@ -52,7 +53,7 @@ def open_heap(process: Process, python: Python, members: Members | None = None) 
         native = Heap(
             *memory.descriptors,
             pagemap,
-            scan_plan(python.layout, type_of_types(python), mappings),
+            _plan(python, mappings, with_edges=members is not None),
             array("Q", [number for arena in arenas for number in arena[:2]]),
             array("Q", [number for region in regions_outside(mappings, arenas) for number in region]),
             types.describe,
@@ -60,6 +61,12 @@ def open_heap(process: Process, python: Python, members: Members | None = None) 
         yield OpenHeap(native, types, python, tuple(arenas), mappings, reason)
     finally:
         os.close(pagemap)
+
+
+def _plan(python: Python, mappings: Sequence[Mapping], with_edges: bool) -> dict[str, int]:
+    type_type = type_of_types(python)
+    plan = scan_plan(python.layout, type_type, mappings)
+    return plan | edges_plan(python.objects, type_type, python.hexversion) if with_edges else plan
 
 
 def type_of_types(python: Python) -> int:

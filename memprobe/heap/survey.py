@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.census import take_census
+from memprobe.heap.census import frozen_addresses, take_census
 from memprobe.heap.document import (
     ContainerPart,
     EvidencePart,
@@ -52,6 +52,12 @@ FEW = 20
 
 WATCHED = 4096
 """Containers whose lengths are compared, the largest."""
+
+
+FROZEN_UNKNOWN = (
+    "Which objects gc.freeze() has put aside: their list would not hold still, so some of what is called "
+    "garbage may be frozen."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,7 @@ def _answered(
     """Add what was asked for and only the references tell."""
     if wishes.garbage:
         telling.step("looking for garbage")
-        part = garbage_part(answers.heap, answers.graph, answers.type_names)
-        survey = replace(survey, garbage=part, unexplained=tuple(answers.unexplained(FEW)))
+        survey = replace(_with_garbage(survey, answers), unexplained=tuple(answers.unexplained(FEW)))
     telling.step("finding who holds what")
     if wishes.type is not None:
         return _of_type(survey, answers, wishes.type)
@@ -158,6 +163,13 @@ def _answered(
     # Listeners first: while the largest arrays of the graph are not made yet.
     survey = replace(survey, listeners=tuple(answers.listeners(FEW)))
     return replace(survey, holders=tuple(answers.largest(HOLDERS, details=wishes.rows)))
+
+
+def _with_garbage(survey: Survey, answers: Answers) -> Survey:
+    frozen = frozen_addresses(answers.heap)
+    part = garbage_part(answers.heap, answers.graph, answers.type_names, frozen)
+    unknown = () if frozen is not None else (FROZEN_UNKNOWN,)
+    return replace(survey, garbage=part, invisible=(*survey.invisible, *unknown))
 
 
 def _of_type(survey: Survey, answers: Answers, wanted: str) -> Survey:

@@ -37,6 +37,8 @@ class SizeKind(IntEnum):
     TYPE = 9
     ARRAY = 10
     BLOCK = 11
+    GENERATOR = 12
+    BYTESIO = 13
 
 
 _BY_NAME = {
@@ -47,9 +49,18 @@ _BY_NAME = {
     "collections.OrderedDict": SizeKind.ODICT,
     "frozendict": SizeKind.DICT,
     "array.array": SizeKind.ARRAY,
+    "_io.BytesIO": SizeKind.BYTESIO,
 }
-_WITHOUT_COUNT = {"generator", "coroutine", "async_generator", "frame"}
+_WITHOUT_COUNT = {
+    "generator": SizeKind.GENERATOR,
+    "coroutine": SizeKind.GENERATOR,
+    "async_generator": SizeKind.GENERATOR,
+    "frame": SizeKind.BLOCK,
+}
 """From 3.11 on these have items, but no ob_size."""
+
+_NEVER_READY = {"functools._lru_list_elem", "functools.KeyWrapper"}
+"""Types that CPython uses without PyType_Ready (3.8 and 3.9)."""
 
 _BY_FLAG = {
     "LONG": SizeKind.INT,
@@ -114,7 +125,7 @@ class TypeBook:
         self._kinds = [
             (layout.constant(f"Py_TPFLAGS_{name}_SUBCLASS"), kind) for name, kind in _BY_FLAG.items()
         ]
-        self._uncounted = _WITHOUT_COUNT if layout.version >= (3, 11) else set()
+        self._by_name = {**_BY_NAME, **(_WITHOUT_COUNT if layout.version >= (3, 11) else {})}
 
     def describe(self, address: int) -> bytes | None:
         """Return the record that heap_types.h calls heap_type_record, or None if that is no type."""
@@ -158,12 +169,12 @@ class TypeBook:
     def _read(self, address: int) -> TypeFacts | None:
         block = self._objects.read(address, self._fields.end)
         _, basicsize, itemsize, flags, base, dictionary = self._fields.unpack(block)
-        if not flags & self._ready or not 16 <= basicsize < _LARGEST_SIZE:
+        if not 16 <= basicsize < _LARGEST_SIZE:
             return None
         if not 0 <= itemsize < _LARGEST_SIZE:
             return None
         name = self._objects.type_name(address)
-        if not name:
+        if not name or not (flags & self._ready or name in _NEVER_READY):
             return None
         return TypeFacts(address, name, flags, basicsize, itemsize, base, dictionary)
 
@@ -180,10 +191,9 @@ class TypeBook:
         for _ in range(_MAXIMUM_BASES):
             if below is None:
                 break
-            if below.name in self._uncounted:
-                return SizeKind.BLOCK
-            if (below.name in _BY_NAME and "." in below.name) or not below.flags & self._heap:
-                return _BY_NAME.get(below.name, by_flag or SizeKind.FIXED)
+            # A class of Python has no dot in tp_name, and no other type has a name of ours.
+            if not below.flags & self._heap or (below.name in self._by_name and "." in below.name):
+                return self._by_name.get(below.name, by_flag or SizeKind.FIXED)
             below = self.facts(below.base) if is_pointer(below.base) else None
         return by_flag or SizeKind.FIXED
 

@@ -133,6 +133,9 @@ class Heap:
     def frozen(self, head: int, /) -> tuple[bytes, bool]:
         """Follow the list of frozen objects; return 64-bit counts per type index, and whether it closed."""
 
+    def frozen_objects(self, head: int, /) -> tuple[bytes, bool]:
+        """Follow the list of frozen objects; return their 64-bit addresses, and whether it closed."""
+
     def pool_headers(self, step: int, /) -> bytes:
         """Read the header of every `step`-th pool.
 

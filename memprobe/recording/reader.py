@@ -16,6 +16,7 @@ import numpy as np
 
 from memprobe.errors import UnreadableRecording
 from memprobe.recording.columns import LIMIT_BYTES, BadBlob, Layout, inflated, unpacked
+from memprobe.recording.costs import unpacked_costs
 from memprobe.recording.format import (
     APPLICATION_ID,
     COLUMNS,
@@ -31,6 +32,7 @@ from memprobe.recording.format import (
 )
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch, Handles
+from memprobe.vocab.costs import CostSample
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack
 
@@ -54,6 +56,8 @@ class RecordingReader:
         self._database: sqlite3.Connection | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._layouts: dict[str, Layout] = {}
+        self._sample_columns: frozenset[str] = frozenset()
+        """Those that the file has: an older one lacks some, which are not measured then."""
         self._frames: dict[int, Frame] = {}
         self._batch = 0
 
@@ -85,6 +89,8 @@ class RecordingReader:
             }
             stored = self._rows("SELECT name, fields FROM layouts")
             self._layouts = {name: _layout(fields) for name, fields in stored}
+            columns = self._rows("SELECT name FROM pragma_table_info('samples')")
+            self._sample_columns = frozenset(name for (name,) in columns)
 
     def poll(self) -> Batch | None:
         """Return the next batch; None at the end."""
@@ -94,6 +100,12 @@ class RecordingReader:
                 return None
             self._batch, source, begin_ns, end_ns, drained_ns = row
             return self._read(restored(source), begin_ns, end_ns, drained_ns)
+
+    def costs(self) -> Iterator[CostSample]:
+        """Yield what everything had cost, from sample to sample; a file of before there was this has none."""
+        with self._failures():
+            if self._row("SELECT name FROM sqlite_master WHERE name = ?", "costs") is not None:
+                yield from unpacked_costs(self._rows("SELECT samples, head, data FROM costs ORDER BY id"))
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -168,11 +180,12 @@ class RecordingReader:
             yield Handles(pid, begin_ns, end_ns, shown, _texts(texts, count))
 
     def _samples(self) -> Rows:
-        names = ", ".join(sample_column(name, place) for name, place in SAMPLE_FIELDS)
+        fields = [field for field in SAMPLE_FIELDS if sample_column(*field) in self._sample_columns]
+        names = ", ".join(sample_column(name, place) for name, place in fields)
         found = list(self._of_batch(f"SELECT {names} FROM samples WHERE batch = ? ORDER BY place"))
-        samples = np.zeros(len(found), rows.SAMPLE)
+        samples = rows.unmeasured(len(found))
         for row, values in enumerate(found):
-            for (name, place), value in zip(SAMPLE_FIELDS, values, strict=True):
+            for (name, place), value in zip(fields, values, strict=True):
                 wrapped = np.int64(value).astype(rows.SAMPLE[name].base)
                 if place is None:
                     samples[name][row] = wrapped

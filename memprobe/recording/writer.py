@@ -7,13 +7,14 @@ import os
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from memprobe.errors import OutputNotWritable
 from memprobe.recording.columns import LEVEL, layout_text, packed
+from memprobe.recording.costs import Block, CostPacker
 from memprobe.recording.format import (
     APPLICATION_ID,
     COLUMNS,
@@ -29,6 +30,7 @@ from memprobe.recording.format import (
 )
 from memprobe.recording.redaction import redacted
 from memprobe.vocab.batch import Batch, Handles
+from memprobe.vocab.costs import CostSample
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack
 
@@ -52,6 +54,7 @@ class RecordingWriter:
         self._stacks: dict[tuple[int, Stack], int] = {}
         self._next = {"batches": 0, "frames": 0, "stacks": 0}
         self._open_since_ns: int | None = None
+        self._costs = CostPacker()
         with failures(path):
             self._database: sqlite3.Connection | None = _created(path, facts)
 
@@ -78,8 +81,17 @@ class RecordingWriter:
             row = (storable(name), json.dumps(value))
             self._writable().execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", row)
 
+    def write_cost(self, sample: CostSample) -> None:
+        """Add what everything has cost so far; it is written with the next commit."""
+        self._add_costs(self._costs.add(sample))
+
+    def _add_costs(self, blocks: Iterable[Block]) -> None:
+        with failures(self.path):
+            self._writable().executemany("INSERT INTO costs (samples, head, data) VALUES (?, ?, ?)", blocks)
+
     def flush(self) -> None:
         """Commit what was written."""
+        self._add_costs(self._costs.take())
         if self._open_since_ns is not None:
             self._open_since_ns = None
             with failures(self.path):

@@ -7,7 +7,6 @@ numbered as memprobe's own pid namespace numbers it: the source translates.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,47 +19,6 @@ Rows: TypeAlias = npt.NDArray[np.void]
 
 NOT_MEASURED = -1
 """In a SAMPLE: this number is not known. It becomes null in a report, never 0."""
-
-
-class HandleKind(IntEnum):
-    """What a descriptor is; lower-case names are those of the report."""
-
-    UNKNOWN = 0
-    """Nobody has looked yet: a dup, a descriptor that was received."""
-
-    FILE = 1
-    SOCKET = 2
-    PIPE = 3
-    EPOLL = 4
-    EVENTFD = 5
-    TIMERFD = 6
-    SIGNALFD = 7
-    INOTIFY = 8
-    MEMFD = 9
-    PIDFD = 10
-    IO_URING = 11
-    TTY = 12
-    OTHER = 13
-
-
-class SocketState(IntEnum):
-    """The states of a TCP socket, as include/net/tcp_states.h numbers them."""
-
-    NONE = 0
-    """Not a socket, or one without a state."""
-
-    ESTABLISHED = 1
-    SYN_SENT = 2
-    SYN_RECV = 3
-    FIN_WAIT1 = 4
-    FIN_WAIT2 = 5
-    TIME_WAIT = 6
-    CLOSE = 7
-    CLOSE_WAIT = 8
-    LAST_ACK = 9
-    LISTEN = 10
-    CLOSING = 11
-    NEW_SYN_RECV = 12
 
 
 def _places(dtype: np.dtype[np.void]) -> dict[str, tuple[np.dtype[Any], int]]:
@@ -135,13 +93,17 @@ SAMPLE = np.dtype(
                 "rss_peak_bytes",
                 "rss_anonymous_bytes",
                 "pss_bytes",
+                "uss_bytes",  # what would be free if it ended
                 "swap_bytes",
                 "vms_bytes",
                 "limit_bytes",  # the cgroup limit that leaves the least room
+                "limit_used_bytes",  # what that cgroup uses, page cache included
                 "python_bytes",  # live blocks of Python's own allocator
                 "arena_free_bytes",  # held by its arenas, but free
                 "native_bytes",  # C heaps
-                "mmap_bytes",  # mappings that are nobody's heap
+                "mmap_bytes",  # other anonymous memory: large blocks of malloc, mmap, stacks
+                "minor_faults",  # since the process began
+                "major_faults",
                 "cpu_ns",  # user and system time since the process began
                 "threads",
                 "fds",

@@ -78,6 +78,7 @@ static const struct python_layout classic = {
 	.runtime_interpreters = 16, .runtime_current_thread = 40, .interpreter_next = 8, .interpreter_threads = 24,
 	.thread_links = 0, .thread_id = 176, .thread_frame = 24, .cframe_frame = NO_OFFSET, .frame_links = 24,
 	.frame_instruction = 104, .shim_owner = 256, .code_identity = 104, .code_identity_more = 40,
+	.name_hash = 24,
 	.code_masks = {0, ~0ULL}, .previous_masks = {~0ULL},
 };
 
@@ -86,6 +87,7 @@ static const struct python_layout classic = {
 #define THREAD(n) (BASE + 0x2000 + 0x200 * (n))
 #define FRAME(n) (BASE + 0x10000 + 0x100 * (n))
 #define CODE(n) (BASE + 0x40000 + 0x100 * (n))
+#define NAME(n) (CODE(n) + 0xc0)
 #define PID 77
 
 static struct thread_struct unused_thread;
@@ -151,6 +153,7 @@ static void add_classic_frame(int number, int code, __s32 last, __u64 previous)
 	put(FRAME(number) + 32, CODE(code));
 	put(FRAME(number) + 104, (__u32)last);
 	put(CODE(code) + 40, code);
+	put(CODE(code) + 112, NAME(code));
 }
 
 static struct stack_record *last_record(void)
@@ -200,6 +203,22 @@ static void test_classic_frames(void)
 	record = last_record();
 	CHECK(record->status == STACK_COMPLETE && record->python_count == 2);
 	CHECK(record->python[0].instruction == (__u64)-1 && record->python[1].instruction == 42);
+}
+
+/* All its parts at the same addresses, another name: another code object. */
+static void test_name_tells_code_objects_apart(void)
+{
+	__u64 id;
+
+	begin(&classic, 0x1234);
+	add_interpreter(&classic, 0);
+	add_thread(&classic, 0, 0, 0x1234, FRAME(0));
+	add_classic_frame(0, 0, 8, 0);
+	put(NAME(0) + classic.name_hash, 1111);
+	id = take_stack(&context, &target);
+	CHECK(take_stack(&context, &target) == id && stub_record_count == 1);
+	put(NAME(0) + classic.name_hash, 2222);
+	CHECK(take_stack(&context, &target) != id && stub_record_count == 2);
 }
 
 static void test_statuses(void)
@@ -307,6 +326,7 @@ int main(void)
 		stub_has_newer_helpers = newer;
 		test_shims_are_passed_over();
 		test_classic_frames();
+		test_name_tells_code_objects_apart();
 		test_statuses();
 		test_depths();
 		test_lost_stack_is_sent_again();

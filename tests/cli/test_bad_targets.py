@@ -47,7 +47,7 @@ def free_pid() -> int:
     return process.pid
 
 
-@pytest.mark.parametrize("command", ["inspect", "doctor", "tasks"])
+@pytest.mark.parametrize("command", ["inspect", "doctor", "heap", "tasks"])
 class TestEveryCommand:
     """The same complaint with the same exit code, whichever command is asked."""
 

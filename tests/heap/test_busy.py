@@ -14,6 +14,8 @@ from memprobe.heap.census import Census, take_census
 from memprobe.heap.opening import open_heap
 from memprobe.target.inspection.opening import opened
 
+pytestmark = pytest.mark.few_interpreters
+
 TARGETS = Path(__file__).resolve().parent.parent / "targets"
 SNAPSHOTS = int(os.environ.get("MEMPROBE_SNAPSHOTS", "100"))
 WARM = 20

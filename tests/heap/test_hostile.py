@@ -23,6 +23,8 @@ from memprobe.heap.opening import open_heap
 from memprobe.native import _heap
 from pythons import Interpreter
 
+pytestmark = pytest.mark.few_interpreters
+
 HUGE = 1 << 62
 Names = Callable[[int], str]
 

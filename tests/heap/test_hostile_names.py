@@ -18,6 +18,8 @@ from memprobe.target.cpython.python import attach_python
 from pythons import Interpreter
 from target.looking import looked_at
 
+pytestmark = pytest.mark.few_interpreters
+
 OBJECTS = 400
 
 

@@ -75,6 +75,7 @@ def test_the_path_names_the_true_holder(interpreter: Interpreter, targets: Path)
     assert len(wrong) <= ALLOWED
 
 
+@pytest.mark.few_interpreters
 def test_reading_object_by_object_finds_the_same(interpreter: Interpreter, targets: Path) -> None:
     names = ["module_dict", "slots", "closure", "generator", "thread_frame", "partial", "enum_member"]
     with puzzled(interpreter, targets, *names) as (look, truth):

@@ -73,6 +73,19 @@ void heap_edges_late(struct heap_edges *edges, uint32_t node, uint64_t target, u
 
 void heap_edges_ask(struct heap_edges *edges, const struct heap_pending *pending)
 {
+    uint32_t bytes = heap_table_bytes(edges, pending);
+    const uint8_t *data = heap_held(edges->heap, pending->address, bytes);
+
+    if (data == NULL) {
+        heap_edges_ask_later(edges, pending);
+        return;
+    }
+    struct heap_pending now = *pending;
+    heap_table_take(edges, &now, data, bytes);
+}
+
+void heap_edges_ask_later(struct heap_edges *edges, const struct heap_pending *pending)
+{
     int err = HEAP_ROOM(&edges->pending);
 
     if (err != 0)
@@ -109,18 +122,35 @@ static uint32_t at_most_32_bits(uint64_t value)
     return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
-static void describe_node(struct heap_edges *edges, const struct heap_object *object, uint32_t node)
+static int describe_node(struct heap_edges *edges, const struct heap_object *object, uint32_t node)
 {
     struct heap_graph *graph = edges->graph;
-    struct heap_size size;
+    struct heap_size size = {0};
+    int err = heap_measure(edges->heap, object, &size);
 
-    heap_measure(edges->heap, object, &size);
+    edges->more = size.more;
+    edges->more_at = size.more_at;
     ((uint64_t *)graph->addresses.data)[node] = object->address;
     ((uint32_t *)graph->types.data)[node] = object->type->index;
     ((uint32_t *)graph->sizes.data)[node] = at_most_32_bits(size.allocated_bytes);
     ((uint8_t *)graph->flags.data)[node] = (uint8_t)object->flags;
     ((uint32_t *)graph->refcounts.data)[node] = at_most_32_bits(object->refcount);
     ((uint64_t *)graph->starts.data)[node] = edges->slot_count;
+    return err;
+}
+
+/* The recipe may have asked for it already, as a table. */
+static void ask_for_size(struct heap_edges *edges, uint32_t node)
+{
+    struct heap_pending pending = {
+        .address = edges->more_at,
+        .node = node,
+        .table = HEAP_TABLE_SIZE,
+        .more = (uint8_t)edges->more,
+    };
+
+    if (edges->more != HEAP_MORE_NONE)
+        heap_edges_ask(edges, &pending);
 }
 
 static int visit(void *state, const struct heap_object *object)
@@ -142,8 +172,11 @@ static int visit(void *state, const struct heap_object *object)
         edges->graph->counters.odd_objects++;
         return 0;
     }
-    describe_node(edges, object, edges->nodes);
-    heap_recipe_run(edges, object, edges->nodes++);
+    err = describe_node(edges, object, edges->nodes);
+    if (err != 0)
+        return err;
+    heap_recipe_run(edges, object, edges->nodes);
+    ask_for_size(edges, edges->nodes++);
     if (edges->pending.count >= TABLES_AT_ONCE)
         err = heap_tables_read(edges);
     return err != 0 ? err : edges->error;

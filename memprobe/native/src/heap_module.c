@@ -1,4 +1,7 @@
-/* memprobe.native._heap: the type and the module's start, nothing else. Documentation is in _heap.pyi. */
+/* memprobe.native._heap: the table, the types and the module's start, nothing else.
+ * Documentation is in _heap.pyi. */
+#include "big_object.h"
+#include "graph_methods.h"
 #include "heap_object.h"
 #include "scope.h"
 
@@ -9,7 +12,15 @@ static int start(PyObject *module)
     return type == NULL ? -1 : PyModule_AddObjectRef(module, "Heap", type);
 }
 
+static PyMethodDef functions[] = {
+    GRAPH_METHODS,
+    {"set_memory_limit", set_memory_limit, METH_VARARGS, NULL},
+    {"memory_in_use", memory_in_use, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, big_object_register},
     {Py_mod_exec, start},
     {0, NULL},
 };
@@ -17,6 +28,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "memprobe.native._heap",
+    .m_methods = functions,
     .m_slots = slots,
 };
 

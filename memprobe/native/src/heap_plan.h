@@ -56,7 +56,21 @@
     FIELD(bytesio_buf) FIELD(bytes_size)
 
 /* Of the edges; memprobe/heap/shapes gives them. */
-#define HEAP_PLAN_EDGES(FIELD)
+#define HEAP_PLAN_EDGES(FIELD)                                                                     \
+    FIELD(managed_dict) FIELD(managed_values)  /* from the object's address, below zero */         \
+    FIELD(flag_inline_values) FIELD(flag_long)                                                     \
+    FIELD(values_start)        /* of the values in their struct */                                 \
+    FIELD(values_capacity) FIELD(values_embedded) FIELD(values_valid)  /* 3.13 on */               \
+    FIELD(values_by_dict)      /* 1: values in an instance are visited by its dict, if it has one */ \
+    FIELD(set_fill)                                                                                \
+    FIELD(lookup_general)      /* to 3.10: address of lookdict, what dk_lookup of general tables is */ \
+    FIELD(frame_executable) FIELD(frame_function) FIELD(frame_names) FIELD(frame_object)           \
+    FIELD(frame_locals) FIELD(frame_stack_top) FIELD(frame_stack_pointer) FIELD(frame_owner)       \
+    FIELD(frame_owned_by_object) FIELD(frame_cleared) FIELD(frame_of_object)                       \
+    FIELD(frame_value_stack) FIELD(frame_value_stack_top) FIELD(frame_value_stack_depth)           \
+    FIELD(deque_block_data) FIELD(deque_block_right) FIELD(deque_block_length)                     \
+    FIELD(link_next) FIELD(link_key) FIELD(link_result)                                            \
+    FIELD(definition_size)
 
 #define HEAP_PLAN(FIELD) HEAP_PLAN_SCAN(FIELD) HEAP_PLAN_EDGES(FIELD)
 

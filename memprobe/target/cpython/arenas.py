@@ -76,8 +76,7 @@ class ArenasReader:
         layout = objects.layout
         self._memory = objects.memory
         self._runtime = runtime
-        self._mappings = mappings
-        self._starts = [mapping.start for mapping in mappings]
+        self._know(mappings)
         self._symbols = symbols
         self._static = layout.version <= (3, 11)
         self._pool_size = layout.constant("POOL_SIZE")
@@ -90,10 +89,12 @@ class ArenasReader:
             self._management = layout.offset("_obmalloc_state.mgmt")
             self._array = Fields(layout, "_obmalloc_mgmt", "arenas", "maxarenas")
 
-    def read(self, interpreters: Sequence[Interpreter]) -> Arenas:
-        """Count the arenas of all interpreters."""
+    def read(
+        self, interpreters: Sequence[Interpreter], mappings: Sequence[MemoryMapping] | None = None
+    ) -> Arenas:
+        """Count the arenas of all interpreters; an arena outside the mappings is not believed."""
         try:
-            arenas = self.locate(interpreters)
+            arenas = self.locate(interpreters, mappings)
         except UNREADABLE:
             return Arenas(None, None, None, _NOT_READABLE)
         if not arenas:
@@ -114,11 +115,14 @@ class ArenasReader:
         `mappings` replaces those that were given at first: new arenas lie in new mappings.
         """
         if mappings is not None:
-            self._mappings = mappings
-            self._starts = [mapping.start for mapping in mappings]
+            self._know(mappings)
         arrays = self._static_arrays() if self._static else self._arrays(interpreters)
         every = (arena for address, limit in arrays for arena in self._arenas(address, limit))
         return list(islice(every, MAXIMUM_ARENAS))
+
+    def _know(self, mappings: Sequence[MemoryMapping]) -> None:
+        self._mappings = mappings
+        self._starts = [mapping.start for mapping in mappings]
 
     def _arrays(self, interpreters: Iterable[Interpreter]) -> list[tuple[int, int]]:
         """Return the arrays of arena objects of the interpreters, each once."""

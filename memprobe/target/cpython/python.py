@@ -140,9 +140,9 @@ class Python:
         """Return where the collector lists what gc.freeze() put aside, of all interpreters."""
         return self._collectors.permanent_heads(self.interpreters())
 
-    def arenas(self) -> Arenas:
-        """Count the arenas of Python's own allocator."""
-        return self._arenas.read(self.interpreters())
+    def arenas(self, mappings: Sequence[MemoryMapping] | None = None) -> Arenas:
+        """Count the arenas of Python's own allocator; `mappings` are those of now, if time has passed."""
+        return self._arenas.read(self.interpreters(), mappings)
 
     def locate_arenas(self, mappings: Sequence[MemoryMapping] | None = None) -> tuple[list[Arena], str]:
         """List the arenas, and say why there is none if so; `mappings` are those of now."""
