@@ -175,10 +175,12 @@ def run(options: argparse.Namespace) -> list[str]:
         if workload.needs and find_spec(workload.needs) is None:
             lines += [f"## {workload.name}\n", f"Not run: pip install {workload.needs}\n"]
             continue
-        rows = [row(workload, tool, options.pairs, options.slices) for tool in wanted]
+        rows: list[Row] = []
+        for tool in wanted:
+            rows.append(row(workload, tool, options.pairs, options.slices))
+            print(f"{workload.name}: {list(table(workload, rows))[-1]}", flush=True)
         lines += [*table(workload, rows), ""]
         broken += broken_promises(workload, rows)
-        print("\n".join(table(workload, rows)), flush=True)
         write(lines, options)
     return broken
 

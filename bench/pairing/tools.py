@@ -18,7 +18,7 @@ import psutil
 
 from pairing.process import Running
 
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 
 
 class ToolFailed(Exception):
@@ -140,7 +140,11 @@ class Program(Tool):
         if process.poll() is not None:
             raise ToolFailed(f"ended by itself with code {process.returncode}: {self._last_complaint()}")
         process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE_S)
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:  # memleak resolves symbols for minutes
+            process.kill()
+            process.wait(PATIENCE_S)
 
     def _last_complaint(self) -> str:
         self._complaints.seek(0)
