@@ -27,9 +27,16 @@ void heap_watch_close(struct heap_watch *watch)
 }
 
 /* Spread over the heap without a pattern that a program could have as well. */
-static bool is_watched(const struct heap_watch *watch, uint64_t address)
+static bool is_watched(struct heap_watch *watch, uint64_t address)
 {
-    return (address / watch->pool_size * UINT64_C(0x9E3779B97F4A7C15) >> 40) % watch->one_in == 0;
+    uint64_t pool = address & ~(watch->pool_size - 1);
+
+    if (pool != watch->pool) {
+        watch->pool = pool;
+        watch->is_watched
+            = (pool / watch->pool_size * UINT64_C(0x9E3779B97F4A7C15) >> 40) % watch->one_in == 0;
+    }
+    return watch->is_watched;
 }
 
 static int add_sighting(struct heap_sightings *sightings, const struct heap_object *object)

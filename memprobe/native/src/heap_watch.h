@@ -17,6 +17,8 @@ struct heap_sightings {
 struct heap_watch {
     uint64_t one_in; /* so many pools, one is watched */
     uint64_t pool_size;
+    uint64_t pool; /* the one that was asked for last, and */
+    bool is_watched; /* what came of it: objects come pool by pool */
     struct heap_sightings first, again;
 };
 
