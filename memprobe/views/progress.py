@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from typing import Any
 
-from memprobe.views.live import ERASE, fitted
 from memprobe.views.quantities import count
+from memprobe.views.status_line import StatusLine
 
 WIDTH = 24
 
 
-class ProgressBar:
-    """Shows on standard error how far something is, if that is a terminal."""
-
-    def __init__(self) -> None:
-        self._is_shown = sys.stderr is not None and sys.stderr.isatty()
+class ProgressBar(StatusLine):
+    """Shows how far something is."""
 
     def show(self, told: Any) -> None:
         """Overwrite the bar with {"step": what is done, "done": 0 to 1 or None, "objects": so many}."""
-        self._write(ERASE + fitted(line(told), shutil.get_terminal_size().columns - 1))
-
-    def erase(self) -> None:
-        """Leave an empty line behind."""
-        self._write(ERASE)
-
-    def _write(self, text: str) -> None:
-        if not self._is_shown:
-            return
-        try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        except OSError:  # the terminal is gone; the result may still have somewhere to go
-            self._is_shown = False
+        self.overwrite(line(told))
 
 
 def line(told: Any) -> str:

@@ -12,9 +12,9 @@ from memprobe.heap.document import Heap, HeldPart, TotalsPart, WindowPart
 from memprobe.target.inspection.plain_data import as_plain, from_plain
 from memprobe.views import plain, terminal
 from memprobe.views.heap_page import page
-from memprobe.views.live import fitted
 from memprobe.views.progress import line
 from memprobe.views.quantities import size
+from memprobe.views.status_line import fitted
 from views.hostile import HOSTILE
 from views.made_up_heap import CENSUS, GARBAGE, WHOLE
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from memprobe.views.live import fitted, line
+from memprobe.views.live import line
 from memprobe.views.report_page import place
+from memprobe.views.status_line import fitted
 
 STACK = [
     {"function": "socketpair", "file": "/usr/lib/python3.11/socket.py", "line": 608},

@@ -1,5 +1,7 @@
 #define _GNU_SOURCE
 
+/* Over 500 lines: one case for each operation of a recipe, with what only it uses beside it. */
+
 #include "heap_edges.h"
 #include "heap_words.h"
 

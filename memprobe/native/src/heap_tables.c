@@ -1,5 +1,7 @@
 #define _GNU_SOURCE
 
+/* Over 500 lines: one reader for each kind of table that lies apart from its owner, over one queue. */
+
 #include "heap_edges.h"
 #include "heap_sizes.h"
 #include "heap_words.h"
