@@ -291,12 +291,25 @@ def attempt(victim: Victim, seed: int, number: int) -> str:
     return outcome
 
 
+@contextlib.contextmanager
+def address_space_limited() -> Iterator[None]:
+    """Have allocations without bound fail within the block; afterwards the old limit holds."""
+    if "MEMPROBE_SANITIZED" in os.environ:  # whose shadow takes terabytes of address space
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (LARGEST_SPACE, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 def main(seconds: float, seed: int, first: int = 0, count: int = 1 << 62) -> int:
     """Run for about so long; print what came out; 1 if anything but an error of memprobe did."""
     outcomes, slowest_s, number, end = Counter[str](), 0.0, first, time.monotonic() + seconds
-    if "MEMPROBE_SANITIZED" not in os.environ:  # whose shadow takes terabytes of address space
-        resource.setrlimit(resource.RLIMIT_AS, (LARGEST_SPACE, resource.RLIM_INFINITY))
     with contextlib.ExitStack() as stack:
+        stack.enter_context(address_space_limited())
         victims = [stack.enter_context(victim_of(one)) for one in pythons.INTERPRETERS]
         while time.monotonic() < end and number < first + count:
             victim, start = victims[number % len(victims)], time.monotonic()
