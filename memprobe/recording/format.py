@@ -53,16 +53,15 @@ COLUMNS: dict[str, np.dtype[np.void]] = {
     "tables": rows.TABLE,
     "collections": rows.COLLECTION,
     "growth": rows.GROWTH,
-    "censuses": rows.CENSUS,
-    "containers": rows.CONTAINER,
+    "populations": rows.POPULATION,
 }
 """The tables of a batch that are stored as blobs of columns."""
 
 PATHS = "paths"
 """The paths of the births: a blob, too, of plain bytes."""
 
-NAMES = "names"
-"""Names of types and containers: a blob, too; JSON, a list of [id, name]. `rows` is its size in bytes."""
+SUBJECTS = "subjects"
+"""What the populations count: a blob, too; JSON (subjects.py). `rows` is its size in bytes."""
 
 PICTURE = "handles"
 """The name under which the layout of a picture's rows is stored."""

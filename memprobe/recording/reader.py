@@ -21,15 +21,16 @@ from memprobe.recording.format import (
     APPLICATION_ID,
     COLUMNS,
     LAYOUTS,
-    NAMES,
     PATHS,
     PICTURE,
     SAMPLE_FIELDS,
+    SUBJECTS,
     VERSION,
     restored,
     sample_column,
     unsigned,
 )
+from memprobe.recording.subjects import unpacked_subjects
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch, Handles
 from memprobe.vocab.costs import CostSample
@@ -142,8 +143,8 @@ class RecordingReader:
         for name, count, blob in self._of_batch("SELECT name, rows, data FROM columns WHERE batch = ?"):
             if name == PATHS:
                 found[name] = inflated(blob, min(count, LIMIT_BYTES))
-            elif name == NAMES:
-                found[name] = _names(inflated(blob, min(count, LIMIT_BYTES)))
+            elif name == SUBJECTS:
+                found[name] = unpacked_subjects(inflated(blob, min(count, LIMIT_BYTES)))
             elif name in COLUMNS:
                 found[name] = self._unpacked(name, count, blob)
         return found
@@ -277,10 +278,3 @@ def _texts(blob: bytes, count: int) -> tuple[str, ...]:
     if not isinstance(texts, list) or len(texts) != count or not all(isinstance(text, str) for text in texts):
         raise BadBlob("texts and rows do not fit")
     return tuple(texts)
-
-
-def _names(text: bytes) -> dict[int, str]:
-    pairs = json.loads(text)
-    if any(type(number) is not int or type(name) is not str for number, name in pairs):
-        raise BadBlob("names of something else")
-    return dict(pairs)

@@ -19,16 +19,17 @@ from memprobe.recording.format import (
     APPLICATION_ID,
     COLUMNS,
     LAYOUTS,
-    NAMES,
     PATHS,
     SAMPLE_FIELDS,
     SAMPLES_SCHEMA,
     SCHEMA,
+    SUBJECTS,
     VERSION,
     signed,
     storable,
 )
 from memprobe.recording.redaction import redacted
+from memprobe.recording.subjects import packed_subjects
 from memprobe.vocab.batch import Batch, Handles
 from memprobe.vocab.costs import CostSample
 from memprobe.vocab.rows import Rows
@@ -197,9 +198,9 @@ def _blobs(batch: int, source: Batch) -> Iterator[tuple[int, str, int, bytes]]:
             yield batch, name, len(rows), packed(rows)
     if source.paths:
         yield batch, PATHS, len(source.paths), zlib.compress(source.paths, LEVEL)
-    if source.names:
-        names = json.dumps(list(source.names.items())).encode()
-        yield batch, NAMES, len(names), zlib.compress(names, LEVEL)
+    if source.subjects:
+        subjects = packed_subjects(source.subjects)
+        yield batch, SUBJECTS, len(subjects), zlib.compress(subjects, LEVEL)
 
 
 def _picture(numbered: tuple[int, int, Handles]) -> tuple[int, int, int, int, int, int, bytes, bytes]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from memprobe.vocab import rows
 from memprobe.vocab.rows import Rows, no_rows
 from memprobe.vocab.stack import Stack
+from memprobe.vocab.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,14 +86,11 @@ class Batch:
     samples: Rows = field(default_factory=lambda: no_rows(rows.SAMPLE))
     """At most one row per process."""
 
-    censuses: Rows = field(default_factory=lambda: no_rows(rows.CENSUS))
-    """One row per type, if the heap was walked."""
+    populations: Rows = field(default_factory=lambda: no_rows(rows.POPULATION))
+    """How many there are of what may pile up; a subject that is not in it was not looked at."""
 
-    containers: Rows = field(default_factory=lambda: no_rows(rows.CONTAINER))
-    """One row per container that is watched."""
-
-    names: Mapping[int, str] = field(default_factory=dict)
-    """Names of types, and paths to containers, that nobody has referred to before."""
+    subjects: Mapping[int, Subject] = field(default_factory=dict)
+    """What the populations count: what nobody has referred to before, and that of which more is known."""
 
     losses: Mapping[str, int] = field(default_factory=dict)
     """Since the batch before, by the names of losses.json."""

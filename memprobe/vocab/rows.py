@@ -120,31 +120,18 @@ SAMPLE = np.dtype(
 """One process at one instant. Every number may be NOT_MEASURED."""
 
 
-CENSUS = np.dtype(
+POPULATION = np.dtype(
     [
-        ("time_ns", "<u8"),  # when the walk over the heap began
-        ("name_id", "<u8"),  # of the type, in `Batch.names`
+        ("time_ns", "<u8"),  # when the look at it began
+        ("subject_id", "<u8"),  # in `Batch.subjects`
         ("pid", "<u4"),
-        ("estimated", "<u4"),  # 1: from a sample of the pools
-        ("objects", "<u8"),
-        ("tracked", "<u8"),
-        ("getsizeof_bytes", "<u8"),
-        ("allocated_bytes", "<u8"),
+        ("flags", "<u4"),  # vocab.subject.Seen
+        ("count", "<i8"),  # NOT_MEASURED once it has died
+        ("bytes", "<i8"),  # what they take, or what would be free without the holder
+        ("oldest_ns", "<i8"),  # age of the oldest of them
     ]
 )
-"""All objects of one type at one instant."""
-
-CONTAINER = np.dtype(
-    [
-        ("time_ns", "<u8"),
-        ("name_id", "<u8"),  # of the path to it, in `Batch.names`
-        ("address", "<u8"),
-        ("pid", "<u4"),
-        ("reserved", "<u4"),
-        ("length", "<i8"),  # NOT_MEASURED once it has died
-    ]
-)
-"""How many entries a container has at one instant."""
+"""How many of one subject there are at one instant. count, bytes and oldest_ns may be NOT_MEASURED."""
 
 
 def no_rows(dtype: np.dtype[np.void]) -> Rows:

@@ -11,10 +11,23 @@ from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch, Handles
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack
+from memprobe.vocab.subject import Elements, Subject, What
 
 TIMES = st.integers(0, (1 << 63) - 1)
 TEXTS = st.text(st.characters(codec=None), max_size=12)
 FRAMES = st.builds(Frame, TEXTS, TEXTS, st.integers(0, 1 << 40))
+SUBJECTS = st.builds(
+    Subject,
+    st.sampled_from(What),
+    TEXTS,
+    TEXTS,
+    st.lists(FRAMES, max_size=2).map(tuple),
+    TEXTS,
+    st.sampled_from(Elements),
+    st.none() | TIMES,
+    st.lists(TEXTS, max_size=2).map(tuple),
+    st.lists(TEXTS, max_size=2).map(tuple),
+)
 STACKS = st.builds(Stack, st.lists(FRAMES, max_size=5).map(tuple), st.booleans())
 
 
@@ -70,9 +83,8 @@ def batches(draw: st.DrawFn) -> Batch:
         stacks=draw(st.dictionaries(st.integers(1, (1 << 64) - 1), STACKS, max_size=3)),
         handles=tuple(draw(st.lists(_picture(), max_size=2))),
         samples=draw(table(rows.SAMPLE, 2)),
-        censuses=draw(table(rows.CENSUS)),
-        containers=draw(table(rows.CONTAINER)),
-        names=draw(st.dictionaries(st.integers(1, (1 << 64) - 1), TEXTS, max_size=3)),
+        populations=draw(table(rows.POPULATION)),
+        subjects=draw(st.dictionaries(st.integers(1, (1 << 64) - 1), SUBJECTS, max_size=3)),
         losses=draw(st.dictionaries(TEXTS, st.integers(0, 1 << 62), max_size=3)),
         invisible=tuple(draw(st.lists(TEXTS, max_size=2))),
     )
