@@ -101,7 +101,8 @@ SAMPLE = np.dtype(
                 "python_bytes",  # live blocks of Python's own allocator
                 "arena_free_bytes",  # held by its arenas, but free
                 "native_bytes",  # C heaps
-                "mmap_bytes",  # other anonymous memory: large blocks of malloc, mmap, stacks
+                "mmap_bytes",  # other anonymous memory: large blocks of malloc, mmap
+                "stack_bytes",  # stacks of threads
                 "minor_faults",  # since the process began
                 "major_faults",
                 "cpu_ns",  # user and system time since the process began

@@ -63,6 +63,26 @@ def test_whatever_smaps_says(raw: bytes) -> None:
     assert memory_map(parse_smaps(raw)).heap_bytes >= 0
 
 
+def test_the_stacks_of_threads_stand_on_a_guard() -> None:
+    base = 0x7F0000000000
+    raw = b"".join(
+        [
+            line(base, base + 4096, "---p", "", 0),
+            line(base + 4096, base + 8 * MIB, "rw-p", "", 1 * MIB),
+            line(base + 8 * MIB, base + 8 * MIB + 4096, "---p", "", 0),
+            line(base + 8 * MIB + 4096, base + 16 * MIB, "rw-p", "", 2 * MIB),
+            line(base + 16 * MIB, base + 20 * MIB, "---p", "", 0),  # too large for a guard
+            line(base + 20 * MIB, base + 21 * MIB, "rw-p", "", 4 * MIB),
+            line(base + 64 * MIB - 4096, base + 64 * MIB, "---p", "", 0),  # the end of a heap of malloc
+            line(base + 64 * MIB, base + 65 * MIB, "rw-p", "", 8 * MIB),
+            line(base + 70 * MIB, base + 71 * MIB, "rw-p", "[stack]", 16 * MIB),
+        ]
+    )
+    found = memory_map(parse_smaps(raw))
+    assert found.stack_bytes == 19 * MIB
+    assert found.other_bytes == 12 * MIB
+
+
 def test_heaps_of_threads() -> None:
     with (
         running(sys.executable, "-c", THREADED) as target,
@@ -72,3 +92,4 @@ def test_heaps_of_threads() -> None:
     assert found is not None
     assert found.heap_bytes > 4 * 8 * MIB
     assert found.other_bytes < 16 * MIB
+    assert 5 * 4096 <= found.stack_bytes < 2 * MIB

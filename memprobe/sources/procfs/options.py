@@ -25,7 +25,7 @@ class ProcfsOptions:
     picture_limit_s: float = 1.0
     """What the pictures of one poll may take; 100,000 descriptors need about 0.7 s."""
 
-    rare_interval_s: float = 15.0
+    rare_interval_s: float = 5.0
     """The least time between two looks at what is dear or hardly changes: PSS, cgroup limit, arenas."""
 
     picture_share: float = 0.02

@@ -106,7 +106,12 @@ def _rare(process: Process, python: Python | None) -> Numbers:
     if whole is None:
         split = read_memory_split(process)
         return numbers | {"pss_bytes": split.pss_bytes, "uss_bytes": split.uss_bytes}
-    numbers |= {"pss_bytes": whole.pss_bytes, "uss_bytes": whole.uss_bytes, "native_bytes": whole.heap_bytes}
+    numbers |= {
+        "pss_bytes": whole.pss_bytes,
+        "uss_bytes": whole.uss_bytes,
+        "native_bytes": whole.heap_bytes,
+        "stack_bytes": whole.stack_bytes,
+    }
     return numbers if python is None else numbers | _from_arenas(python, whole)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from memprobe.errors import NotPermitted
 from memprobe.target.proc.mappings import Mapping, parse_mappings
@@ -17,6 +17,9 @@ SMAPS_LIMIT = 4 << 20
 
 MALLOC_HEAP_BYTES = 64 << 20
 """HEAP_MAX_SIZE of glibc on 64 bits: each heap of a thread's arena begins at a multiple of it."""
+
+GUARD_BYTES = 64 << 10
+"""Below the stack of a thread is a guard that nobody may touch: one page in glibc, two in musl."""
 
 _SHARED = ("/dev/zero", "/memfd:", "/SYSV", "/dev/shm/")
 
@@ -55,7 +58,10 @@ class MemoryMap:
     """The C heaps of glibc: [heap], and those of threads."""
 
     other_bytes: int
-    """The other anonymous mappings: arenas of Python among them, large blocks of malloc, stacks."""
+    """The other anonymous mappings: arenas of Python among them, and large blocks of malloc."""
+
+    stack_bytes: int
+    """The stacks of threads; those of glibc 2.42 on have no guard of their own and are in `other_bytes`."""
 
 
 def read_memory_map(process: Process) -> MemoryMap | None:
@@ -84,12 +90,14 @@ def parse_smaps(raw: bytes) -> list[Resident]:
 def memory_map(mappings: Sequence[Resident]) -> MemoryMap:
     """Add up."""
     heaps = {id(one) for one in _heaps(mappings)}
+    told = heaps | {id(one) for one in _stacks(mappings)}
     return MemoryMap(
         mappings=tuple(one.mapping for one in mappings),
         pss_bytes=sum(one.sizes.get("Pss", 0) for one in mappings),
         uss_bytes=sum(one.sizes.get(name, 0) for one in mappings for name in PRIVATE),
         heap_bytes=sum(one.used_bytes for one in mappings if id(one) in heaps),
-        other_bytes=sum(one.used_bytes for one in mappings if id(one) not in heaps and _is_anonymous(one)),
+        other_bytes=sum(one.used_bytes for one in mappings if id(one) not in told and _is_anonymous(one)),
+        stack_bytes=sum(one.used_bytes for one in _stacks(mappings)),
     )
 
 
@@ -107,6 +115,17 @@ def _is_thread_heap(one: Resident, after: Resident | None) -> bool:
     rest = after.mapping
     is_rest = rest.start == place.end and rest.permissions == "---p" and not rest.path
     return is_rest and rest.end == place.start + MALLOC_HEAP_BYTES
+
+
+def _stacks(mappings: Sequence[Resident]) -> Iterator[Resident]:
+    """That of the main thread, and what a guard stands below: malloc's heaps have theirs above."""
+    yield from (one for one in mappings if one.mapping.path == "[stack]")
+    for below, one in pairwise(mappings):
+        guard, place = below.mapping, one.mapping
+        is_guard = guard.permissions == "---p" and not guard.path and guard.end - guard.start <= GUARD_BYTES
+        is_next = guard.end == place.start and place.start % MALLOC_HEAP_BYTES
+        if is_guard and is_next and place.is_writable and _is_anonymous(one):
+            yield one
 
 
 def _is_anonymous(one: Resident) -> bool:
