@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from memprobe.ledger.collector import CollectorLedger
 from memprobe.ledger.growth import GrowthLedger, GrowthSite
 from memprobe.ledger.handles import HandleLedger
+from memprobe.ledger.populations import Populations
 from memprobe.ledger.process import MemorySection, ProcessLedger, ProcessSection
 from memprobe.ledger.sites import HandleSite, Sites, summarise
 from memprobe.vocab.batch import Batch
@@ -26,6 +27,9 @@ class News:
     finished: Rows
     """FINISHED rows: lifetimes of descriptors that ended."""
 
+    populations: Rows
+    """POPULATION rows: what has been counted of what may pile up."""
+
 
 class Ledger:
     """Folds batches, in the order in which they came.
@@ -39,6 +43,7 @@ class Ledger:
         self.growth = GrowthLedger()
         self.processes = ProcessLedger()
         self.collector = CollectorLedger()
+        self.populations = Populations()
         self.stacks: dict[int, Stack] = {}
         self.losses: dict[str, int] = {}
         self.invisible: dict[str, tuple[str, ...]] = {}
@@ -56,8 +61,10 @@ class Ledger:
         self.growth.fold(batch.growth, batch.samples, batch.end_ns)
         self.processes.fold(batch.samples)
         self.collector.fold(batch.collections)
+        self.populations.forget(batch.processes)
+        self.populations.fold(batch.populations, batch.subjects)
         self._forget_stacks()
-        return News(batch.begin_ns, batch.end_ns, finished)
+        return News(batch.begin_ns, batch.end_ns, finished, batch.populations)
 
     @property
     def duration_s(self) -> float:
