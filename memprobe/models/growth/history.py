@@ -1,0 +1,102 @@
+"""What is kept of a series: new points as they are, older ones in ever larger buckets."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+NS = 1_000_000_000
+
+KEPT = 32
+"""Buckets of one size: the last 32 points as they are, before them 16 to 32 pairs, then fours, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The buckets, oldest first; the first of them is the first point alone."""
+
+    time_s: NDArray[np.float64]
+    """Of the last point of each bucket, since the first point of all."""
+
+    value: NDArray[np.float64]
+    """The last of each bucket."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    drop: NDArray[np.float64]
+    """The deepest fall inside the bucket, from a value to a later one."""
+
+    rough: NDArray[np.float64]
+    """The sum of (step squared / seconds of the step) over the steps that end in the bucket."""
+
+    pace: NDArray[np.float64]
+    """The sum of 1 / seconds of the step."""
+
+    points: NDArray[np.float64]
+
+
+class History:
+    """A bounded memory of a series: its size grows with the logarithm of the number of points."""
+
+    __slots__ = ("_columns", "_first_ns", "_levels")
+
+    def __init__(self) -> None:
+        self._first_ns = 0
+        self._levels = [0]
+        self._columns = tuple(array("d") for _ in range(8))
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def add(self, time_ns: int, value: float) -> None:
+        """One more point; one that is not later than the one before is passed over."""
+        time_s, values, *_ = self._columns
+        if not time_s:
+            self._first_ns = time_ns
+            self._append(0.0, value, value, value, 0.0, 0.0, 0.0, 1.0)
+            return
+        now_s = (time_ns - self._first_ns) / NS
+        step_s = now_s - time_s[-1]
+        if step_s <= 0.0:
+            return
+        step = value - values[-1]
+        self._append(now_s, value, value, value, 0.0, step * step / step_s, 1.0 / step_s, 1.0)
+        self._levels[0] += 1
+        self._condense()
+
+    def past(self) -> Past:
+        """The buckets as arrays."""
+        return Past(*(np.array(column) for column in self._columns))
+
+    def _append(self, *row: float) -> None:
+        for column, value in zip(self._columns, row, strict=True):
+            column.append(value)
+
+    def _condense(self) -> None:
+        """Merges the two oldest buckets of a size of which there are too many."""
+        at = len(self)
+        for level, number in enumerate(self._levels):
+            at -= number
+            if number <= KEPT:
+                return
+            self._merge(at)
+            self._levels[level] -= 2
+            if level + 1 == len(self._levels):
+                self._levels.append(0)
+            self._levels[level + 1] += 1
+            at += 1
+
+    def _merge(self, at: int) -> None:
+        time_s, value, low, high, drop, rough, pace, points = self._columns
+        drop[at] = max(drop[at], drop[at + 1], high[at] - low[at + 1])
+        low[at] = min(low[at], low[at + 1])
+        high[at] = max(high[at], high[at + 1])
+        for last in (time_s, value):
+            last[at] = last[at + 1]
+        for total in (rough, pace, points):
+            total[at] += total[at + 1]
+        for column in self._columns:
+            del column[at + 1]
