@@ -37,6 +37,20 @@ class OpenHandles:
         return f"{text} {state}" if text and state else text
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the descriptors of a process are known."""
+
+    is_complete: bool
+    """Whether what was open at the attach is among them."""
+
+    is_watched: bool
+    """Whether births and deaths are observed; if not, only pictures change anything."""
+
+    pictured_ns: int
+    """When the last picture ended; 0 if there is none."""
+
+
 class HandleLedger:
     """Births, deaths, censuses and pictures folded into the open descriptors of every observed process.
 
@@ -67,6 +81,15 @@ class HandleLedger:
         tables = [table for table in self._state.tables if pid is None or pid in table.users]
         rows = joined(ENTRY, *(table.rows for table in tables))
         return OpenHandles(rows, self._state.texts)
+
+    def standing(self, pid: int) -> Standing:
+        """Say how what `open` returns is known."""
+        tables = [table for table in self._state.tables if pid in table.users]
+        return Standing(
+            is_complete=bool(tables) and all(table.complete for table in tables),
+            is_watched=all(table.trusted for table in tables),
+            pictured_ns=max((table.pictured_ns for table in tables), default=0),
+        )
 
     def processes(self) -> frozenset[int]:
         """Return the processes that have descriptors."""
@@ -106,6 +129,7 @@ class HandleLedger:
         self._state.compare(table, shown, lambda: under_way, picture.pid, picture.end_ns)
         reconciling.describe(table.rows, rows, starts, lengths, left_out)
         table.complete, table.trusted, table.next_census = True, self._drained_ns > 0, None
+        table.pictured_ns = picture.end_ns
 
     def _sorted(self, picture: Handles) -> tuple[Rows, Numbers, Numbers]:
         """Return a picture's rows by descriptor, each once, with their texts."""

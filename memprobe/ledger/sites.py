@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -118,6 +118,14 @@ class Sites:
     def flow(self, place: Place) -> Flow:
         """Return what has gone through a place."""
         return self._flows.get(place, Flow())
+
+    def flow_of(self, stacks: Collection[int]) -> Flow:
+        """Return what has gone through these stacks, whatever was opened there."""
+        total = Flow()
+        for stack in stacks:
+            for how in range(HOWS):
+                _add_flow(total, self.flow((stack, how)))
+        return total
 
     def _flow(self, place: Place) -> Flow:
         if place not in self._flows and len(self._flows) >= MAX_SITES:

@@ -40,6 +40,9 @@ class Table:
     since_ns: int = 0
     """No picture that began before this instant says anything about it."""
 
+    pictured_ns: int = 0
+    """When the picture ended that it was last compared with."""
+
     complete: bool = False
     """Whether everything that was open when it was first seen is in it."""
 
@@ -170,4 +173,4 @@ def _add_unknown(table: Table, before: Table) -> None:
     """Take over what is not in the table yet."""
     _, known = find(table.rows["descriptor"], before.rows["descriptor"])
     table.rows = merged(table.rows, np.ones(len(table.rows), bool), before.rows[~known])
-    table.complete = before.complete
+    table.complete, table.pictured_ns = before.complete, before.pictured_ns

@@ -1,0 +1,59 @@
+"""What is known of some open descriptors together: those of one birth place, of one kind, in one state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from memprobe.ledger.handles import OpenHandles
+from memprobe.ledger.sites import STATE_NAMES
+from memprobe.ledger.streams import Integers
+
+NEWEST = 64
+"""So many of the newest say what is being opened; older ones may be what is kept open on purpose."""
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class HandleGroup:
+    """Some open descriptors of one process."""
+
+    open: int
+    median_age_s: float | None
+    """None if there are none."""
+
+    oldest_s: float | None
+    states: tuple[tuple[str, int], ...]
+    """Of TCP sockets: how many are in which state, most first."""
+
+    examples: tuple[str, ...]
+    """What some of the newest point to."""
+
+    send_queue_bytes: int
+    """What waits in sockets to be sent."""
+
+    opened: int | None = None
+    """How many were opened at these places since the attach; None where births are not seen."""
+
+    closed: int | None = None
+
+
+def handle_group(handles: OpenHandles, members: Integers, now_ns: int) -> HandleGroup:
+    """Sum up the rows `members` of what is open."""
+    rows = handles.rows[members]
+    since = np.where(rows["birth_ns"] != 0, rows["birth_ns"], rows["seen_ns"]).astype(np.int64)
+    ages = np.maximum(0, now_ns - since) / 1e9
+    states = Counter(rows["state"][rows["state"] != 0].tolist())
+    newest = members[np.argsort(-since, kind="stable")[:NEWEST]]
+    texts = dict.fromkeys(filter(None, (handles.text(int(member)) for member in newest)))
+    return HandleGroup(
+        open=len(rows),
+        median_age_s=float(np.median(ages)) if len(ages) else None,
+        oldest_s=float(ages.max()) if len(ages) else None,
+        states=tuple((STATE_NAMES.get(state, "?"), count) for state, count in states.most_common()),
+        examples=tuple(texts)[:EXAMPLES],
+        send_queue_bytes=int(rows["send_queue_bytes"].sum()),
+    )
