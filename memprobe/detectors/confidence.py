@@ -1,0 +1,66 @@
+"""How sure a finding is: one table of what speaks for and against a leak.
+
+A confidence begins with the probability that the number grows for good (`models.growth`) and is moved by
+what is known of the structure: each sign adds its weight to the logarithm of the odds (natural). The weights
+are those of a logistic model.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+CERTAIN = 0.99
+"""No finding is surer than this: what a source does not see can always explain it."""
+
+
+class Sign(Enum):
+    """What is known of a suspect beside its growth, with its weight."""
+
+    NOTHING_REMOVED = ("nothing_removed", 1.0)
+    """Nothing has ever been taken out while it was watched."""
+
+    OLD = ("old", 1.0)
+    """The oldest have lived longer than such things are needed."""
+
+    UNREACHABLE = ("unreachable", 1.5)
+    """Nothing in the program can use them any more: garbage, lost descriptors, peers that have closed."""
+
+    CORROBORATED = ("corroborated", 1.0)
+    """A second, independent number grows in the same way: descriptors and the objects that own them."""
+
+    GLOBAL = ("global", 0.5)
+    """Its holder lives as long as the program: a module, a class, a closure of a decorator."""
+
+    NOT_DATA = ("not_data", 0.5)
+    """Callbacks, tasks, threads or handles: programs seldom collect such things on purpose."""
+
+    LIMITED = ("limited", -3.0)
+    """It has a limit that it has not reached yet."""
+
+    RECYCLED = ("recycled", -1.0)
+    """Some go while others come: a pool, a buffer, work in progress."""
+
+    YOUNG = ("young", -1.5)
+    """None of them is older than such things are commonly needed."""
+
+    ROUGH = ("rough", -1.0)
+    """The numbers are estimates, or of something that churns."""
+
+    STARTING = ("starting", -1.0)
+    """The program has only just begun: caches and pools fill at first."""
+
+    SMALL = ("small", -2.5)
+    """Too few, or too little memory, to matter to anybody yet."""
+
+    def __init__(self, key: str, weight: float) -> None:
+        self.key, self.weight = key, weight
+
+
+def confidence(probability: float, *signs: Sign) -> float:
+    """Move the probability that something grows for good by what else is known of it; 0..CERTAIN."""
+    if probability <= 0.0:
+        return 0.0
+    bounded = min(max(probability, 1e-9), CERTAIN)
+    log_odds = math.log(bounded / (1 - bounded)) + sum(sign.weight for sign in signs)
+    return min(CERTAIN, 1 / (1 + math.exp(-log_odds)))
