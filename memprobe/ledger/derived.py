@@ -143,9 +143,7 @@ class Derived:
             yield from _by_state(rows, time_ns)
         yield from self._by_place(pid, rows, time_ns, stacks)
 
-    def _by_place(
-        self, pid: int, rows: Rows, time_ns: int, stacks: Mapping[int, Stack]
-    ) -> Iterator[Count]:
+    def _by_place(self, pid: int, rows: Rows, time_ns: int, stacks: Mapping[int, Stack]) -> Iterator[Count]:
         """Count what was born since the attach by place; a place that is new had nothing open before."""
         born = rows[_born_here(rows)]
         known = self._counted.setdefault(pid, set())
@@ -211,7 +209,9 @@ def _sampled(sample: np.void, time_ns: int) -> Iterator[Count]:
 
 def _by_kind(rows: Rows, time_ns: int) -> Iterator[Count]:
     """Every kind, also those of which there are none: their courses begin with 0."""
-    for (kind, name), members in zip(KIND_NAMES.items(), _members(rows["kind"], len(KIND_NAMES)), strict=True):
+    for (kind, name), members in zip(
+        KIND_NAMES.items(), _members(rows["kind"], len(KIND_NAMES)), strict=True
+    ):
         since_ns = _since(rows[members]) if len(members) else NOT_MEASURED
         yield _total(What.HANDLES, KIND_NAMES[kind], time_ns, len(members), since_ns)
 

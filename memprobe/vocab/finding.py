@@ -34,7 +34,7 @@ class Severity(StrEnum):
 class Age:
     """How old what has piled up is."""
 
-    p50: float
+    p50: float | None
     max: float
 
 

@@ -1,0 +1,93 @@
+"""The course of every subject: what the models remember of it, and what they say of it now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from memprobe.detectors.evidence import Grown
+from memprobe.ledger import Ledger
+from memprobe.ledger.populations import Key, Population
+from memprobe.models.growth import Growth, Series
+from memprobe.vocab.rows import NOT_MEASURED, Rows
+from memprobe.vocab.subject import Seen, Subject, What
+
+SELDOM = 32
+"""A course is judged anew when it has become longer by one part in this many: watched for a day, once in 45
+minutes, and the delay is 3 % of what it took to see the growth at all."""
+
+
+class Course:
+    """One subject's numbers over time."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._series = Series(limit=limit)
+        self._growth: Growth | None = None
+        self._first_ns = self._last_ns = self._due_ns = 0
+
+    def add(self, time_ns: int, count: int) -> None:
+        """Add a point; one that is not later than the point before says nothing."""
+        if time_ns > self._last_ns:
+            self._first_ns = self._first_ns or time_ns
+            self._last_ns = time_ns
+            self._series.add(time_ns, float(count))
+
+    def growth(self) -> Growth:
+        """Return what the models say; they are asked again when there is enough that is new."""
+        if self._growth is None or self._last_ns >= self._due_ns:
+            self._growth = self._series.growth()
+            self._due_ns = self._last_ns + max(1, (self._last_ns - self._first_ns) // SELDOM)
+        return self._growth
+
+
+class Courses:
+    """The courses of all subjects that are alive."""
+
+    def __init__(self) -> None:
+        self._courses: dict[Key, Course] = {}
+
+    def add(self, rows: Rows, ledger: Ledger) -> None:
+        """Take in what was counted, after the ledger has."""
+        for row in rows:  # a row per subject and look
+            key = int(row["pid"]), int(row["subject_id"])
+            if int(row["count"]) != NOT_MEASURED and key in ledger.populations:
+                limit = ledger.populations.subjects[key[1]].limit
+                course = self._courses.get(key) or self._courses.setdefault(key, Course(limit))
+                course.add(int(row["time_ns"]), int(row["count"]))
+
+    def grown(self, ledger: Ledger, pid: int | None) -> Iterator[Grown]:
+        """Yield every subject of a process, or of all, in the order of their numbers."""
+        for key in [key for key in self._courses if key not in ledger.populations]:
+            del self._courses[key]
+        for key in sorted(self._courses):
+            population = ledger.populations.get(key)
+            if population is not None and pid in (None, key[0]):
+                subject = ledger.populations.subjects[key[1]]
+                yield _grown(population, subject, self._courses[key].growth())
+
+
+def _grown(population: Population, subject: Subject, growth: Growth) -> Grown:
+    oldest_ns = population.oldest_ns
+    return Grown(
+        pid=population.pid,
+        subject_id=population.subject_id,
+        subject=subject,
+        count=population.count,
+        added=population.added,
+        bytes=population.count if subject.what == What.MEMORY else population.bytes,
+        bytes_per_s=_bytes_per_s(population, subject, growth),
+        oldest_s=None if oldest_ns is None else oldest_ns / 1e9,
+        growth=growth,
+        seen=population.seen & (Seen.ESTIMATED | Seen.CHURNING),
+    )
+
+
+def _bytes_per_s(population: Population, subject: Subject, growth: Growth) -> float | None:
+    """Return what the growth costs: by what those that were added take, or by the average of all."""
+    if subject.what == What.MEMORY:
+        return growth.per_s
+    if population.bytes is None or population.first_bytes is None:
+        return None
+    added, added_bytes = population.added, population.bytes - population.first_bytes
+    if added > 0 and added_bytes > 0:
+        return growth.per_s * added_bytes / added
+    return growth.per_s * population.bytes / population.count if population.count > 0 else None

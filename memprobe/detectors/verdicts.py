@@ -1,0 +1,120 @@
+"""The state of one run: from the numbers of its subjects to its findings.
+
+Verdicts are made when the target was sampled, once a second, and at the time of the sample: a replay has the
+same samples, so it comes to the same findings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memprobe.detectors import DETECTORS
+from memprobe.detectors.courses import Courses
+from memprobe.detectors.evidence import Detector, Evidence
+from memprobe.detectors.merging import Leak, identity, merge
+from memprobe.detectors.ranking import ranked
+from memprobe.detectors.thresholds import Thresholds
+from memprobe.detectors.wording import finding
+from memprobe.ledger import Ledger
+from memprobe.ledger.ledger import News
+from memprobe.ledger.populations import Key
+from memprobe.vocab.finding import Finding
+from memprobe.vocab.rows import Rows
+
+REMEMBERED = 4096
+"""So many findings of a run keep their ids; more than that is a target that makes them up."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A finding as it was first noticed."""
+
+    id: str
+    after_s: float
+    is_sure: bool = False
+
+
+class Verdicts:
+    """What has been found so far."""
+
+    def __init__(
+        self,
+        pid: int,
+        *,
+        tree: bool = False,
+        detectors: Sequence[Detector] = DETECTORS,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        self.findings: tuple[Finding, ...] = ()
+        """Worst first, suspects last."""
+
+        self._pid, self._tree, self._detectors = pid, tree, tuple(detectors)
+        self._thresholds = thresholds or Thresholds()
+        self._courses = Courses()
+        self._shown: dict[str, _Shown] = {}
+        self._of_subject: dict[Key, _Shown] = {}
+
+    def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
+        """Take in what a batch brought, after the ledger has; with a sample of the target, judge."""
+        self._courses.add(news.populations, ledger)
+        times_ns = samples["time_ns"][samples["pid"] == self._pid]
+        if len(times_ns):
+            self._judge(ledger, int(times_ns.max()))
+
+    def _judge(self, ledger: Ledger, now_ns: int) -> None:
+        evidence = self._evidence(ledger, now_ns)
+        suspects = [
+            suspect
+            for detector in self._detectors
+            for suspect in detector.suspects(evidence)
+            if suspect.confidence >= self._thresholds.shown
+        ]
+        after_s = (now_ns - evidence.begin_ns) / 1e9
+        taken: set[str] = set()
+        findings = []
+        for leak in merge(suspects):
+            shown = self._notice(leak, after_s, taken)
+            findings.append(finding(leak, ledger, shown.id, shown.after_s))
+        self.findings = tuple(ranked(findings, self._thresholds.confident))
+
+    def _evidence(self, ledger: Ledger, now_ns: int) -> Evidence:
+        pid = None if self._tree else self._pid
+        return Evidence(
+            ledger=ledger,
+            pid=pid,
+            begin_ns=now_ns if ledger.begin_ns is None else min(ledger.begin_ns, now_ns),
+            now_ns=now_ns,
+            grown=tuple(self._courses.grown(ledger, pid)),
+            memory=ledger.memory_account(self._pid),
+            thresholds=self._thresholds,
+        )
+
+    def _notice(self, leak: Leak, after_s: float, taken: set[str]) -> _Shown:
+        """Return under which id a leak goes: that of when it first was sure, whatever it looks like now."""
+        number = finding_id(leak)
+        known = [self._of_subject[grown.key] for grown in leak.grown if grown.key in self._of_subject]
+        earlier = (
+            one for one in (*known, self._shown.get(number)) if one is not None and one.id not in taken
+        )
+        shown = min(earlier, key=lambda one: (not one.is_sure, one.after_s, one.id), default=None)
+        if shown is None:
+            shown = _Shown(number, after_s)
+        if not shown.is_sure:
+            is_sure = leak.lead.confidence >= self._thresholds.confident
+            shown.id, shown.is_sure = number, is_sure
+            shown.after_s = after_s if is_sure else shown.after_s
+        taken.add(shown.id)
+        self._remember(shown, leak)
+        return shown
+
+    def _remember(self, shown: _Shown, leak: Leak) -> None:
+        if len(self._shown) < REMEMBERED:
+            self._shown[shown.id] = shown
+            self._of_subject |= {grown.key: shown for grown in leak.grown}
+
+
+def finding_id(leak: Leak) -> str:
+    """Return the id of a leak: short enough to type, the same from run to run."""
+    return f"{leak.lead.kind}-{hashlib.sha256(identity(leak.lead).encode()).hexdigest()[:8]}"
