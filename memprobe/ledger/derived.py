@@ -1,6 +1,6 @@
 """Subjects that the ledger makes of what it knows itself: open descriptors, threads, memory.
 
-They are counted whenever a process is sampled, never by a clock, so that a replay counts them at the same instants.
+They are counted whenever a process is sampled, never by a clock: a replay counts them at the same instants.
 
 | what | type | site | counted |
 |---|---|---|---|
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -96,7 +97,7 @@ class Derived:
     def fold(
         self, handles: HandleLedger, stacks: Mapping[int, Stack], samples: Rows, processes: Rows
     ) -> tuple[Rows, dict[int, Subject]]:
-        """Count what there is in each process that was sampled; return the rows, and what is new of subjects."""
+        """Count what there is in each process that was sampled; return rows, and what is new of subjects."""
         self._forget(processes)
         rows: list[tuple[object, ...]] = []
         news: dict[int, Subject] = {}
@@ -118,9 +119,9 @@ class Derived:
         if subject.site:
             return _born_here(rows) & np.isin(rows["stack_id"], self.stacks(subject_id))
         if subject.type in _KINDS:
-            return np.equal(rows["kind"], _KINDS[subject.type])
+            return _equal(rows["kind"], _KINDS[subject.type])
         if subject.type in _STATES:
-            return np.equal(rows["state"], _STATES[subject.type])
+            return _equal(rows["state"], _STATES[subject.type])
         return np.ones(len(rows), bool)
 
     def stacks(self, subject_id: int) -> list[int]:
@@ -196,6 +197,11 @@ def _born_here(rows: Rows) -> Flags:
     return here
 
 
+def _equal(column: Integers, value: int) -> Flags:
+    found: Flags = column == value
+    return found
+
+
 def _sampled(sample: np.void, time_ns: int) -> Iterator[Count]:
     """What the sample itself says."""
     if sample["fds"] != NOT_MEASURED:
@@ -209,9 +215,7 @@ def _sampled(sample: np.void, time_ns: int) -> Iterator[Count]:
 
 def _by_kind(rows: Rows, time_ns: int) -> Iterator[Count]:
     """Every kind, also those of which there are none: their courses begin with 0."""
-    for (kind, name), members in zip(
-        KIND_NAMES.items(), _members(rows["kind"], len(KIND_NAMES)), strict=True
-    ):
+    for kind, members in enumerate(_members(rows["kind"], max(KIND_NAMES) + 1)):
         since_ns = _since(rows[members]) if len(members) else NOT_MEASURED
         yield _total(What.HANDLES, KIND_NAMES[kind], time_ns, len(members), since_ns)
 
@@ -232,7 +236,7 @@ _KINDS = {name: kind for kind, name in KIND_NAMES.items()}
 _STATES = {waiting_socket(state): int(state) for state in WAITING}
 
 
-def _total(what: What, name: str, time_ns: int, count: object, since_ns: int = NOT_MEASURED) -> Count:
+def _total(what: What, name: str, time_ns: int, count: int, since_ns: int = NOT_MEASURED) -> Count:
     return Count((what.name, name), Subject(what, name), time_ns, int(count), since_ns)
 
 
@@ -245,4 +249,4 @@ def _members(numbers: Integers, count: int) -> list[Integers]:
     """Return where each number from 0 to `count` stands; others are left out."""
     order = np.argsort(numbers, kind="stable")
     bounds = np.searchsorted(numbers[order], np.arange(count + 1))
-    return [order[begin:end] for begin, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [order[begin:end] for begin, end in pairwise(bounds.tolist())]

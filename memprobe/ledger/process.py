@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memprobe.ledger.memory_account import MemoryAccount, memory_account
 from memprobe.vocab.rows import NOT_MEASURED, Rows
 
 MIB = 1 << 20
@@ -94,6 +95,9 @@ class Series:
 @dataclass(slots=True)
 class _Process:
     first: Rows
+    earliest: Rows
+    """Every number as it was first measured: some are dear, and come later."""
+
     last: Rows
     rss: Series
 
@@ -109,7 +113,8 @@ class ProcessLedger:
         for place in range(len(samples)):
             row = samples[place : place + 1]
             pid = int(row["pid"][0])
-            process = self._processes.setdefault(pid, _Process(row, row, Series()))
+            process = self._processes.setdefault(pid, _Process(row, row, row, Series()))
+            process.earliest = _carried_on(row, process.earliest)
             process.last = _carried_on(process.last, row)
             if row["rss_bytes"][0] != NOT_MEASURED:
                 process.rss.add(int(row["time_ns"][0]), int(row["rss_bytes"][0]))
@@ -125,6 +130,11 @@ class ProcessLedger:
     def rss(self, pid: int) -> list[tuple[int, int]]:
         """Return the course of a process's RSS: (time_ns, bytes)."""
         return self._processes[pid].rss.points if pid in self._processes else []
+
+    def memory_account(self, pid: int) -> MemoryAccount | None:
+        """Return what the memory of a process is made of; None if it was not sampled."""
+        process = self._processes.get(pid)
+        return None if process is None else memory_account(process.earliest, process.last)
 
     def memory(self, pid: int) -> MemorySection:
         """Return the section `memory` for a process."""
