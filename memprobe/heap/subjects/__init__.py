@@ -1,0 +1,1 @@
+"""What may pile up in a heap, counted: one survey of a process gives its subjects with their numbers."""
