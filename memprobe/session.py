@@ -21,6 +21,7 @@ from memprobe.governor import (
     governor_of,
     knobs_of,
 )
+from memprobe.heap.source import HeapSource
 from memprobe.ledger import Ledger
 from memprobe.recording.reader import RecordingReader
 from memprobe.recording.writer import RecordingWriter
@@ -75,6 +76,7 @@ class Session:
         self._invisible: list[str] = []
         self._calibrator = Calibrator()
         self._kernel: Source | None = None
+        self._heap: HeapSource | None = None
         self._sources: list[Source] = []
         self._recording: RecordingWriter | None = None
         self._begin_s = time.time()
@@ -84,8 +86,12 @@ class Session:
 
     def start(self) -> None:
         """Attach what can be attached; without BPF /proc alone is polled."""
+        if self.target.python is not None:
+            # First: what it forks inherits no descriptor of a BPF program then.
+            self._heap = HeapSource(self.target.process.id)
+            self._heap.start()
         self._kernel = self._started_kernel()
-        self._sources = [self._kernel] if self._kernel else []
+        self._sources = [source for source in (self._kernel, self._heap) if source is not None]
         options = ProcfsOptions(tree=self.options.tree, reports_processes=self._kernel is None)
         self._procfs = ProcfsSource(self.target.process, self.target.python, options)
         self._procfs.start()
@@ -144,6 +150,7 @@ class Session:
         is_due = now_ns >= self._sample_due_ns
         if is_due:
             self._sample_due_ns = now_ns + SAMPLE_NS
+            self._poll_heap()
             self._poll(self._procfs)
             self._note()
         if now_ns >= self._check_due_ns:
@@ -153,13 +160,19 @@ class Session:
             self._say_ended()
         return is_due
 
+    def _poll_heap(self) -> None:
+        """Before /proc: verdicts are made of what is known when its numbers come."""
+        if self._heap is not None:
+            self._heap.follow(self._procfs.targets)
+            self._poll(self._heap)
+
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
         if self.ended is None:
             self._procfs.request_pictures()
             for settling in (source for source in self._sources if isinstance(source, Settling)):
                 settling.settle()
-        for source in (self._kernel, self._procfs, self._kernel, self._kernel):
+        for source in (self._kernel, self._heap, self._procfs, self._kernel, self._kernel):
             if source is not None:
                 self._poll(source)
         self._check(time.monotonic_ns())

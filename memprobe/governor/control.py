@@ -135,7 +135,7 @@ def _observe(state: State, cost: Cost) -> State:
     seen = replace(
         state,
         slowdown=state.slowdown.spend(cost.target.total_ns, cost.elapsed_ns),
-        cpu=state.cpu.spend(cost.own_cpu_ns, cost.elapsed_ns),
+        cpu=state.cpu.spend(cost.due_cpu_ns, cost.elapsed_ns),
         activity=_smoothed(state.activity, cost.activity, cost.elapsed_ns),
     )
     return replace(seen, calm_ns=state.calm_ns + cost.elapsed_ns if _forecast(seen) <= RETURN_SHARE else 0)

@@ -86,6 +86,14 @@ class Cost:
 
     activity: Activity | None = None
 
+    ahead_ns: int = 0
+    """What of own_cpu_ns was spent ahead of a share that is paid back later; below 0: was paid back."""
+
+    @property
+    def due_cpu_ns(self) -> int:
+        """What of memprobe's own CPU time the budget is charged."""
+        return max(self.own_cpu_ns - self.ahead_ns, 0)
+
     @property
     def slowdown_pct(self) -> float:
         """What the target lost, of one core."""
@@ -113,6 +121,7 @@ def cost_between(before: CostSample, after: CostSample, calibration: Calibration
         runs_measured=all(program.run_ns is not None for program in new.programs),
         target_cpu_ns=_grown(old.target_cpu_ns, new.target_cpu_ns),
         activity=_activity(old, new, elapsed_ns),
+        ahead_ns=new.ahead_ns - old.ahead_ns,
     )
 
 

@@ -64,7 +64,7 @@ class Governor:
         slowdown = old.slowdown.spend(cost.target.total_ns, cost.elapsed_ns)
         if slowdown.is_exhausted:
             return f"the target lost {slowdown.rate_pct:.1f} % of a core, {slowdown.limit_pct:g} % is allowed"
-        cpu = old.cpu.spend(cost.own_cpu_ns, cost.elapsed_ns)
+        cpu = old.cpu.spend(cost.due_cpu_ns, cost.elapsed_ns)
         return f"memprobe used {cpu.rate_pct:.1f} % of a core, {cpu.limit_pct:g} % is allowed"
 
     @property

@@ -41,7 +41,7 @@ def take_sample(
         time_ns=time_ns,
         sources=costs,
         own_cpu_ns=own.cpu_ns + costs.helper_cpu_ns,
-        own_rss_bytes=own.rss_bytes,
+        own_rss_bytes=None if own.rss_bytes is None else own.rss_bytes + costs.helper_bytes,
         machine_busy_ns=own.machine_busy_ns,
     )
 
@@ -66,6 +66,8 @@ def _together(one: SourceCosts, other: SourceCosts) -> SourceCosts:
         stopped_ns=one.stopped_ns + other.stopped_ns,
         longest_stop_ns=max(one.longest_stop_ns, other.longest_stop_ns),
         helper_cpu_ns=one.helper_cpu_ns + other.helper_cpu_ns,
+        helper_bytes=one.helper_bytes + other.helper_bytes,
+        ahead_ns=one.ahead_ns + other.ahead_ns,
     )
 
 

@@ -25,12 +25,12 @@ def reached(pid: int) -> Iterator[Opened]:
             try:
                 yield target
             except OSError as error:
-                raise _translated(target.process, error) from None
+                raise translated(target.process, error) from None
     except ProcessLookupError:  # a process gives up its files before it is a zombie
         raise TargetExited(f"process {pid} ended while it was being read") from None
 
 
-def _translated(process: Process, error: OSError) -> Exception:
+def translated(process: Process, error: OSError) -> Exception:
     """What an errno of the native walk, or of a file in /proc, says about the target."""
     if error.errno not in (errno.ESRCH, errno.ESTALE):
         return error

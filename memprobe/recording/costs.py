@@ -33,6 +33,9 @@ MAX_SAMPLES, MAX_PROGRAMS = 1 << 16, 1 << 12
 
 _OWN = ("time_ns", "own_cpu_ns", "own_rss_bytes", "machine_busy_ns")
 _SOURCE = tuple(one.name for one in fields(SourceCosts) if one.name != "programs")
+_ADDED = 2
+"""The last fields of _SOURCE, which older files do not have; they are 0 there."""
+
 _PROGRAM = ("runs", "run_ns", "target_runs")
 _UNKNOWN = -1
 """For None: counters are never below 0."""
@@ -73,13 +76,17 @@ def unpacked_costs(blocks: Iterable[Block]) -> Iterator[CostSample]:
     for count, text, data in blocks:
         if text is not None:
             head, last = _head_of(text), None
-        width = len(_OWN) + len(_SOURCE) + len(_PROGRAM) * len(head)
+        common = len(_OWN) + len(_SOURCE)
+        width = common + len(_PROGRAM) * len(head)
         if not 0 < count <= MAX_SAMPLES:
             raise BadBlob(f"{count} cost samples")
         content = inflated(data, 8 * count * width)
-        if len(content) != 8 * count * width:
+        missing = width - len(content) // (8 * count)
+        if missing not in (0, _ADDED) or len(content) != 8 * count * (width - missing):
             raise BadBlob("cost samples that are cut off")
-        numbers = np.cumsum(np.frombuffer(content, "<i8").reshape(width, count).T, axis=0)
+        differences = np.frombuffer(content, "<i8").reshape(width - missing, count).T
+        differences = np.insert(differences, [common - missing] * missing, 0, axis=1)
+        numbers = np.cumsum(differences, axis=0)
         if last is not None:
             numbers = numbers + last
         last = numbers[-1]

@@ -54,6 +54,7 @@ COLUMNS: dict[str, np.dtype[np.void]] = {
     "collections": rows.COLLECTION,
     "growth": rows.GROWTH,
     "populations": rows.POPULATION,
+    "looks": rows.LOOK,
 }
 """The tables of a batch that are stored as blobs of columns."""
 

@@ -134,7 +134,7 @@ class _Reader:
                 if not self._read_more():
                     return self._lost(ReaderDied(f"the reading process ended with {self._status()}"))
                 continue
-            sleeping, now_used = _progress(self._pid)
+            sleeping, now_used = progress(self._pid)
             blocked_s += POLL_S if sleeping and now_used == used else 0.0
             used = now_used
             if blocked_s >= blocked_limit_s:
@@ -181,7 +181,7 @@ def _collect(child: int) -> None:
         time.sleep(0.001)
 
 
-def _progress(child: int) -> tuple[bool, int]:
+def progress(child: int) -> tuple[bool, int]:
     """Whether the child sleeps, and the clock ticks of CPU that it has used."""
     with open(f"/proc/{child}/stat", "rb") as stat:
         fields = stat.read().rpartition(b")")[2].split()

@@ -100,8 +100,8 @@ def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[
         "events": ledger.events,
         "lost": dict(ledger.losses),
         "repaired": ledger.handles.evidence.repaired,
-        "snapshots": ledger.handles.evidence.compared,
-        "torn_objects": None,
+        "snapshots": ledger.handles.evidence.compared + ledger.looks,
+        "torn_objects": ledger.torn_objects if ledger.looks else None,
         "invisible": list(dict.fromkeys((*run.invisible, *told))),
     }
 

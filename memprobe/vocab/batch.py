@@ -89,6 +89,9 @@ class Batch:
     populations: Rows = field(default_factory=lambda: no_rows(rows.POPULATION))
     """How many there are of what may pile up; a subject that is not in it was not looked at."""
 
+    looks: Rows = field(default_factory=lambda: no_rows(rows.LOOK))
+    """Looks at whole heaps that were finished."""
+
     subjects: Mapping[int, Subject] = field(default_factory=dict)
     """What the populations count: what nobody has referred to before, and that of which more is known."""
 

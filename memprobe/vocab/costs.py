@@ -90,6 +90,12 @@ class SourceCosts:
     helper_cpu_ns: int = 0
     """CPU time of helper processes of memprobe that still live (those that ended are known anyway)."""
 
+    helper_bytes: int = 0
+    """Memory of helper processes that they do not share with memprobe; now, not cumulative."""
+
+    ahead_ns: int = 0
+    """CPU time that helpers have spent ahead of their share and pay back by waiting; now, not cumulative."""
+
 
 @dataclass(frozen=True, slots=True)
 class CostSample:

@@ -101,8 +101,7 @@ SAMPLE = np.dtype(
                 "python_bytes",  # live blocks of Python's own allocator
                 "arena_free_bytes",  # held by its arenas, but free
                 "native_bytes",  # C heaps
-                "mmap_bytes",  # other anonymous memory: large blocks of malloc, mmap
-                "stack_bytes",  # stacks of threads
+                "mmap_bytes",  # other anonymous memory: large blocks of malloc, mmap, stacks
                 "minor_faults",  # since the process began
                 "major_faults",
                 "cpu_ns",  # user and system time since the process began
@@ -133,6 +132,18 @@ POPULATION = np.dtype(
     ]
 )
 """How many of one subject there are at one instant. count, bytes and oldest_ns may be NOT_MEASURED."""
+
+
+LOOK = np.dtype(
+    [
+        ("time_ns", "<u8"),  # when it began
+        ("end_ns", "<u8"),
+        ("pid", "<u4"),
+        ("unused", "<u4"),
+        ("torn_objects", "<u8"),  # they changed while they were read, and could not be read whole
+    ]
+)
+"""One look at the whole heap of a process."""
 
 
 def no_rows(dtype: np.dtype[np.void]) -> Rows:

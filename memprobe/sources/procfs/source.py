@@ -17,6 +17,7 @@ from memprobe.sources.procfs.options import ProcfsOptions
 from memprobe.sources.procfs.usage import Usage
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process, open_process
+from memprobe.vocab import TargetId
 from memprobe.vocab.batch import Batch, Handles
 from memprobe.vocab.costs import SourceCosts
 from memprobe.vocab.knobs import NOTHING, Knob
@@ -81,6 +82,11 @@ class ProcfsSource:
     def pids(self) -> frozenset[int]:
         """The processes that are followed now."""
         return frozenset(self._followed)
+
+    @property
+    def targets(self) -> frozenset[TargetId]:
+        """The same, each with its start time."""
+        return frozenset(one.process.id for one in self._followed.values())
 
     def start(self) -> None:
         """Begin to observe; raise a leaf of TargetGone if there is nothing to observe."""
