@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from memprobe.abi import ProcessHow
+from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import NoKernelSupport, NotPermitted, UnreadableRecording
 from memprobe.governor import (
     CHECK_INTERVAL_NS,
@@ -31,6 +32,7 @@ from memprobe.target.inspection.opening import Opened, opened
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import Metered, ProgramRuns
+from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
 from memprobe.vocab.knobs import Sheddable
 from memprobe.vocab.source import Settling, Source
 
@@ -54,15 +56,18 @@ class Options:
     max_overhead_pct: float = 1.0
     record: Path | None = None
     seed: int = 0
+    usd_per_gb_hour: float = USD_PER_GB_HOUR
 
 
-def fold(ledger: Ledger, batch: Batch, pid: int) -> bool:
-    """Take a batch in; return whether the target has ended in it.
+def fold(ledger: Ledger, batch: Batch, pid: int, verdicts: Verdicts | None = None) -> bool:
+    """Take a batch in, and judge what is known then; return whether the target has ended in it.
 
     The end of the target itself is not folded: its report is about what was open when it ended.
     """
     ends = (batch.processes["how"] == ProcessHow.EXIT) & (batch.processes["pid"] == pid)
-    ledger.fold(replace(batch, processes=batch.processes[~ends]) if ends.any() else batch)
+    news = ledger.fold(replace(batch, processes=batch.processes[~ends]) if ends.any() else batch)
+    if verdicts is not None:
+        verdicts.fold(ledger, news, batch.samples)
     return bool(ends.any())
 
 
@@ -72,6 +77,9 @@ class Session:
     def __init__(self, target: Opened, options: Options) -> None:
         self.target, self.options = target, options
         self.ledger = Ledger(tree=options.tree)
+        self._verdicts = Verdicts(
+            target.process.pid, tree=options.tree, usd_per_gb_hour=options.usd_per_gb_hour
+        )
         self.ended: str | None = None
         self._invisible: list[str] = []
         self._calibrator = Calibrator()
@@ -191,7 +199,7 @@ class Session:
             return
         if self._recording is not None:
             self._recording.write(batch)
-        if fold(self.ledger, batch, self.target.process.pid) and self.ended is None:
+        if fold(self.ledger, batch, self.target.process.pid, self._verdicts) and self.ended is None:
             self._say_ended()
 
     def _say_ended(self) -> None:
@@ -201,7 +209,7 @@ class Session:
 
     def report(self) -> Run:
         """What is known of the run beside the ledger."""
-        return _run(self._facts())
+        return _run(self._facts(), self._verdicts.verdict)
 
     def _facts(self) -> dict[str, Any]:
         governor = self._governor.governor
@@ -212,6 +220,7 @@ class Session:
             "tier": self._tier,
             "tree": self.options.tree,
             "seed": self.options.seed,
+            "usd_per_gb_hour": self.options.usd_per_gb_hour,
             "ended": self.ended,
             "governor": governor_facts(governor),
             "overhead": governor.overhead,
@@ -237,14 +246,16 @@ def session(pid: int, options: Options) -> Iterator[Session]:
         yield run
 
 
-def replayed(path: Path) -> tuple[Ledger, Run]:
-    """Fold a recording; the same as its run came to."""
+def replayed(path: Path, usd_per_gb_hour: float | None = None) -> tuple[Ledger, Run]:
+    """Fold a recording; the same as its run came to, at its price of memory or at another."""
     with RecordingReader(path) as reader:
         run = _run_of(reader, path)
         ledger = Ledger(tree=run.tree)
+        price = _price(reader.facts) if usd_per_gb_hour is None else usd_per_gb_hour
+        verdicts = Verdicts(run.pid, tree=run.tree, usd_per_gb_hour=price)
         while (batch := reader.poll()) is not None:
-            fold(ledger, batch, run.pid)
-    return ledger, run
+            fold(ledger, batch, run.pid, verdicts)
+    return ledger, replace(run, verdict=verdicts.verdict)
 
 
 def governed(reader: RecordingReader) -> Governor | None:
@@ -262,12 +273,12 @@ def _run_of(reader: RecordingReader, path: Path) -> Run:
         facts, governor = reader.facts, governed(reader)
         if governor is not None:
             facts = facts | {"overhead": governor.overhead, "shed": governor.invisible}
-        return _run(facts)
+        return _run(facts, Verdict())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableRecording(f"{path}: the facts of the run are damaged ({error!r})") from error
 
 
-def _run(facts: dict[str, Any]) -> Run:
+def _run(facts: dict[str, Any], verdict: Verdict) -> Run:
     return Run(
         pid=int(facts["pid"]),
         target=dict(facts["target"]),
@@ -277,7 +288,13 @@ def _run(facts: dict[str, Any]) -> Run:
         ended=facts["ended"],
         overhead=dict(facts["overhead"]),
         invisible=tuple(map(str, (*facts["invisible"], *facts.get("shed", ())))),
+        verdict=verdict,
     )
+
+
+def _price(facts: dict[str, Any]) -> float:
+    price = facts.get("usd_per_gb_hour")
+    return float(price) if isinstance(price, int | float) else USD_PER_GB_HOUR
 
 
 def _program(programs: Sequence[ProgramRuns]) -> ProgramRuns:

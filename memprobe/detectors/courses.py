@@ -12,31 +12,44 @@ from memprobe.vocab.rows import NOT_MEASURED, Rows
 from memprobe.vocab.subject import Seen, Subject, What
 
 SELDOM = 32
-"""A course is judged anew when it has become longer by one part in this many: watched for a day, once in 45
-minutes, and the delay is 3 % of what it took to see the growth at all."""
+"""A course is judged anew when it has become longer by one part in this many: at first every second, after
+an hour every two minutes, 3 % of the time that it took to see anything at all."""
+
+SOON_NS = 5_000_000_000
+"""A number that has moved is judged anew after this time at the latest: growth may have begun just now."""
+
+TELLING_BYTES = 32 << 10
+"""Memory counts in pieces of this size: a pool of Python's allocator, or some pages."""
 
 
 class Course:
     """One subject's numbers over time."""
 
-    def __init__(self, limit: int | None) -> None:
-        self._series = Series(limit=limit)
+    def __init__(self, subject: Subject) -> None:
+        unit = TELLING_BYTES if subject.what == What.MEMORY else 1.0
+        self._series = Series(limit=subject.limit, unit=unit)
         self._growth: Growth | None = None
-        self._first_ns = self._last_ns = self._due_ns = 0
+        self._first_ns = self._last_ns = self._judged_ns = 0
+        self._last = self._judged = 0
 
     def add(self, time_ns: int, count: int) -> None:
         """Add a point; one that is not later than the point before says nothing."""
         if time_ns > self._last_ns:
             self._first_ns = self._first_ns or time_ns
             self._last_ns = time_ns
+            self._last = count
             self._series.add(time_ns, float(count))
 
     def growth(self) -> Growth:
         """Return what the models say; they are asked again when there is enough that is new."""
-        if self._growth is None or self._last_ns >= self._due_ns:
+        if self._growth is None or self._is_due():
             self._growth = self._series.growth()
-            self._due_ns = self._last_ns + max(1, (self._last_ns - self._first_ns) // SELDOM)
+            self._judged_ns, self._judged = self._last_ns, self._last
         return self._growth
+
+    def _is_due(self) -> bool:
+        new_ns, wait_ns = self._last_ns - self._judged_ns, (self._judged_ns - self._first_ns) // SELDOM
+        return new_ns > 0 and new_ns >= (wait_ns if self._last == self._judged else min(wait_ns, SOON_NS))
 
 
 class Courses:
@@ -50,9 +63,9 @@ class Courses:
         for row in rows:  # a row per subject and look
             key = int(row["pid"]), int(row["subject_id"])
             if int(row["count"]) != NOT_MEASURED and key in ledger.populations:
-                limit = ledger.populations.subjects[key[1]].limit
-                course = self._courses.get(key) or self._courses.setdefault(key, Course(limit))
-                course.add(int(row["time_ns"]), int(row["count"]))
+                if key not in self._courses:
+                    self._courses[key] = Course(ledger.populations.subjects[key[1]])
+                self._courses[key].add(int(row["time_ns"]), int(row["count"]))
 
     def grown(self, ledger: Ledger, pid: int | None) -> Iterator[Grown]:
         """Yield every subject of a process, or of all, in the order of their numbers."""

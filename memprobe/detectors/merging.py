@@ -1,8 +1,9 @@
 """Suspects of one cause put together: ten thousand sockets from one line are one leak.
 
 Suspects belong together if they are the same thing (in several processes, or by several detectors), if they
-rest on the same numbers, or if one is held by what the other piles up: the cache that holds the sessions that
-hold the sockets.
+rest on the same numbers, if they come from one line of the program (a client that opens two pipes and starts
+a thread), or if one is held by what the other piles up: the cache that holds the sessions that hold the
+sockets.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from memprobe.detectors.evidence import Grown, Suspect, worst_first
+from memprobe.ledger.places import is_library, own_frame
 from memprobe.vocab.finding import Kind
 
 _KEYS = re.compile(r"\[[^\[\]]*\]")
@@ -90,7 +92,7 @@ def _links(suspects: Sequence[Suspect]) -> Iterator[tuple[int, int]]:
     """Yield pairs of suspects with one cause; of a group that is all alike only neighbours."""
     first: dict[object, int] = {}
     for place, suspect in enumerate(suspects):
-        for mark in (identity(suspect), *(grown.key for grown in suspect.grown)):
+        for mark in _marks(suspect):
             yield first.setdefault(mark, place), place
     by_holder: dict[str, list[int]] = {}
     for place, suspect in enumerate(suspects):
@@ -101,6 +103,15 @@ def _links(suspects: Sequence[Suspect]) -> Iterator[tuple[int, int]]:
             yield from (
                 (over, place) for over in by_holder.get(path, ()) if _carries(suspects[over], suspect)
             )
+
+
+def _marks(suspect: Suspect) -> Iterator[object]:
+    """Yield what only suspects of one cause have in common."""
+    yield identity(suspect)
+    yield from (grown.key for grown in suspect.grown)
+    frame = own_frame(suspect.site)
+    if frame is not None and suspect.grown and not is_library(frame):
+        yield suspect.grown[0].pid, frame
 
 
 def _above(suspect: Suspect) -> set[str]:

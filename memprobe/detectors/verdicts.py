@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 from memprobe.detectors import DETECTORS
 from memprobe.detectors.courses import Courses
@@ -20,7 +21,7 @@ from memprobe.detectors.wording import finding
 from memprobe.ledger import Ledger
 from memprobe.ledger.ledger import News
 from memprobe.ledger.populations import Key
-from memprobe.vocab.finding import Finding
+from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
 from memprobe.vocab.rows import Rows
 
 REMEMBERED = 4096
@@ -46,12 +47,14 @@ class Verdicts:
         tree: bool = False,
         detectors: Sequence[Detector] = DETECTORS,
         thresholds: Thresholds | None = None,
+        usd_per_gb_hour: float = USD_PER_GB_HOUR,
     ) -> None:
-        self.findings: tuple[Finding, ...] = ()
-        """Worst first, suspects last."""
+        self.verdict = Verdict()
+        """As of the last sample of the target."""
 
         self._pid, self._tree, self._detectors = pid, tree, tuple(detectors)
         self._thresholds = thresholds or Thresholds()
+        self._usd_per_gb_hour = usd_per_gb_hour
         self._courses = Courses()
         self._shown: dict[str, _Shown] = {}
         self._of_subject: dict[Key, _Shown] = {}
@@ -71,13 +74,14 @@ class Verdicts:
             for suspect in detector.suspects(evidence)
             if suspect.confidence >= self._thresholds.shown
         ]
+        self._of_subject = {key: one for key, one in self._of_subject.items() if key in ledger.populations}
         after_s = (now_ns - evidence.begin_ns) / 1e9
         taken: set[str] = set()
         findings = []
         for leak in merge(suspects):
             shown = self._notice(leak, after_s, taken)
-            findings.append(finding(leak, ledger, shown.id, shown.after_s))
-        self.findings = tuple(ranked(findings, self._thresholds.confident))
+            findings.append(finding(leak, ledger, shown.id, shown.after_s, self._usd_per_gb_hour))
+        self.verdict = Verdict(tuple(ranked(findings, self._thresholds.confident)))
 
     def _evidence(self, ledger: Ledger, now_ns: int) -> Evidence:
         pid = None if self._tree else self._pid
@@ -93,7 +97,7 @@ class Verdicts:
 
     def _notice(self, leak: Leak, after_s: float, taken: set[str]) -> _Shown:
         """Return under which id a leak goes: that of when it first was sure, whatever it looks like now."""
-        number = finding_id(leak)
+        number = _free(finding_id(leak), taken)
         known = [self._of_subject[grown.key] for grown in leak.grown if grown.key in self._of_subject]
         earlier = (
             one for one in (*known, self._shown.get(number)) if one is not None and one.id not in taken
@@ -112,7 +116,13 @@ class Verdicts:
     def _remember(self, shown: _Shown, leak: Leak) -> None:
         if len(self._shown) < REMEMBERED:
             self._shown[shown.id] = shown
-            self._of_subject |= {grown.key: shown for grown in leak.grown}
+        self._of_subject |= {grown.key: shown for grown in leak.grown}
+
+
+def _free(number: str, taken: set[str]) -> str:
+    """Return an id that no other finding of this tick has: one may have kept what would now be another's."""
+    ids = chain((number,), (f"{number}-{place}" for place in count(2)))
+    return next(one for one in ids if one not in taken)
 
 
 def finding_id(leak: Leak) -> str:

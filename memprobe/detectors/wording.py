@@ -10,9 +10,8 @@ from memprobe.detectors.fixes import advice
 from memprobe.detectors.merging import Leak
 from memprobe.detectors.ranking import exhaustion, severity
 from memprobe.ledger import Ledger
-from memprobe.ledger.places import is_library
+from memprobe.ledger.places import own_frame
 from memprobe.vocab.finding import Age, Finding
-from memprobe.vocab.stack import Frame
 
 Number = TypeVar("Number", int, float)
 
@@ -26,8 +25,9 @@ HOURS_PER_MONTH = 720.0
 GB = 1e9
 
 
-def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float) -> Finding:
+def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float, usd_per_gb_hour: float) -> Finding:
     """Return the finding of a leak."""
+    size_bytes = _bytes(leak, lambda grown: grown.bytes)
     lead, soonest = leak.lead, exhaustion(leak, ledger)
     site = lead.site or next((one.site for one in leak.suspects if one.site), ())
     holder = lead.holder or next((one.holder for one in leak.suspects if one.holder), "")
@@ -40,7 +40,7 @@ def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float) -> Find
         count=_sum(leak.piles, lambda grown: grown.count),
         added=_sum(leak.piles, lambda grown: grown.added),
         count_per_s=_sum(leak.piles, lambda grown: grown.growth.per_s),
-        bytes=_bytes(leak, lambda grown: grown.bytes),
+        bytes=size_bytes,
         bytes_per_s=_bytes(leak, lambda grown: grown.bytes_per_s),
         type=lead.type,
         holder=holder,
@@ -48,6 +48,7 @@ def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float) -> Find
         detected_after_s=after_s,
         exhausts_in_s=None if soonest is None else soonest.in_s,
         limit=None if soonest is None else soonest.limit,
+        cost_usd_per_month=cost_usd_per_month(size_bytes, usd_per_gb_hour),
         age_s=_age(leak),
         evidence=_once(_evidence(leak)),
         suggested_fix=advice(lead.fix, site=own_frame(site), holder=holder, type_name=lead.type),
@@ -58,11 +59,6 @@ def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float) -> Find
 def cost_usd_per_month(size_bytes: float | None, usd_per_gb_hour: float) -> float | None:
     """Return what it costs to hold this much for a month."""
     return None if size_bytes is None else size_bytes / GB * HOURS_PER_MONTH * usd_per_gb_hour
-
-
-def own_frame(site: tuple[Frame, ...]) -> Frame | None:
-    """Return the innermost frame that is the program's own code; the innermost if none is."""
-    return next((frame for frame in site if not is_library(frame)), site[0] if site else None)
 
 
 def _title(leak: Leak) -> str:

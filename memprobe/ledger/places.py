@@ -18,6 +18,11 @@ def is_library(frame: Frame) -> bool:
     return LIBRARY.search(frame.file) is not None
 
 
+def own_frame(frames: tuple[Frame, ...]) -> Frame | None:
+    """Return the innermost frame that is the program's own code; the innermost if none is."""
+    return next((frame for frame in frames if not is_library(frame)), frames[0] if frames else None)
+
+
 def place_of(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
     """Return the innermost frames as far as the first that is the program's own.
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from memprobe import __version__
 from memprobe.ledger import Ledger
 from memprobe.ledger.growth import GrowthSite
 from memprobe.ledger.sites import HandleSite
+from memprobe.vocab.finding import Finding, Verdict
 from memprobe.vocab.stack import Frame
 
 SCHEMA = "memprobe.report/1"
@@ -47,6 +48,9 @@ class Run:
     invisible: Sequence[str] = ()
     """What could not be seen, beside what the sources say in their batches."""
 
+    verdict: Verdict = field(default_factory=Verdict)
+    """What the batches have come to."""
+
     @property
     def observed(self) -> int | None:
         """The process to report on; None for all that were followed."""
@@ -60,6 +64,39 @@ OVERHEAD = (
     "profiler_rss_mb",
     "longest_pause_ms",
     "budget_pct",
+)
+FINDING = (
+    "id",
+    "kind",
+    "title",
+    "confidence",
+    "severity",
+    "exhausts_in_s",
+    "limit",
+    "count",
+    "added",
+    "count_per_s",
+    "bytes",
+    "bytes_per_s",
+    "cost_usd_per_month",
+    "type",
+    "holder",
+    "site",
+    "age_s",
+    "detected_after_s",
+    "evidence",
+    "suggested_fix",
+    "limits",
+)
+"""In the order in which a person reads them."""
+
+MEASURED = (
+    "confidence",
+    "exhausts_in_s",
+    "count_per_s",
+    "bytes_per_s",
+    "cost_usd_per_month",
+    "detected_after_s",
 )
 TARGET = ("pid", "start_time", "cmdline", "python", "build", "container")
 
@@ -76,19 +113,48 @@ def document(ledger: Ledger, run: Run) -> dict[str, Any]:
         "window": {"start": run.created_at, "duration_s": round(ledger.duration_s, 3)},
         "overhead": {name: (run.overhead or {}).get(name) for name in OVERHEAD},
         "evidence": _evidence(ledger, run, growth[len(shown) :]),
-        "memory": {name: _rounded(value) for name, value in asdict(ledger.memory(run.pid)).items()},
+        "memory": _memory(ledger, run),
         "process": _process(ledger, run.pid),
         "handles": [_handles(site) for site in handles],
         "growth": [_growth(site) for site in shown],
-        "findings": [],
-        "cost_usd_per_month": None,
-        "stamp": stamp(()),
+        "findings": [_finding(one) for one in run.verdict.findings],
+        "cost_usd_per_month": _cost(run.verdict.findings),
+        "stamp": stamp([one.id for one in run.verdict.findings]),
     }
 
 
 def stamp(finding_ids: Sequence[str]) -> str:
     """Return what two runs with the same findings have in common."""
     return hashlib.sha256("\n".join(sorted(finding_ids)).encode()).hexdigest()[:16]
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    """Return a finding as the document has it: its fields, with numbers rounded."""
+    fields = {name: getattr(one, name) for name in FINDING}
+    fields |= {name: _rounded(fields[name]) for name in MEASURED}
+    return fields | {
+        "kind": one.kind.value,
+        "severity": one.severity.value,
+        "site": _frames(one.site),
+        "age_s": None
+        if one.age_s is None
+        else {"p50": _rounded(one.age_s.p50), "max": _rounded(one.age_s.max)},
+        "evidence": list(one.evidence),
+        "limits": list(one.limits),
+    }
+
+
+def _cost(findings: Sequence[Finding]) -> float | None:
+    """Return what all findings cost together, each as far as it is sure."""
+    costs = [
+        one.confidence * one.cost_usd_per_month for one in findings if one.cost_usd_per_month is not None
+    ]
+    return _rounded(sum(costs)) if costs else None
+
+
+def _memory(ledger: Ledger, run: Run) -> dict[str, Any]:
+    section = {name: _rounded(value) for name, value in asdict(ledger.memory(run.pid)).items()}
+    return section | {"verdict": run.verdict.memory, "why": run.verdict.memory_why}
 
 
 def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[str, Any]:

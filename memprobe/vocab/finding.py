@@ -30,6 +30,10 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+USD_PER_GB_HOUR = 0.10
+"""What memory costs, unless somebody says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Age:
     """How old what has piled up is."""
@@ -82,3 +86,17 @@ class Finding:
     suggested_fix: str = ""
     limits: tuple[str, ...] = ()
     """What this finding does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All that a run has come to."""
+
+    findings: tuple[Finding, ...] = ()
+    """Worst first, suspects last."""
+
+    memory: str | None = None
+    """What the memory of the process does, in a word: "leak", "fragmentation", "warm-up", "bounded cache"."""
+
+    memory_why: str | None = None
+    """Why it is called so."""
