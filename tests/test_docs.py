@@ -13,6 +13,7 @@ import pytest
 
 import pythons
 from memprobe import errors
+from memprobe.cli.failing import FINDINGS
 from memprobe.cli.main import COMMANDS, INTERRUPTED, PIPE_CLOSED, TERMINATED, memprobe
 from memprobe.heap.document import Heap
 from memprobe.heap.tasks.document import TasksDocument
@@ -106,7 +107,9 @@ def test_every_exit_code_is_documented() -> None:
     documented = {
         int(code) for row in re.findall(r"^\| ([0-9, ]+) \|", table, re.MULTILINE) for code in row.split(",")
     }
-    assert documented == {0, INTERRUPTED, TERMINATED, PIPE_CLOSED} | exit_codes(errors.MemprobeError)
+    assert documented == {0, FINDINGS, INTERRUPTED, TERMINATED, PIPE_CLOSED} | exit_codes(
+        errors.MemprobeError
+    )
 
 
 def names(kind: Any) -> set[str]:

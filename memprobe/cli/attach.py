@@ -1,12 +1,14 @@
-"""`memprobe attach`: watch a process, and report what is open, from which lines, and where memory grows."""
+"""`memprobe attach`: watch a process, and report what leaks, who holds it, and which line makes it."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from memprobe.cli.failing import fail_if_found, fails_on, usd_per_gb_hour
 from memprobe.cli.options import as_json, verbose
 from memprobe.cli.watching import check_duration, pid_of, watched
 from memprobe.errors import OutputNotWritable, UsageError
@@ -26,6 +28,8 @@ from memprobe.errors import OutputNotWritable, UsageError
 )
 @click.option("--tree", is_flag=True, help="Follow its children too.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of all sampling.")
+@usd_per_gb_hour
+@fails_on
 @as_json
 @verbose
 def attach(
@@ -35,15 +39,18 @@ def attach(
     max_overhead: float,
     tree: bool,
     seed: int,
+    usd_per_gb_hour: float | None,
+    fail_on: tuple[str, ...],
+    min_confidence: float,
     as_json: bool,
 ) -> None:
-    """Watch a process from outside, and report what it holds open and where its memory grows.
+    """Watch a process from outside, and report what leaks, who holds it, and which line makes it.
 
     Ends with Ctrl-C, SIGTERM, after --duration, or with the process; the report comes in every case.
 
     \b
     Tier 0, read access to /proc/PID: numbers, and open handles without their lines.
-    Tier 1, ptrace read access: the collector and arenas of Python too.
+    Tier 1, ptrace read access: what piles up in its heap, who holds it, and what the collector does.
     Tier 2, CAP_BPF and CAP_PERFMON (usually root): the line that opened each handle, and where memory grows.
     """
     number = pid_of(pid)
@@ -60,6 +67,8 @@ def attach(
     from memprobe.views import output
 
     options = Options(tree, max_overhead, None if record is None else Path(record), seed)
+    if usd_per_gb_hour is not None:
+        options = replace(options, usd_per_gb_hour=usd_per_gb_hour)
     document = watched(number, options, duration)
     if as_json:
         output.show_json(document)
@@ -67,3 +76,4 @@ def attach(
         from memprobe.views.report_page import page
 
         output.show(page(document))
+    fail_if_found(document, fail_on, min_confidence)

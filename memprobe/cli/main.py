@@ -24,7 +24,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 COMMANDS = {
     "doctor": "What memprobe may do here, and what grants it the rest.",
     "inspect": "Say exactly what a Python process is and what it is doing.",
-    "attach": "Watch a process: what it holds open, from which lines, and where its memory grows.",
+    "attach": "Watch a process: what leaks, who holds it, and which line makes it.",
     "heap": "What is alive in a process, how much of it, and who holds it.",
     "handles": "What a process holds open, since when, and which line opened it.",
     "tasks": "Which asyncio tasks a process has, where each one waits, and who awaits whom.",
@@ -66,9 +66,9 @@ def memprobe(context: click.Context) -> None:
 
     No restart, no import, no code in the process, and it is not stopped unless that is asked for.
 
-    Exit codes: 0 fine, 2 wrong usage, 3 not permitted, 4 no such process, 5 a process that memprobe
-    does not support, 6 no kernel support, 7 an unreadable file, 8 output that cannot be written,
-    70 a bug in memprobe.
+    Exit codes: 0 fine, 1 findings (with --fail-on), 2 wrong usage, 3 not permitted, 4 no such process,
+    5 a process that memprobe does not support, 6 no kernel support, 7 an unreadable file, 8 output that
+    cannot be written, 70 a bug in memprobe.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import click
 
+from memprobe.cli.failing import fail_if_found, fails_on, usd_per_gb_hour
 from memprobe.cli.options import as_json, verbose
 from memprobe.cli.watching import recorded
 
 
 @click.command()
 @click.argument("recording", metavar="F")
+@usd_per_gb_hour
+@fails_on
 @as_json
 @verbose
-def report(recording: str, as_json: bool) -> None:
+def report(
+    recording: str,
+    usd_per_gb_hour: float | None,
+    fail_on: tuple[str, ...],
+    min_confidence: float,
+    as_json: bool,
+) -> None:
     """Report on a recording as attach did on the process.
 
     The same batches go through the same ledger: a run that was killed reports as far as it was recorded.
     """
     from memprobe.views import output
 
-    document = recorded(recording)
+    document = recorded(recording, usd_per_gb_hour)
     if as_json:
         output.show_json(document)
     else:
         from memprobe.views.report_page import page
 
         output.show(page(document))
+    fail_if_found(document, fail_on, min_confidence)

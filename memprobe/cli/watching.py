@@ -72,9 +72,9 @@ def watched(pid: int, options: Options, duration_s: float | None) -> dict[str, A
         return document(run.ledger, run.report())
 
 
-def recorded(path: str) -> dict[str, Any]:
+def recorded(path: str, usd_per_gb_hour: float | None = None) -> dict[str, Any]:
     """Return the report of a recording."""
     from memprobe.session import replayed
     from memprobe.views.report import document
 
-    return document(*replayed(Path(path)))
+    return document(*replayed(Path(path), usd_per_gb_hour))

@@ -1,19 +1,28 @@
-"""The line that a terminal shows while a run goes on; it is overwritten, and gone before the report."""
+"""What a terminal shows while a run goes on: findings as they become sure, and a line that is overwritten."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from memprobe.views.findings import SURE, one_line
+from memprobe.views.places import place
 from memprobe.views.quantities import count, duration, megabytes
-from memprobe.views.report_page import place
 from memprobe.views.status_line import StatusLine
 
 
 class LiveLine(StatusLine):
-    """Shows the state of a run."""
+    """Shows the state of a run; findings stay above it as they become sure."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._announced: set[str] = set()
 
     def show(self, document: dict[str, Any]) -> None:
         """Overwrite the line."""
+        for one in document["findings"]:
+            if one["confidence"] >= SURE and one["id"] not in self._announced:
+                self._announced.add(one["id"])
+                self.keep(f"{duration(one['detected_after_s'])} {one_line(one)}")
         self.overwrite(line(document))
 
 

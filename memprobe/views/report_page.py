@@ -1,15 +1,16 @@
-"""The page of a report: what is open and from where, what grows and where, and what it cost to know."""
+"""The page of a report: what leaks, what is open and from where, what grows, and what it cost to know."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from memprobe.abi import LOSSES
 from memprobe.views.escaping import shorten
+from memprobe.views.findings import findings_sections, summary
 from memprobe.views.page import Column, Facts, Notes, Page, Section, Table
+from memprobe.views.places import place
 from memprobe.views.quantities import UNKNOWN, count, duration, megabytes
 
 ROWS = 20
@@ -18,9 +19,6 @@ ROWS = 20
 COMMAND_WIDTH = 300
 MIB = 1 << 20
 SENTENCES = {loss.name: loss.sentence for loss in LOSSES}
-INSTALLED = re.compile(r"/lib(?:64)?/python3(?:\.[0-9]+)?/|^<|^$")
-"""Files of the standard library, of installed packages and of no file: seldom the line that leaks."""
-
 BORN = {
     "inherited": "before the attach",
     "polled": "polled: between two looks at /proc",
@@ -33,6 +31,7 @@ BORN = {
 def page(document: dict[str, Any]) -> Page:
     """Everything that a person wants to see of a report."""
     sections = [
+        *findings_sections(document["findings"]),
         Section("target", (Facts(tuple(_target(document))),)),
         *handles_sections(document["handles"]),
         *_growth(document["growth"]),
@@ -64,16 +63,6 @@ def handles_sections(rows: Sequence[dict[str, Any]], limit: int = ROWS) -> Itera
     columns += (Column("born at", stretches=True),)
     table = Table(columns, tuple(_handle(row) for row in rows[:limit]))
     yield Section("open handles", (table, *_more(len(rows) - limit)))
-
-
-def place(site: Sequence[dict[str, Any]]) -> str:
-    """The line of the program; where it called a library for it, the library's line after it."""
-    if not site:
-        return UNKNOWN
-    own = next((frame for frame in site if not INSTALLED.search(frame["file"])), site[0])
-    through = "" if own is site[0] else f", by {site[0]['function']}"
-    where = f" {own['file']}:{own['line']}" if own["file"] else ""
-    return f"{own['function']}{where}{through}"
 
 
 def _handle(row: dict[str, Any]) -> tuple[str, ...]:
@@ -112,6 +101,7 @@ def _more(rows: int) -> tuple[Notes, ...]:
 def _verdict(document: dict[str, Any]) -> str:
     target, process, memory = document["target"], document["process"], document["memory"]
     facts = [
+        summary(document["findings"]),
         f"watched for {duration(document['window']['duration_s'])}",
         count(process["fds"], "open handle"),
         f"{megabytes(memory['rss_mb'])} resident",
@@ -146,6 +136,8 @@ def _memory(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if memory["limit_mb"] is not None:
         used = "" if memory["limit_used_mb"] is None else f", {megabytes(memory['limit_used_mb'])} of it used"
         yield "limit", f"{megabytes(memory['limit_mb'])}{used}"
+    if memory["verdict"] is not None:
+        yield "verdict", f"{memory['verdict']}: {memory['why']}"
     yield "threads", UNKNOWN if process["threads"] is None else f"{process['threads']:,}"
     if process["gc"]["pause_ms"] is not None:
         yield "collector", f"paused for {process['gc']['pause_ms']:,.1f} ms in all"

@@ -25,6 +25,10 @@ class StatusLine:
         """Show a text instead of what is there, cut to the width of the terminal."""
         self._write(ERASE + fitted(text, shutil.get_terminal_size().columns - 1))
 
+    def keep(self, text: str) -> None:
+        """Show a text that stays; the line goes on below it."""
+        self._write(f"{ERASE}{escape(text)}\n")
+
     def erase(self) -> None:
         """Leave an empty line behind."""
         self._write(ERASE)

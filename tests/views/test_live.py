@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from memprobe.views.live import line
-from memprobe.views.report_page import place
+from memprobe.views.places import place
 from memprobe.views.status_line import fitted
 
 STACK = [
