@@ -11,31 +11,37 @@ from numpy.typing import NDArray
 NS = 1_000_000_000
 
 KEPT = 32
-"""Buckets of one size: the last 32 points as they are, before them 16 to 32 pairs, then fours, ..."""
+"""Buckets of one size: the last 32 points as they are, before them 31 or 32 pairs, then fours, ...: a day at
+one point a second is some 400 buckets."""
+
+Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """The buckets, oldest first; the first of them is the first point alone."""
 
-    time_s: NDArray[np.float64]
+    time_s: Column
     """Of the last point of each bucket, since the first point of all."""
 
-    value: NDArray[np.float64]
+    value: Column
     """The last of each bucket."""
 
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    drop: NDArray[np.float64]
-    """The deepest fall inside the bucket, from a value to a later one."""
+    low: Column
+    high: Column
+    drop: Column
+    """The deepest fall inside the bucket, from a value to any later one."""
 
-    rough: NDArray[np.float64]
+    fallen: Column
+    """The sum of all steps down that end in the bucket."""
+
+    rough: Column
     """The sum of (step squared / seconds of the step) over the steps that end in the bucket."""
 
-    pace: NDArray[np.float64]
-    """The sum of 1 / seconds of the step."""
+    pace: Column
+    """The sum of 1 / seconds over those steps."""
 
-    points: NDArray[np.float64]
+    points: Column
 
 
 class History:
@@ -46,30 +52,33 @@ class History:
     def __init__(self) -> None:
         self._first_ns = 0
         self._levels = [0]
-        self._columns = tuple(array("d") for _ in range(8))
+        self._columns = tuple(array("d") for _ in Past.__slots__)
 
     def __len__(self) -> int:
         return len(self._columns[0])
 
-    def add(self, time_ns: int, value: float) -> None:
-        """One more point; one that is not later than the one before is passed over."""
-        time_s, values, *_ = self._columns
-        if not time_s:
+    def add(self, time_ns: int, value: float) -> bool:
+        """One more point, unless it is not later than the one before."""
+        times, values, *_ = self._columns
+        if not times:
             self._first_ns = time_ns
-            self._append(0.0, value, value, value, 0.0, 0.0, 0.0, 1.0)
-            return
+            self._append(0.0, value, value, value, 0.0, 0.0, 0.0, 0.0, 1.0)
+            return True
         now_s = (time_ns - self._first_ns) / NS
-        step_s = now_s - time_s[-1]
+        step_s = now_s - times[-1]
         if step_s <= 0.0:
-            return
+            return False
         step = value - values[-1]
-        self._append(now_s, value, value, value, 0.0, step * step / step_s, 1.0 / step_s, 1.0)
+        fallen = -step if step < 0.0 else 0.0
+        self._append(now_s, value, value, value, 0.0, fallen, step * step / step_s, 1.0 / step_s, 1.0)
         self._levels[0] += 1
-        self._condense()
+        if self._levels[0] > KEPT:
+            self._condense()
+        return True
 
     def past(self) -> Past:
         """The buckets as arrays."""
-        return Past(*(np.array(column) for column in self._columns))
+        return Past(*map(np.array, self._columns))
 
     def _append(self, *row: float) -> None:
         for column, value in zip(self._columns, row, strict=True):
@@ -90,13 +99,13 @@ class History:
             at += 1
 
     def _merge(self, at: int) -> None:
-        time_s, value, low, high, drop, rough, pace, points = self._columns
+        times, values, low, high, drop, *totals = self._columns
         drop[at] = max(drop[at], drop[at + 1], high[at] - low[at + 1])
         low[at] = min(low[at], low[at + 1])
         high[at] = max(high[at], high[at + 1])
-        for last in (time_s, value):
+        for last in (times, values):
             last[at] = last[at + 1]
-        for total in (rough, pace, points):
+        for total in totals:
             total[at] += total[at + 1]
         for column in self._columns:
             del column[at + 1]

@@ -4,24 +4,44 @@ from __future__ import annotations
 
 from memprobe.models.growth.history import History
 from memprobe.models.growth.shape import Growth
-from memprobe.models.growth.verdict import verdict
+from memprobe.models.growth.verdict import too_short, verdict
+
+SCALES, COARSER = 4, 16
+"""A series is kept as it is, and three times more of every 16th, 256th and 4096th point."""
 
 
 class Series:
     """A number over time, and whether it grows for good."""
 
-    __slots__ = ("_history", "_limit", "_unit")
+    __slots__ = ("_age_s", "_limit", "_points", "_scales", "_unit")
 
-    def __init__(self, *, limit: int | None = None, unit: float = 1.0) -> None:
-        """`limit` is the most it can be, `unit` what counts as one piece: for bytes what is too little to tell."""
-        self._history = History()
+    def __init__(self, *, limit: int | None = None, unit: float = 1.0, age_s: float | None = None) -> None:
+        """What is known beforehand.
+
+        `limit` is the most it can be. `unit` is what counts as one piece: for bytes, what is too little to
+        tell. `age_s` is how long the process had been running at the first point, if that is known: of an old
+        process only what has piled up since its start, or piles up for long, is called a leak.
+        """
+        self._scales = [History() for _ in range(SCALES)]
+        self._points = 0
         self._limit = limit
         self._unit = unit
+        self._age_s = age_s
 
     def add(self, time_ns: int, value: float) -> None:
-        """One more point; times that do not go forward are passed over."""
-        self._history.add(time_ns, value)
+        """One more point; one that is not later than the one before is passed over."""
+        index = self._points
+        for scale in self._scales:
+            if not scale.add(time_ns, value):
+                return
+            if index % COARSER:
+                break
+            index //= COARSER
+        self._points += 1
 
     def growth(self) -> Growth:
         """What it has come to so far."""
-        return verdict(self._history.past(), self._limit, self._unit)
+        if self._points < 2:
+            return too_short(self._points)
+        scales = [scale.past() for scale in self._scales]
+        return verdict(scales, self._limit, self._unit, self._age_s)
