@@ -28,9 +28,7 @@ def garbage_part(
     heap: OpenHeap, graph: HeapGraph, type_names: list[str], frozen: bytes | None
 ) -> GarbagePart:
     """Run the collector's algorithm, and ask the collector how it is; `frozen` as in `is_collected`."""
-    collected = is_collected(graph, frozen)
-    found = find_garbage(graph.starts, graph.targets, graph.refcounts, collected, _legacy(heap, graph))
-    freed = found.freed
+    freed = what_waits(heap, graph, frozen)
     types = graph.types[freed]
     objects = np.bincount(types, minlength=len(type_names))
     sizes = np.bincount(types, weights=graph.sizes[freed], minlength=len(type_names))
@@ -39,7 +37,7 @@ def garbage_part(
             type_names[kind],
             int(objects[kind]),
             int(sizes[kind]),
-            _has_del(heap, int(graph.type_addresses[kind])),
+            has_del(heap, int(graph.type_addresses[kind])),
         )
         for kind in np.argsort(-sizes, kind="stable")[:MOST_TYPES]
         if objects[kind]
@@ -57,6 +55,12 @@ def garbage_part(
         collections=() if state is None else state.collections,
         starved=_is_starved(state),
     )
+
+
+def what_waits(heap: OpenHeap, graph: HeapGraph, frozen: bytes | None) -> npt.NDArray[np.bool_]:
+    """Run the collector's algorithm: which objects a full collection would free now."""
+    collected = is_collected(graph, frozen)
+    return find_garbage(graph.starts, graph.targets, graph.refcounts, collected, _legacy(heap, graph)).freed
 
 
 def is_collected(graph: HeapGraph, frozen: bytes | None) -> npt.NDArray[np.bool_]:
@@ -83,15 +87,20 @@ def _legacy(heap: OpenHeap, graph: HeapGraph) -> npt.NDArray[np.bool_]:
     return np.array([len(block) == 8 and any(block) for block in blocks], np.bool_)[graph.types]
 
 
-def _has_del(heap: OpenHeap, address: int) -> bool:
+def has_del(heap: OpenHeap, address: int) -> bool:
     """Whether a class, or one above it, defines `__del__`."""
+    return defines(heap, address, "__del__")
+
+
+def defines(heap: OpenHeap, address: int, method: str) -> bool:
+    """Whether a class, or one above it, defines a method."""
     dictionaries = Dictionaries(heap.python.objects)
     for _ in range(_MAXIMUM_BASES):
         facts = heap.types.facts(address) if is_pointer(address) else None
         if facts is None:
             return False
         try:
-            if facts.dictionary and dictionaries.find(facts.dictionary, "__del__"):
+            if facts.dictionary and dictionaries.find(facts.dictionary, method):
                 return True
         except UNREADABLE:
             return False

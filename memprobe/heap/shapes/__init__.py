@@ -56,6 +56,7 @@ class Shapes:
         self._layout = layout
         self._reader = TypeReader(objects)
         self._known: dict[int, tuple[Member, ...]] = {}
+        self._facts: dict[int, TypeFacts] = {}
         self._families = sum(layout.constant(f"Py_TPFLAGS_{name}_SUBCLASS") for name in _FAMILIES)
         self._tuples = layout.constant("Py_TPFLAGS_TUPLE_SUBCLASS")
         self._items = layout.offset("PyTupleObject.ob_item")
@@ -70,8 +71,11 @@ class Shapes:
         return found
 
     def facts(self, address: int) -> TypeFacts:
-        """Read what a type says of itself."""
-        return self._reader.read(address)
+        """Return what a type says of itself; what is raised is one of UNREADABLE."""
+        found = self._facts.get(address)
+        if found is None:
+            found = self._facts[address] = self._reader.read(address)
+        return found
 
     def _members(self, facts: TypeFacts) -> list[Member]:
         below = facts

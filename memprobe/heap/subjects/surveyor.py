@@ -1,4 +1,13 @@
-"""Surveys a heap again and again: what may pile up there, and how many of it there are."""
+"""Surveys a heap again and again: what may pile up there, and how many of it there are.
+
+    collections      by the path that holds them, without keys      (places, collections, elements, limits)
+    types            by name, and who holds most of what grew       (types, hubs)
+    waste            garbage, hidden cycles, held by native code     (waste)
+    under way        tasks, timers, queues, threads                  (concurrency)
+
+A first survey can only tell what is large. The next ones tell what has grown, too, however small it is: for
+that a survey remembers a number for each place and type (`remembered`).
+"""
 
 from __future__ import annotations
 
@@ -9,15 +18,23 @@ import numpy as np
 
 from memprobe.heap.answers import Answers
 from memprobe.heap.census import Census, take_census
-from memprobe.heap.containers import Candidates
 from memprobe.heap.graph import build_graph, open_for_graph
+from memprobe.heap.opening import OpenHeap
+from memprobe.heap.subjects.collections import Collections
+from memprobe.heap.subjects.concurrency import Concurrency
 from memprobe.heap.subjects.counted import Counted
+from memprobe.heap.subjects.kinds import Kinds
+from memprobe.heap.subjects.places import Places
+from memprobe.heap.subjects.remembered import remember, unpacked
+from memprobe.heap.subjects.types import Types
+from memprobe.heap.subjects.waste import Waste
+from memprobe.heap.tally import counted_types
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
-from memprobe.vocab.subject import Seen, Subject, What
+from memprobe.vocab.subject import Subject, What
 
-MOST_TYPES = 30
-MOST_CONTAINERS = 60
+OBJECTS, BLOCKS = "objects", "blocks without an object"
+"""The types of two subjects that are sums: of all objects, and of the allocator's blocks without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +48,47 @@ class Evidence:
 class Surveyor:
     """Surveys one process."""
 
-    def __init__(self, process: Process, python: Python) -> None:
+    def __init__(self, process: Process, python: Python, remembered: bytes = b"") -> None:
         self._process = process
         self._python = python
+        self._before = unpacked(remembered)
         self.evidence = Evidence()
+
+    @property
+    def remembered(self) -> bytes:
+        """What another Surveyor of the same process has to know to go on."""
+        return self._before.packed()
 
     def survey(self) -> Iterator[Counted]:
         """Look at the whole heap once, and yield what may pile up in it."""
         with open_for_graph(self._process, self._python) as heap:
             census = take_census(heap)
             self.evidence = Evidence(census.torn_objects, census.remarks)
-            answers = Answers(heap, build_graph(heap))
-            answers.read_roots()
-            yield from _types(census)
-            yield from _containers(answers)
+            yield from _sums(census)
+            yield from self._of_graph(heap, census)
 
-
-def _types(census: Census) -> Iterator[Counted]:
-    allocated = sum(row.allocated_bytes for row in census.rows)
-    yield Counted(Subject(What.MEMORY, "objects"), "memory:objects", None, allocated)
-    unowned = Subject(What.MEMORY, "blocks without an object")
-    yield Counted(unowned, "memory:blocks", None, census.unowned_bytes)
-    for row in census.rows[:MOST_TYPES]:
-        seen = Seen.CHURNING if row.is_churning else Seen.EXACTLY
-        yield Counted(
-            Subject(What.TYPE, row.name), f"type:{row.name}", row.count, row.allocated_bytes, seen=seen
+    def _of_graph(self, heap: OpenHeap, census: Census) -> Iterator[Counted]:
+        answers = Answers(heap, build_graph(heap))
+        answers.read_roots()
+        waste = Waste(answers)
+        kinds = Kinds(answers)
+        places = Places(answers, kinds)
+        collections = Collections(answers, kinds, places)
+        types = Types(answers, kinds, counted_types(census))
+        yield from collections.tell(self._before)
+        yield from types.tell(self._before)
+        yield from waste.tell()
+        yield from Concurrency(answers, kinds).tell()
+        counted = types.numbered
+        self._before = remember(
+            np.concatenate((places.known, counted.numbers)),
+            np.concatenate((places.members, counted.objects)),
+            np.concatenate((places.entries, counted.sizes)),
+            collections.told,
         )
 
 
-def _containers(answers: Answers) -> Iterator[Counted]:
-    holders = answers.holders
-    for watched in Candidates(answers.heap.python, holders).choose(most=MOST_CONTAINERS):
-        node = holders.graph.node(watched.address)
-        retained = None if node is None else int(np.uint64(holders.holding.retained[node]))
-        subject = Subject(What.CONTAINER, holder=watched.path, container=watched.type)
-        yield Counted(subject, f"container:{watched.address:x}", watched.length, retained, watched=watched)
+def _sums(census: Census) -> Iterator[Counted]:
+    allocated = sum(row.allocated_bytes for row in census.rows)
+    for name, size in ((OBJECTS, allocated), (BLOCKS, census.unowned_bytes)):
+        yield Counted(Subject(What.MEMORY, name), f"memory:{name}", size, size)

@@ -1,0 +1,244 @@
+"""The collections of a heap that may pile up: the largest, those that grew, those that were told before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from memprobe.heap.answers import Answers
+from memprobe.heap.containers import Watched, size_fields
+from memprobe.heap.holders import generalised
+from memprobe.heap.lengths import Lengths
+from memprobe.heap.naming import Path
+from memprobe.heap.references import Role
+from memprobe.heap.slots import Slot
+from memprobe.heap.subjects.counted import Counted
+from memprobe.heap.subjects.elements import Fillings
+from memprobe.heap.subjects.kinds import Kinds
+from memprobe.heap.subjects.limits import Limits
+from memprobe.heap.subjects.places import Place, Places
+from memprobe.heap.subjects.remembered import Remembered
+from memprobe.vocab.subject import Elements, Seen, Subject, What
+
+LARGEST = 60
+"""So many of the largest are told of."""
+
+GROWN = 60
+"""And so many of those that have grown most since the look before."""
+
+MOST = 240
+"""What was told before is told again, as long as there is room."""
+
+LEAST_ENTRIES = 8
+"""A collection with fewer is not worth a name unless it has grown by as many."""
+
+LEAST_GROWTH = 4
+
+MOST_READ = 2_000
+"""Collections of one place whose lengths are read; of more, these speak for all."""
+
+LRU_CACHE = "functools.lru_cache"
+ON_METHOD = "it is the cache of a method: its keys keep the instances alive"
+OF_CONNECTION = "it belongs to a connection"
+
+_LRU_WRAPPER = "functools._lru_cache_wrapper"
+_CACHE = ".<cache>"
+_THREAD = re.compile(r"<thread \d+ ")
+_NUMBER = re.compile(r"\d+")
+_HIDDEN = re.compile(r"\[…\]|\{…\}")
+_INTERNAL = ("<static memory of libpython", "<interpreter ", "sys.path_importer_cache", "<type ")
+"""Tables of the interpreter itself, which no program fills by mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A place that has a name."""
+
+    place: Place
+    path: Path
+    text: str
+    key: int
+
+
+class Collections:
+    """Tells of the collections of one graph."""
+
+    def __init__(self, answers: Answers, kinds: Kinds, places: Places) -> None:
+        python = answers.heap.python
+        self._answers = answers
+        self._graph = answers.graph
+        self._holders = answers.holders
+        self._kinds = kinds
+        self._places = places
+        self._fillings = Fillings(answers, kinds)
+        self._lengths = Lengths(python.objects, answers.heap.types)
+        self._limits = Limits(python, answers.holders.members)
+        self._watchable = set(size_fields(python))
+        roots = self._holders.holding.roots.values()
+        self._modules = {root.place.address for root in roots if root.place.role is Role.NAMESPACE}
+        self.told: dict[int, int] = {}
+        """The keys of what was told, by address or place."""
+
+    def tell(self, before: Remembered) -> Iterator[Counted]:
+        """Yield those that matter; `told` is what to remember of them."""
+        keys = before.keys()
+        found: dict[int, list[_Named]] = {}
+        for index in self._chosen(before, keys):
+            named = self._named(self._places.place(index), keys)
+            if named is not None:
+                found.setdefault(named.key, []).append(named)
+                self.told[self._identity(named.place)] = named.key
+        again = set(keys.values())
+        for key, same in found.items():
+            counted = self._counted(same)
+            if counted.count or key in again:
+                yield counted
+
+    def _chosen(self, before: Remembered, keys: dict[int, int]) -> list[int]:
+        """Return which places matter: what grew, what was told before, what is large."""
+        places = self._places
+        grown = self._growth(before)
+        by_growth = [index for index in _most(grown, GROWN) if grown[index] >= LEAST_GROWTH]
+        again = np.flatnonzero(np.isin(self._identities(), np.array(list(keys), np.uint64))).tolist()
+        large = [index for index in _most(places.entries, LARGEST) if places.entries[index] >= LEAST_ENTRIES]
+        return list(dict.fromkeys((*by_growth, *again, *large)))[:MOST]
+
+    def _growth(self, before: Remembered) -> npt.NDArray[np.int64]:
+        """Of each place the entries more than before, less what new collections of their usual size have."""
+        places = self._places
+        if before.is_empty:
+            return np.zeros(len(places.known), np.int64)
+        members, entries = before.before(places.known)
+        expected = np.where(members, entries * places.members / np.maximum(members, 1), 0).astype(np.int64)
+        return places.entries - np.maximum(expected, entries)
+
+    def _identities(self) -> npt.NDArray[np.uint64]:
+        places = self._places
+        return np.where(places.are_single, self._graph.addresses[places.first], places.known)
+
+    def _identity(self, place: Place) -> int:
+        return int(self._graph.addresses[place.nodes[0]]) if place.is_single else place.number
+
+    def _named(self, place: Place, keys: dict[int, int]) -> _Named | None:
+        """Name a place; None for what is no collection of the program."""
+        path = self._holders.path_to(int(place.nodes[0]))
+        if path is None or path.places[-1].role is Role.NAMESPACE or path.text.startswith(_INTERNAL):
+            return None
+        text = generalised(path.text).removesuffix(_CACHE)
+        key = keys.get(self._identity(place))
+        return _Named(place, path, text, key if key is not None else stable_number(text))
+
+    def _counted(self, same: list[_Named]) -> Counted:
+        """Count all places of one name together."""
+        first = same[0]
+        nodes = np.concatenate([one.place.nodes for one in same])
+        members = sum(one.place.members for one in same) * (1 if len(same) > 1 else self._scale(first.place))
+        length, read = self._length(nodes)
+        count = length if read == members else length * members // max(read, 1)
+        seen = Seen.EXACTLY if read == members else Seen.ESTIMATED
+        return Counted(
+            self._subject(first, nodes, count),
+            f"container:{first.key:016x}",
+            count,
+            int(self._holders.holding.retained[nodes].sum()) * members // len(nodes),
+            seen=seen,
+            watched=self._watched(first, count) if members == 1 else None,
+        )
+
+    def _scale(self, place: Place) -> int:
+        return 1 if place.is_single else self._places.scale
+
+    def _length(self, nodes: npt.NDArray[np.uint32]) -> tuple[int, int]:
+        """Return how many entries some collections have, and of how many that was read."""
+        some = nodes[:: max(1, -(-len(nodes) // MOST_READ))]
+        pairs = [(int(self._graph.addresses[node]), self._graph.type_address(int(node))) for node in some]
+        found = [length for length in self._lengths.read(pairs) if length is not None]
+        return sum(found), len(found)
+
+    def _subject(self, named: _Named, nodes: npt.NDArray[np.uint32], count: int) -> Subject:
+        node = int(nodes[0])
+        kind = int(self._graph.types[node])
+        lru = self._lru_wrapper(named.path)
+        filling = self._fillings.of(map(int, nodes[:8]))
+        notes = tuple(self._notes(named.path, is_lru=lru is not None))
+        return Subject(
+            What.CONTAINER,
+            type=filling.type,
+            holder=named.text,
+            container=LRU_CACHE if lru is not None else self._kinds.names[kind],
+            elements=filling.elements,
+            limit=self._limit(named, node, lru, count) if len(nodes) == 1 else None,
+            chain=holders_above(named.text),
+            notes=notes,
+        )
+
+    def _lru_wrapper(self, path: Path) -> int | None:
+        """Return the address of the lru_cache whose dict this is."""
+        above = path.places[-2].address if len(path.places) > 1 else 0
+        return above if self._base(above) == _LRU_WRAPPER else None
+
+    def _base(self, address: int) -> str:
+        node = self._graph.node(address)
+        return "" if node is None else self._kinds.bases[int(self._graph.types[node])]
+
+    def _notes(self, path: Path, *, is_lru: bool) -> Iterator[str]:
+        if is_lru and any(self._base(place.address) == "type" for place in path.places[-4:-2]):
+            yield ON_METHOD
+        for place in path.places[-3:-1]:
+            node = self._graph.node(place.address)
+            if node is not None and self._fillings.sort(int(self._graph.types[node])) is Elements.SOCKETS:
+                yield OF_CONNECTION
+                return
+
+    def _limit(self, named: _Named, node: int, lru: int | None, count: int) -> int | None:
+        if lru is not None:
+            return self._limits.of_lru_cache(lru)
+        if self._kinds.bases[int(self._graph.types[node])] == "collections.deque":
+            limit = self._limits.of_deque(int(self._graph.addresses[node]))
+            if limit is not None:
+                return limit
+        above = named.path.places[:-1]
+        if not above or named.text.endswith(("]", "}")):
+            return None
+        name = named.text.rpartition(".")[2]
+        in_module = above[-1].address in self._modules
+        return self._limits.beside(above[-1], name, count, general=not in_module)
+
+    def _watched(self, named: _Named, length: int) -> Watched | None:
+        """Return how to read the length of a single collection again."""
+        node = int(named.place.nodes[0])
+        base = self._kinds.bases[int(self._graph.types[node])]
+        places = named.path.places
+        if base not in self._watchable:
+            return None
+        return Watched(
+            path=named.path.text,
+            address=int(self._graph.addresses[node]),
+            type_address=self._graph.type_address(node),
+            type=base,
+            owner=places[-2].address if len(places) > 1 else 0,
+            slot=Slot(0),
+            length=length,
+        )
+
+
+def _most(amounts: npt.NDArray[np.int64], most: int) -> list[int]:
+    """Where the largest amounts are, the largest first."""
+    return [int(index) for index in np.argsort(-amounts, kind="stable")[:most]]
+
+
+def stable_number(path: str) -> int:
+    """Return a number for a path that is the same for every thread of one sort, and in every run."""
+    stem = _NUMBER.sub("#", _THREAD.sub("<thread ", path))
+    return int.from_bytes(blake2b(stem.encode(errors="replace"), digest_size=8).digest(), "little")
+
+
+def holders_above(path: str) -> tuple[str, ...]:
+    """Return the collections that a path passes through, the outermost first."""
+    ends = [match.start() for match in _HIDDEN.finditer(path)]
+    return tuple(dict.fromkeys(path[:end].removesuffix(_CACHE) for end in ends if end))

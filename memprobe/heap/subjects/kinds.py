@@ -1,0 +1,81 @@
+"""The types of one graph by what they are built on: the same question for all objects at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from memprobe.heap.answers import Answers
+from memprobe.heap.arrays import looked_up
+from memprobe.heap.containers import size_fields
+from memprobe.target.cpython.objects import UNREADABLE
+
+Flags = npt.NDArray[np.bool_]
+
+MAXIMUM_BASES = 64
+
+
+class Kinds:
+    """What the types of one graph are; types have their index in the graph."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._members = answers.holders.members
+        self._addresses = [int(address) for address in answers.graph.type_addresses]
+        self._ancestors: dict[int, tuple[str, ...]] = {}
+
+    @cached_property
+    def bases(self) -> list[str]:
+        """Of each type the C type that it is built on: "dict", "object", ..."""
+        return [self._members.base_name(address) for address in self._addresses]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of each type its qualified name."""
+        return self._answers.type_names
+
+    def ancestors(self, kind: int) -> tuple[str, ...]:
+        """The qualified names of a type and those above it, by its first bases."""
+        if kind not in self._ancestors:
+            self._ancestors[kind] = tuple(self._climb(self._addresses[kind]))
+        return self._ancestors[kind]
+
+    def _climb(self, address: int) -> Iterable[str]:
+        try:
+            for _ in range(MAXIMUM_BASES):
+                if not address:
+                    return
+                yield self._answers.heap.types.name(address)
+                address = self._members.shapes.facts(address).base
+        except UNREADABLE:
+            return
+
+    def built_on(self, names: Iterable[str]) -> Flags:
+        """Say of each type whether it is built on one of these C types."""
+        wanted = frozenset(names)
+        return np.array([base in wanted for base in self.bases], np.bool_)
+
+    def objects(self, chosen: Flags) -> Flags:
+        """Say of each object whether it is of one of the chosen types."""
+        return looked_up(chosen, self._answers.graph.types)
+
+    @cached_property
+    def collections(self) -> Flags:
+        """The types that grow entry by entry, and whose length can be read."""
+        lengths = set(size_fields(self._answers.heap.python)) - {"bytearray"}
+        return self.built_on(lengths)
+
+    @cached_property
+    def dict_places(self) -> npt.NDArray[np.int64]:
+        """Of each type where its instances have the pointer to their `__dict__`; 0 if nowhere."""
+        return np.array([self._dict_place(address) for address in self._addresses], np.int64)
+
+    def _dict_place(self, address: int) -> int:
+        try:
+            facts = self._members.shapes.facts(address)
+        except UNREADABLE:
+            return 0
+        return -24 if facts.has_managed_dict else max(0, facts.dictoffset)

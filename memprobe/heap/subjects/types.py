@@ -1,0 +1,104 @@
+"""Types by their objects, and who holds most of those of a type that grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from memprobe.heap.answers import Answers
+from memprobe.heap.document import TypePart
+from memprobe.heap.holders import generalised
+from memprobe.heap.subjects.collections import holders_above, stable_number
+from memprobe.heap.subjects.counted import Counted
+from memprobe.heap.subjects.hubs import Hub, Hubs
+from memprobe.heap.subjects.kinds import Kinds
+from memprobe.heap.subjects.remembered import Remembered
+from memprobe.vocab.subject import Seen, Subject, What
+
+LARGEST = 25
+"""Types of most memory that are told."""
+
+GROWN = 25
+"""And those with most objects more than before."""
+
+LEAST_GROWTH = 4
+
+SEARCHED = 6
+"""Of so many types that have grown it is found out who holds them: one pass over the graph each."""
+
+_PLAIN = {
+    *("str", "bytes", "int", "float", "complex", "tuple", "list", "dict", "set", "frozenset", "object"),
+    *("cell", "function", "method", "builtin_function_or_method", "code", "weakref.ReferenceType", "weakref"),
+    *("collections.deque", "collections.OrderedDict", "collections.defaultdict", "_thread.lock"),
+}
+"""Types of which every program has many, for all sorts of reasons: who holds most of them means little."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypesBefore:
+    """The types of one census by number, as they are remembered."""
+
+    numbers: npt.NDArray[np.uint64]
+    objects: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+
+
+def numbered(types: Sequence[TypePart]) -> TypesBefore:
+    """Number the types, so that they are found again."""
+    return TypesBefore(
+        np.array([stable_number(f"type {row.type}") for row in types], np.uint64),
+        np.array([row.objects for row in types], np.int64),
+        np.array([row.allocated_bytes for row in types], np.int64),
+    )
+
+
+class Types:
+    """Tells of the types of one look."""
+
+    def __init__(self, answers: Answers, kinds: Kinds, types: Sequence[TypePart]) -> None:
+        self._answers = answers
+        self._kinds = kinds
+        self._types = types
+        self.numbered = numbered(types)
+
+    def tell(self, before: Remembered) -> Iterator[Counted]:
+        """Yield the types that matter, and the holders of those that grew."""
+        objects, _ = before.before(self.numbered.numbers)
+        grown = np.where(objects > 0, self.numbered.objects - objects, 0)
+        first = [int(index) for index in np.argsort(-grown, kind="stable")[:GROWN]]
+        by_growth = [index for index in first if grown[index] >= LEAST_GROWTH]
+        held = self._held(by_growth)
+        for index in dict.fromkeys((*by_growth, *range(min(LARGEST, len(self._types))))):
+            yield self._type(self._types[index], held.get(index))
+        yield from self._holders(held)
+
+    def _held(self, grown: Sequence[int]) -> dict[int, Hub]:
+        """Find out who holds most objects of some types."""
+        hubs = Hubs(self._answers, self._kinds.collections)
+        wanted = [index for index in grown if self._types[index].type not in _PLAIN][:SEARCHED]
+        found = {index: hubs.of(self._answers.nodes_of([self._types[index].type])) for index in wanted}
+        return {index: hub for index, hub in found.items() if hub is not None}
+
+    def _type(self, row: TypePart, hub: Hub | None) -> Counted:
+        holder = "" if hub is None else generalised(hub.path)
+        subject = Subject(What.TYPE, row.type, holder, chain=holders_above(holder))
+        seen = Seen.CHURNING if row.churning else Seen.EXACTLY
+        return Counted(subject, f"type:{row.type}", row.objects, row.allocated_bytes, seen=seen)
+
+    def _holders(self, held: dict[int, Hub]) -> Iterator[Counted]:
+        """Yield who holds what though it is no collection, each with the type it holds most of."""
+        best: dict[str, tuple[int, Hub]] = {}
+        for index, hub in held.items():
+            path = generalised(hub.path)
+            if not hub.is_collection and (path not in best or hub.objects > best[path][1].objects):
+                best[path] = index, hub
+        retained = self._answers.holders.holding.retained
+        for path, (index, hub) in best.items():
+            name = self._types[index].type
+            holder = self._kinds.names[int(self._answers.graph.types[hub.node])]
+            subject = Subject(What.HOLDER, name, path, container=holder, chain=holders_above(path))
+            key = f"holder:{stable_number(path):016x}:{name}"
+            yield Counted(subject, key, hub.objects, int(retained[hub.node]))
