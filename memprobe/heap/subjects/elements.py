@@ -95,7 +95,7 @@ class Fillings:
         found = self._graph.referents(node, own)
         if not len(found):
             found = self._graph.referents(node, own | 1 << Strength.OWNED)
-        found = found[self._graph.types[found] != self._graph.types[node]] if len(found) == 1 else found
+        found = found[self._graph.addresses[found] != self._graph.type_address(node)]
         places = np.linspace(0, len(found) - 1, min(len(found), SAMPLED)).astype(np.int64)
         return self._looked_through(np.unique(found[places]))
 

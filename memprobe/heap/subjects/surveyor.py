@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.census import Census, take_census
+from memprobe.heap.census import Census, Progress, take_census
 from memprobe.heap.graph import build_graph, open_for_graph
 from memprobe.heap.opening import OpenHeap
 from memprobe.heap.subjects.collections import Collections
@@ -37,10 +37,15 @@ OBJECTS, BLOCKS = "objects", "blocks without an object"
 """The types of two subjects that are sums: of all objects, and of the allocator's blocks without one."""
 
 
+def _nothing(walked: int, total: int) -> None:
+    """Who does not want to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """How well the last survey saw."""
 
+    objects: int = 0
     torn_objects: int = 0
     remarks: tuple[str, ...] = ()
 
@@ -59,20 +64,28 @@ class Surveyor:
         """What another Surveyor of the same process has to know to go on."""
         return self._before.packed()
 
-    def survey(self) -> Iterator[Counted]:
-        """Look at the whole heap once, and yield what may pile up in it."""
-        with open_for_graph(self._process, self._python) as heap:
-            census = take_census(heap)
-            self.evidence = Evidence(census.torn_objects, census.remarks)
-            yield from _sums(census)
-            yield from self._of_graph(heap, census)
+    def survey(self, progress: Progress = _nothing) -> Iterator[Counted]:
+        """Look at the whole heap once, and yield what may pile up in it.
 
-    def _of_graph(self, heap: OpenHeap, census: Census) -> Iterator[Counted]:
-        answers = Answers(heap, build_graph(heap))
+        `progress` is called now and then: with the bytes walked and those in all, or with zeros between the
+        steps that come after.
+        """
+        with open_for_graph(self._process, self._python) as heap:
+            census = take_census(heap, progress)
+            self.evidence = Evidence(census.count, census.torn_objects, census.remarks)
+            yield from _sums(census)
+            yield from self._of_graph(heap, census, progress)
+
+    def _of_graph(self, heap: OpenHeap, census: Census, progress: Progress) -> Iterator[Counted]:
+        answers = Answers(heap, build_graph(heap, progress))
         answers.read_roots()
+        progress(0, 0)
         waste = Waste(answers)
+        progress(0, 0)
         kinds = Kinds(answers)
+        progress(0, 0)
         places = Places(answers, kinds)
+        progress(0, 0)
         collections = Collections(answers, kinds, places)
         types = Types(answers, kinds, counted_types(census))
         yield from collections.tell(self._before)
