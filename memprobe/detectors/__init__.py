@@ -4,6 +4,10 @@ A detector is a pure function of the evidence: it asks no clock, reads no file, 
 """
 
 from memprobe.detectors.evidence import Detector
+from memprobe.detectors.handles import Handles
+from memprobe.detectors.native import Native
+from memprobe.detectors.sockets import Sockets
+from memprobe.detectors.threads import Threads
 
-DETECTORS: tuple[Detector, ...] = ()
+DETECTORS: tuple[Detector, ...] = (Handles(), Sockets(), Threads(), Native())
 """All of them; their order does not matter."""

@@ -1,0 +1,118 @@
+"""Threads that never end, executors that are never shut down, and what ended threads leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from memprobe.detectors.confidence import Sign, confidence
+from memprobe.detectors.evidence import Evidence, Grown, Suspect
+from memprobe.detectors.fixes import Cause
+from memprobe.detectors.sites import more_of, where
+from memprobe.ledger.derived import ALL_THREADS
+from memprobe.vocab.finding import Kind
+from memprobe.vocab.stack import Frame
+from memprobe.vocab.subject import Elements, What
+
+SHARE = 0.5
+"""Threads of known sorts that are half of those that were added explain them."""
+
+POOLS = (
+    "concurrent.futures.thread.",
+    "concurrent/futures/thread.py",
+    "multiprocessing.pool.",
+    "multiprocessing/pool.py",
+)
+"""What the threads of executors run."""
+
+STARTS = frozenset({"Thread.start", "start", "start_new_thread"})
+NO_SITE = "Which line starts them is not known: memory was not seen to grow there."
+
+
+class Threads:
+    """Threads that run, and what is left of those that have ended."""
+
+    kind = Kind.THREADS
+
+    def suspects(self, evidence: Evidence) -> Iterator[Suspect]:
+        """Yield one for the threads of each process, and one for each collection of what threads leave."""
+        for total in evidence.of(What.THREADS):
+            if total.subject.type == ALL_THREADS and total.added > 0:
+                yield from _running(evidence, total)
+        for kept in evidence.growing(What.CONTAINER):
+            if kept.subject.elements is Elements.THREADS:
+                yield _kept(kept)
+
+
+def _running(evidence: Evidence, total: Grown) -> Iterator[Suspect]:
+    """Say what is being started: the sorts of threads that become more, or at least that threads do."""
+    sorts = [
+        one
+        for one in evidence.of(What.THREADS)
+        if one.pid == total.pid and one.subject.type != ALL_THREADS and one.added > 0
+    ]
+    sorts.sort(key=lambda one: (-one.added, one.subject_id))
+    if total.growth.probability >= evidence.thresholds.shown / 4:
+        known = sum(one.added for one in sorts) >= SHARE * total.added
+        yield _suspect(evidence, total, tuple(sorts) if known else ())
+
+
+def _suspect(evidence: Evidence, total: Grown, sorts: tuple[Grown, ...]) -> Suspect:
+    lead = sorts[0] if sorts else total
+    runs = lead.subject.type if sorts else "thread"
+    site = _started(evidence, total.pid) or lead.subject.site
+    signs = [Sign.NOT_DATA]
+    if sorts and all(one.subject.limit is not None for one in sorts):
+        signs.append(Sign.LIMITED)
+    return Suspect(
+        kind=Kind.THREADS,
+        grown=sorts or (total,),
+        confidence=confidence(total.growth.probability, *signs),
+        title=f"{lead.count:,} threads{f' that run {runs}' if sorts else ''}{where('started', site)} "
+        f"have not ended, {more_of(total)}",
+        type=runs,
+        holder=lead.subject.holder,
+        site=site,
+        evidence=tuple(_seen(total, sorts)),
+        fix=_cause(lead, sorts),
+        limits=() if site else (NO_SITE,),
+        resource="threads",
+    )
+
+
+def _seen(total: Grown, sorts: tuple[Grown, ...]) -> Iterator[str]:
+    if sorts:
+        yield f"The process has {total.count:,} threads, {total.added:,} more than at first."
+    for one in sorts:
+        waits = one.subject.site[0] if one.subject.site else None
+        place = f", waiting in {waits.function} (line {waits.line})" if waits else ""
+        yield f"{one.count:,} run {one.subject.type}{place}, {one.added:,} more than at first."
+
+
+def _cause(lead: Grown, sorts: tuple[Grown, ...]) -> Cause:
+    frames = " ".join(frame.file for frame in lead.subject.site)
+    if any(pool in lead.subject.type or pool in frames for pool in POOLS):
+        return Cause.EXECUTOR_NOT_SHUT_DOWN
+    return Cause.THREADS_NOT_ENDED
+
+
+def _started(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
+    """Return where most threads are started: their stacks make memory grow there."""
+    for growth in evidence.ledger.growth_sites(pid):
+        if growth.site and growth.site[0].function in STARTS and growth.site[0].file.endswith("threading.py"):
+            return growth.site
+    return ()
+
+
+def _kept(kept: Grown) -> Suspect:
+    subject = kept.subject
+    return Suspect(
+        kind=Kind.THREADS,
+        grown=(kept,),
+        confidence=confidence(kept.growth.probability, Sign.NOT_DATA),
+        title=f"{subject.holder} keeps {kept.count:,} {subject.type} of threads, {more_of(kept)}",
+        type=subject.type,
+        holder=subject.holder,
+        site=subject.site,
+        evidence=(),
+        fix=Cause.THREADS_KEPT,
+    )
