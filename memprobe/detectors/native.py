@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.sites import where
+from memprobe.detectors.sites import more_of, where
 from memprobe.detectors.wording import own_frame
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame
@@ -22,7 +22,7 @@ SHARE = 0.5
 """What makes at least half of the growth is what grows."""
 
 LEAST_BYTES = 3 << 20
-"""Less than this is what buffers and caches of libraries take as they warm up: 1.2 MB was seen of one buffer."""
+"""Less is what buffers and caches of libraries take as they warm up: 1.2 MB was seen of one buffer."""
 
 LOOKS = 2
 MIB = 1 << 20
@@ -30,17 +30,34 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast the memory of one process grows, in bytes per second, by what it is."""
+    """How fast the memory of one process has grown on average, in bytes per second, by what it is.
 
-    anonymous: Grown
+    Averages, because looks at the heap are rarer than samples, and what was loaded once is in both.
+    """
+
+    grown: Grown
+    """All anonymous memory."""
+
+    anonymous: float
     objects: float
     arena_free: float
-    blocks: Grown | None
+    blocks: float
+    """Of the arenas: what is live and no object."""
 
     @property
     def unexplained(self) -> float:
         """What is neither an object nor free space in Python's arenas."""
-        return self.anonymous.growth.per_s - max(0.0, self.objects) - max(0.0, self.arena_free)
+        return self.anonymous - max(0.0, self.objects) - max(0.0, self.arena_free)
+
+    @property
+    def is_native(self) -> bool:
+        """Whether that is most of the growth, or as much as grows of late."""
+        return self.unexplained >= SHARE * min(self.anonymous, self.grown.growth.per_s) > 0
+
+    @property
+    def is_in_arenas(self) -> bool:
+        """Whether it was taken from Python's own allocator."""
+        return self.blocks >= SHARE * self.unexplained
 
 
 class Native:
@@ -53,7 +70,7 @@ class Native:
         for grown in evidence.growing(What.UNHELD):
             yield _unheld(evidence, grown)
         for rates in _rates(evidence):
-            if rates.unexplained >= SHARE * rates.anonymous.growth.per_s > 0:
+            if rates.is_native:
                 yield _memory(evidence, rates)
 
 
@@ -65,46 +82,45 @@ def _rates(evidence: Evidence) -> Iterator[Rates]:
     for parts in found.values():
         anonymous, objects = parts.get(ANONYMOUS), parts.get(OBJECTS)
         if anonymous and objects and objects.growth.points >= LOOKS and anonymous.growth.probability > 0:
-            yield Rates(anonymous, _per_s(objects), _per_s(parts.get(ARENA_FREE)), parts.get(BLOCKS))
+            yield Rates(
+                anonymous, *map(_average, (anonymous, objects, parts.get(ARENA_FREE), parts.get(BLOCKS)))
+            )
 
 
-def _per_s(grown: Grown | None) -> float:
-    return grown.growth.per_s if grown else 0.0
+def _average(grown: Grown | None) -> float:
+    """Return how fast it has grown since it was first counted."""
+    return grown.added / grown.growth.duration_s if grown and grown.growth.duration_s > 0 else 0.0
 
 
 def _memory(evidence: Evidence, rates: Rates) -> Suspect:
-    grown, site = rates.anonymous, _grows_at(evidence, rates.anonymous.pid)
-    in_arenas = rates.blocks is not None and _per_s(rates.blocks) >= SHARE * rates.unexplained
-    lost = rates.unexplained * grown.growth.duration_s
-    signs = [Sign.CORROBORATED] if in_arenas else []
-    if lost < LEAST_BYTES:
+    grown, site = rates.grown, _grows_at(evidence, rates.grown.pid)
+    signs = [Sign.CORROBORATED] if rates.is_in_arenas else []
+    if rates.unexplained * grown.growth.duration_s < LEAST_BYTES:
         signs.append(Sign.SMALL)
     return Suspect(
         kind=Kind.NATIVE,
-        grown=(grown,) if rates.blocks is None or not in_arenas else (rates.blocks, grown),
+        grown=(grown,),
         confidence=confidence(grown.growth.probability, *signs),
-        title=f"Memory that no Python object explains grows by {rates.unexplained / 1024:,.0f} kB every second"
-        f"{where('taken', site)}",
+        title=f"Memory that no Python object explains{where('taken', site)} grows by "
+        f"{_kib(rates.unexplained)} kB every second",
         type="memory of C code",
         holder="",
         site=site,
-        evidence=tuple(_account(rates, in_arenas)),
+        evidence=tuple(_account(rates)),
         fix=Cause.NATIVE_MEMORY,
-        limits=(
-            "The line is the one that was running when memory was taken; which C function did is not known.",
-        ),
+        limits=("Which C function took it is not known: the line is the one that called it.",),
     )
 
 
-def _account(rates: Rates, in_arenas: bool) -> Iterator[str]:
+def _account(rates: Rates) -> Iterator[str]:
     yield (
-        f"Anonymous memory grows by {_kib(rates.anonymous.growth.per_s)} kB a second, Python objects by "
+        f"Anonymous memory grew by {_kib(rates.anonymous)} kB a second, Python objects by "
         f"{_kib(rates.objects)}, free space in Python's arenas by {_kib(rates.arena_free)}."
     )
-    if in_arenas and rates.blocks is not None:
+    if rates.is_in_arenas:
         yield (
-            f"{_kib(_per_s(rates.blocks))} kB a second of it are blocks of Python's allocator that hold no "
-            "object: buffers of C code."
+            f"{_kib(rates.blocks)} kB a second of it are blocks of Python's allocator that hold no object: "
+            "buffers of C code."
         )
 
 
@@ -124,7 +140,7 @@ def _unheld(evidence: Evidence, grown: Grown) -> Suspect:
             grown.growth.probability, Sign.UNREACHABLE, *([Sign.CORROBORATED] if grows else [])
         ),
         title=f"{grown.count:,} {subject.type} are kept alive by references that nothing in Python has"
-        f"{where('made', site)}, {grown.growth.per_s:.3g} more every second",
+        f"{where('made', site)}, {more_of(grown)}",
         type=subject.type,
         holder="",
         site=site,

@@ -1,9 +1,10 @@
-"""Where something is made, in words."""
+"""Where something is made, and how fast, in words."""
 
 from __future__ import annotations
 
 from pathlib import PurePath
 
+from memprobe.detectors.evidence import Grown
 from memprobe.detectors.wording import own_frame
 from memprobe.vocab.stack import Frame
 
@@ -15,3 +16,8 @@ def where(done: str, site: tuple[Frame, ...]) -> str:
         return ""
     through = "" if frame is site[0] else f", through {site[0].function}"
     return f" {done} in {frame.function} ({PurePath(frame.file).name}:{frame.line}{through})"
+
+
+def more_of(grown: Grown) -> str:
+    """Return such as "8 more every second"."""
+    return f"{grown.growth.per_s:.3g} more every second"

@@ -75,7 +75,7 @@ def _suspect(leak: HandleLeak, state: str) -> Suspect:
 
 
 def _state(evidence: Evidence, leak: HandleLeak) -> str:
-    """Return "socket", with the state that most of them wait in, or at least most of those that were added."""
+    """Return "socket", with the state that most of them wait in, or that half of the new ones do."""
     for state, count in leak.group.states:
         name = f"{SOCKET} {state}"
         if name in STATES and count > SHARE * leak.group.open:
