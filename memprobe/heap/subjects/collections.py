@@ -23,7 +23,7 @@ from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.limits import Limits
 from memprobe.heap.subjects.places import Place, Places
 from memprobe.heap.subjects.remembered import Remembered
-from memprobe.vocab.subject import Elements, Seen, Subject, What
+from memprobe.vocab.subject import Seen, Subject, What
 
 LARGEST = 60
 """So many of the largest are told of."""
@@ -44,7 +44,6 @@ MOST_READ = 2_000
 
 LRU_CACHE = "functools.lru_cache"
 ON_METHOD = "it is the cache of a method: its keys keep the instances alive"
-OF_CONNECTION = "it belongs to a connection"
 
 _LRU_WRAPPER = "functools._lru_cache_wrapper"
 _CACHE = ".<cache>"
@@ -189,11 +188,6 @@ class Collections:
     def _notes(self, path: Path, *, is_lru: bool) -> Iterator[str]:
         if is_lru and any(self._base(place.address) == "type" for place in path.places[-4:-2]):
             yield ON_METHOD
-        for place in path.places[-3:-1]:
-            node = self._graph.node(place.address)
-            if node is not None and self._fillings.sort(int(self._graph.types[node])) is Elements.SOCKETS:
-                yield OF_CONNECTION
-                return
 
     def _limit(self, named: _Named, node: int, lru: int | None, count: int) -> int | None:
         if lru is not None:

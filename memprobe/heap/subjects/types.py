@@ -13,6 +13,7 @@ from memprobe.heap.document import TypePart
 from memprobe.heap.holders import generalised
 from memprobe.heap.subjects.collections import holders_above, stable_number
 from memprobe.heap.subjects.counted import Counted
+from memprobe.heap.subjects.elements import Fillings
 from memprobe.heap.subjects.hubs import Hub, Hubs
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.remembered import Remembered
@@ -62,6 +63,7 @@ class Types:
         self._answers = answers
         self._kinds = kinds
         self._types = types
+        self._fillings = Fillings(answers, kinds)
         self.numbered = numbered(types)
 
     def tell(self, before: Remembered) -> Iterator[Counted]:
@@ -99,6 +101,13 @@ class Types:
         for path, (index, hub) in best.items():
             name = self._types[index].type
             holder = self._kinds.names[int(self._answers.graph.types[hub.node])]
-            subject = Subject(What.HOLDER, name, path, container=holder, chain=holders_above(path))
+            subject = Subject(
+                What.HOLDER,
+                name,
+                path,
+                container=holder,
+                elements=self._fillings.sort(self._kinds.names.index(name)),
+                chain=holders_above(path),
+            )
             key = f"holder:{stable_number(path):016x}:{name}"
             yield Counted(subject, key, hub.objects, int(retained[hub.node]))

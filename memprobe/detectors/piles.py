@@ -1,0 +1,59 @@
+"""Collections, and other holders, that are filled with one sort of thing: what several detectors look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from memprobe.detectors.confidence import Sign
+from memprobe.detectors.evidence import Evidence, Grown
+from memprobe.vocab.subject import Elements, Seen, What
+
+PACE = (0.5, 2.0)
+"""What grows at half to double the speed of something else goes along with it."""
+
+WEAK = frozenset({"weakref", "weakref.ReferenceType", "weakref.KeyedRef", "KeyedRef"})
+"""Types of references that hold nothing."""
+
+CERTAIN = 0.5
+"""A growth that is so probable is certain by itself."""
+
+NO_SITE = "Which line puts them in is not known: nothing was seen of the insertions."
+
+
+def filled(evidence: Evidence, *elements: Elements) -> Iterator[Grown]:
+    """Yield the collections and holders that grow and are filled with such things."""
+    for one in evidence.growing(What.CONTAINER, What.HOLDER):
+        if one.subject.elements in elements and one.subject.type not in WEAK:
+            yield one
+
+
+def keeping_pace(piles: Iterator[Grown] | tuple[Grown, ...], grown: Grown) -> tuple[Grown, ...]:
+    """Return the piles of the same process that grow along with something, the most certain first."""
+    low, high = (bound * grown.growth.per_s for bound in PACE)
+    found = [one for one in piles if one.pid == grown.pid and low <= one.growth.per_s <= high]
+    return tuple(sorted(found, key=lambda one: (-one.growth.probability, -one.count, one.subject_id)))
+
+
+def signs(evidence: Evidence, grown: Grown) -> Iterator[Sign]:
+    """Yield what speaks for and against every pile."""
+    if grown.growth.probability < CERTAIN and grown.count < evidence.thresholds.cache_items:
+        yield Sign.SMALL
+    if grown.subject.limit is not None:
+        yield Sign.LIMITED
+    if grown.seen & Seen.CHURNING:
+        yield Sign.ROUGH
+
+
+def held_by(grown: Grown) -> Iterator[str]:
+    """Say what holds the holder, and how much hangs on it."""
+    if grown.subject.chain:
+        yield f"It is itself in {grown.subject.chain[0]}."
+    if grown.bytes:
+        yield f"{grown.bytes:,} bytes would be free without it."
+
+
+def plural(count: int, thing: str) -> str:
+    """Return such as "1,024 entries" or "1 entry"."""
+    if count == 1:
+        return f"1 {thing}"
+    return f"{count:,} {thing[:-1]}ies" if thing.endswith("y") else f"{count:,} {thing}s"

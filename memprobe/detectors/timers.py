@@ -1,0 +1,59 @@
+"""Calls that are scheduled again and again, and neither run nor are cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from memprobe.detectors.confidence import Sign, confidence
+from memprobe.detectors.evidence import Evidence, Grown, Suspect
+from memprobe.detectors.fixes import Cause
+from memprobe.detectors.piles import NO_SITE, filled, held_by, keeping_pace, signs
+from memprobe.detectors.sites import more_of
+from memprobe.vocab.finding import Kind
+from memprobe.vocab.subject import Elements, What
+
+SCHEDULED = "._scheduled"
+"""Where a loop of asyncio has its timers: everybody's, so it says nothing about whose they are."""
+
+
+class Timers:
+    """Timers of loops, by what they call."""
+
+    kind = Kind.TIMERS
+
+    def suspects(self, evidence: Evidence) -> Iterator[Suspect]:
+        """Yield one for each callback with more and more timers, and for collections of timers."""
+        kept = tuple(filled(evidence, Elements.TIMERS))
+        told: set[tuple[int, int]] = set()
+        for grown in evidence.growing(What.TIMERS):
+            along = keeping_pace(kept, grown)
+            told |= {one.key for one in along}
+            yield _suspect(evidence, grown, along)
+        for grown in kept:
+            if grown.key not in told:
+                yield _suspect(evidence, grown, ())
+
+
+def _suspect(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Suspect:
+    subject = grown.subject
+    signed = (Sign.NOT_DATA, *([Sign.CORROBORATED] if along else []), *signs(evidence, grown))
+    holders = [one.subject.holder for one in along]
+    own = [holder for holder in holders if not holder.endswith(SCHEDULED)]
+    sure = max(one.growth.probability for one in (grown, *along))
+    return Suspect(
+        kind=Kind.TIMERS,
+        grown=(grown, *along),
+        confidence=confidence(sure, *signed),
+        title=f"{grown.count:,} timers of {subject.type} wait, {more_of(grown)}",
+        type=subject.type,
+        holder=(*own, *holders, subject.holder)[0],
+        site=subject.site,
+        evidence=(*_kept_in(along), *subject.notes, *held_by(grown)),
+        fix=Cause.TIMERS_NOT_CANCELLED,
+        limits=() if subject.site else (NO_SITE,),
+    )
+
+
+def _kept_in(along: tuple[Grown, ...]) -> Iterator[str]:
+    for one in along:
+        yield f"{one.subject.holder} has {one.count:,} of them."
