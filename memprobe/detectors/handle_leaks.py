@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from memprobe.detectors.confidence import Sign
 from memprobe.detectors.evidence import Evidence, Grown
+from memprobe.ledger.derived import ALL_DESCRIPTORS
 from memprobe.ledger.handle_group import HandleGroup
 from memprobe.vocab.subject import Elements, Seen, What
 
@@ -102,7 +103,7 @@ def leaks(evidence: Evidence, kinds: Collection[str]) -> Iterator[HandleLeak]:
     explained: dict[tuple[int, str], float] = {}
     for place in evidence.growing(What.HANDLES):
         key = place.pid, place.subject.type
-        total = totals.get(key)
+        total = totals.get(key) or totals.get((place.pid, ALL_DESCRIPTORS))
         if place.subject.site and place.subject.type in kinds and total and _goes_with(total, place):
             explained[key] = explained.get(key, 0.0) + place.growth.per_s
             yield _leak(evidence, place)

@@ -137,8 +137,8 @@ class Derived:
             return
         rows = handles.open(pid).rows
         is_new_picture = self._pictured.get(pid) != standing.pictured_ns
-        if standing.is_watched or is_new_picture:
-            yield from _by_kind(rows, time_ns)
+        if standing.pictured_ns and (standing.is_watched or is_new_picture):
+            yield from _by_kind(rows, time_ns)  # a census does not say what is what
         if is_new_picture:
             self._pictured[pid] = standing.pictured_ns
             yield from _by_state(rows, time_ns)

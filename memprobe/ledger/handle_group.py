@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ NEWEST = 64
 """So many of the newest say what is being opened; older ones may be what is kept open on purpose."""
 
 EXAMPLES = 3
+NUMBERED = re.compile(r"[a-z_]+:(?:\[|inode)")
+"""What has no name but a number: pipe:[4711]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,12 @@ def handle_group(handles: OpenHandles, members: Integers, now_ns: int) -> Handle
     ages = np.maximum(0, now_ns - since) / 1e9
     states = Counter(rows["state"][rows["state"] != 0].tolist())
     newest = members[np.argsort(-since, kind="stable")[:NEWEST]]
-    texts = dict.fromkeys(filter(None, (handles.text(int(member)) for member in newest)))
+    texts = dict.fromkeys(handles.text(int(member)) for member in newest)
     return HandleGroup(
         open=len(rows),
         median_age_s=float(np.median(ages)) if len(ages) else None,
         oldest_s=float(ages.max()) if len(ages) else None,
         states=tuple((STATE_NAMES.get(state, "?"), count) for state, count in states.most_common()),
-        examples=tuple(texts)[:EXAMPLES],
+        examples=tuple(text for text in texts if text and not NUMBERED.match(text))[:EXAMPLES],
         send_queue_bytes=int(rows["send_queue_bytes"].sum()),
     )
