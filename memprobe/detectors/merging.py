@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from memprobe.detectors.evidence import Grown, Suspect, worst_first
-from memprobe.ledger.places import is_library, own_frame
 from memprobe.vocab.finding import Kind
+from memprobe.vocab.stack import is_library, own_frame
 
 _KEYS = re.compile(r"\[[^\[\]]*\]")
 _STEPS = re.compile(r"(?=[.\[])")

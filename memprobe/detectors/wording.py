@@ -10,8 +10,8 @@ from memprobe.detectors.fixes import advice
 from memprobe.detectors.merging import Leak
 from memprobe.detectors.ranking import exhaustion, severity
 from memprobe.ledger import Ledger
-from memprobe.ledger.places import own_frame
 from memprobe.vocab.finding import Age, Finding
+from memprobe.vocab.stack import own_frame
 
 Number = TypeVar("Number", int, float)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+LIBRARY = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/python3(?:\.\d+)?/|/python3\d+\.zip/|^<")
+"""Files of the standard library, of installed packages, and code without a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +32,13 @@ class Stack:
 
     complete: bool
     """False if the walk ended early: torn while the target ran, or longer than the bound."""
+
+
+def is_library(frame: Frame) -> bool:
+    """Whether a frame is not the program's own code."""
+    return LIBRARY.search(frame.file) is not None
+
+
+def own_frame(frames: tuple[Frame, ...]) -> Frame | None:
+    """Return the innermost frame that is the program's own code; the innermost if none is."""
+    return next((frame for frame in frames if not is_library(frame)), frames[0] if frames else None)

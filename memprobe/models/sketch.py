@@ -1,0 +1,128 @@
+"""A quantile sketch: how numbers are spread, in little room and with a bounded relative error.
+
+Numbers are counted in buckets whose bounds grow by a constant factor (DDSketch: Masson, Rim, Lee, VLDB 2019),
+so any quantile is off by at most ACCURACY of itself. Sketches can be added up and made lighter. Above
+MAX_BUCKETS the lowest ones are put together: the high quantiles, which matter here, keep the bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers: TypeAlias = npt.NDArray[np.float64]
+Places: TypeAlias = npt.NDArray[np.int64]
+
+ACCURACY = 0.02
+MAX_BUCKETS = 512
+"""From a millisecond to 20 days there are 536."""
+
+SMALLEST = 1e-6
+LARGEST = 1e18
+
+_GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
+_LOG_GAMMA = math.log(_GAMMA)
+LOWEST_BUCKET = math.ceil(math.log(SMALLEST) / _LOG_GAMMA)
+HIGHEST_BUCKET = math.ceil(math.log(LARGEST) / _LOG_GAMMA)
+
+
+def buckets(values: Numbers) -> Places:
+    """Return the bucket of each number; what is below SMALLEST counts as that, what is no number as well."""
+    bounded = np.clip(np.nan_to_num(values, nan=0.0), SMALLEST, LARGEST)
+    places: Places = np.ceil(np.log(bounded) / _LOG_GAMMA).astype(np.int64)
+    return places
+
+
+def middles(places: Places) -> Numbers:
+    """Return the number that stands for each bucket: at most ACCURACY off from all that are in it."""
+    values: Numbers = np.exp(places * _LOG_GAMMA) * (2 / (_GAMMA + 1))
+    return values
+
+
+class Sketch:
+    """Weights by bucket."""
+
+    __slots__ = ("_weights",)
+
+    def __init__(self, weights: Mapping[int, float] | None = None) -> None:
+        self._weights = dict(weights or {})
+        self._collapse()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sketch) and self._weights == other._weights
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def total(self) -> float:
+        """How much has been counted."""
+        return math.fsum(self._weights.values())
+
+    def add(self, values: Numbers, weights: Numbers | None = None) -> None:
+        """Count numbers, each once or with its weight."""
+        found, place = np.unique(buckets(values), return_inverse=True)
+        for bucket, weight in zip(found.tolist(), np.bincount(place, weights).tolist(), strict=True):
+            self._weights[bucket] = self._weights.get(bucket, 0.0) + weight
+        self._collapse()
+
+    def quantile(self, share: float) -> float | None:
+        """Return the number below which this share lies; None if nothing was counted."""
+        places, weights = self.arrays()
+        total = float(weights.sum())
+        if total <= 0:
+            return None
+        at = int(np.searchsorted(np.cumsum(weights), share * total))
+        return float(middles(places[min(at, len(places) - 1)]))
+
+    def arrays(self) -> tuple[Places, Numbers]:
+        """Return the buckets in order, and their weights."""
+        order = sorted(self._weights)
+        places = np.array(order, np.int64)
+        return places, np.array([self._weights[place] for place in order], np.float64)
+
+    def __add__(self, other: Sketch) -> Sketch:
+        both = dict(self._weights)
+        for bucket, weight in other._weights.items():
+            both[bucket] = both.get(bucket, 0.0) + weight
+        return Sketch(both)
+
+    def scaled(self, factor: float, least: float = 1e-3) -> Sketch:
+        """Return it lighter; buckets that weigh less than `least` then are left out."""
+        lighter = {bucket: weight * factor for bucket, weight in self._weights.items()}
+        return Sketch({bucket: weight for bucket, weight in lighter.items() if weight >= least})
+
+    def as_json(self) -> list[list[float]]:
+        """Return it as a list of [bucket, weight]."""
+        return [[bucket, round(self._weights[bucket], 6)] for bucket in sorted(self._weights)]
+
+    @classmethod
+    def from_json(cls, value: Any) -> Sketch:
+        """Undo `as_json`; raise ValueError or TypeError for anything else."""
+        weights: dict[int, float] = {}
+        if not isinstance(value, list):
+            raise TypeError("a sketch is a list of buckets")
+        for one in value[:MAX_BUCKETS]:
+            bucket, weight = one if isinstance(one, list) and len(one) == 2 else (None, None)
+            if type(bucket) is not int or not LOWEST_BUCKET <= bucket <= HIGHEST_BUCKET:
+                raise ValueError(f"{bucket!r} is no bucket")
+            weights[bucket] = weight_in(weight)
+        return cls(weights)
+
+    def _collapse(self) -> None:
+        if len(self._weights) <= MAX_BUCKETS:
+            return
+        order = sorted(self._weights)
+        lowest = order[-MAX_BUCKETS]
+        for bucket in order[:-MAX_BUCKETS]:
+            self._weights[lowest] += self._weights.pop(bucket)
+
+
+def weight_in(value: Any) -> float:
+    """Return a number of a file as a weight; raise ValueError if it cannot be one."""
+    if type(value) not in (int, float) or not 0 <= value < LARGEST:
+        raise ValueError(f"{value!r} is no weight")
+    return float(value)
