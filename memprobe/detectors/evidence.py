@@ -11,6 +11,7 @@ from memprobe.detectors.thresholds import Thresholds
 from memprobe.ledger import Ledger
 from memprobe.ledger.memory_account import MemoryAccount
 from memprobe.models.growth import Growth
+from memprobe.models.learning.normal import Normal
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame
 from memprobe.vocab.subject import Seen, Subject, What
@@ -65,6 +66,8 @@ class Evidence:
     """Where the memory of the target is; None before it was first sampled."""
 
     thresholds: Thresholds = field(default_factory=Thresholds)
+    normal: Normal = field(default_factory=Normal)
+    """What earlier runs and this one have shown to be normal for the program."""
 
     @property
     def duration_s(self) -> float:

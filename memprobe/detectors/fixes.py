@@ -64,9 +64,9 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
         Cause.CACHE_WITHOUT_LIMIT: "Limit {holder}: evict the oldest beyond a size or an age, or delete "
         "each entry when it is done with; {line} puts them in.",
         Cause.LRU_WITHOUT_LIMIT: "Give the lru_cache of {holder} a maxsize; without one it keeps every set "
-        "of arguments that it was ever called with.",
+        "of arguments that it was ever called with. It is filled by {line}.",
         Cause.LRU_ON_METHOD: "Take the lru_cache off the method {holder}: it keeps every instance that it "
-        "was called on. Use functools.cached_property, or a cache in the instance.",
+        "was called on. Use functools.cached_property, or a cache in the instance. It is filled by {line}.",
         Cause.QUEUE_WITHOUT_LIMIT: "{holder} is filled faster than it is emptied: give it a maxsize so that"
         " {line} has to wait, or add consumers.",
         Cause.REGISTRY: "Every new {type} is entered in {holder} and stays: remove it when it is closed, "
@@ -84,7 +84,7 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
         "of every frame: store str(error), or clear it with error.with_traceback(None); raised at {line}.",
         Cause.LISTENERS_NOT_REMOVED: "Remove the callback {type} from {holder} when its owner is done with,"
         " or hold it weakly (weakref.WeakMethod); {line} adds it.",
-        Cause.EXIT_HANDLERS: "atexit keeps {type} until the program ends: register it once and not per "
+        Cause.EXIT_HANDLERS: "The module atexit keeps {type} until the program ends: register it once, not per "
         "instance, or call atexit.unregister() when the instance is closed; {line} registers it.",
         Cause.TASKS_PENDING: "Tasks of {type} wait at {line} and never end: give the wait a timeout "
         "(asyncio.timeout, wait_for), and cancel the task when its client is gone.",

@@ -77,16 +77,16 @@ def _room(ledger: Ledger, pid: int, resource: Resource) -> int | None:
     if sample is None:
         return None
     rooms = [
-        int(sample[limit][0]) - int(sample[used][0])
+        int(sample[limit][0]) - (int(sample[used][0]) if used else 0)
         for limit, used in _LIMITS[resource]
-        if NOT_MEASURED not in (sample[limit][0], sample[used][0])
+        if NOT_MEASURED not in (sample[limit][0], sample[used][0] if used else 0)
     ]
     return max(0, min(rooms)) if rooms else None
 
 
-_LIMITS: dict[Resource, tuple[tuple[str, str], ...]] = {
-    "memory": (("limit_bytes", "limit_used_bytes"),),
+_LIMITS: dict[Resource, tuple[tuple[str, str | None], ...]] = {
+    "memory": (("limit_bytes", "limit_used_bytes"), ("available_bytes", None)),
     "descriptors": (("fd_limit", "fds"),),
-    "threads": (),
+    "threads": (("thread_limit", "thread_limit_used"),),
 }
-"""By resource: the fields of a sample with a limit and with what is used of it."""
+"""By resource: the fields of a sample with a limit, and with what is used of it."""

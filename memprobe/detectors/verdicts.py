@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 
 from memprobe.detectors import DETECTORS
 from memprobe.detectors.courses import Courses
-from memprobe.detectors.evidence import Detector, Evidence
+from memprobe.detectors.evidence import Detector, Evidence, Grown
 from memprobe.detectors.merging import Leak, identity, merge
 from memprobe.detectors.ranking import ranked
 from memprobe.detectors.thresholds import Thresholds
@@ -21,8 +21,10 @@ from memprobe.detectors.wording import finding
 from memprobe.ledger import Ledger
 from memprobe.ledger.ledger import News
 from memprobe.ledger.populations import Key
-from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
+from memprobe.models.learning.normal import Normal, Weighed
+from memprobe.vocab.finding import USD_PER_GB_HOUR, Finding, Verdict
 from memprobe.vocab.rows import Rows
+from memprobe.vocab.sort import Sort
 
 REMEMBERED = 4096
 """So many findings of a run keep their ids; more than that is a target that makes them up."""
@@ -47,13 +49,18 @@ class Verdicts:
         tree: bool = False,
         detectors: Sequence[Detector] = DETECTORS,
         thresholds: Thresholds | None = None,
+        normal: Normal | None = None,
         usd_per_gb_hour: float = USD_PER_GB_HOUR,
     ) -> None:
         self.verdict = Verdict()
         """As of the last sample of the target."""
 
+        self.grown: tuple[Grown, ...] = ()
+        """What it rests on: the course of every subject."""
+
         self._pid, self._tree, self._detectors = pid, tree, tuple(detectors)
         self._thresholds = thresholds or Thresholds()
+        self._normal = normal or Normal()
         self._usd_per_gb_hour = usd_per_gb_hour
         self._courses = Courses()
         self._shown: dict[str, _Shown] = {}
@@ -68,6 +75,7 @@ class Verdicts:
 
     def _judge(self, ledger: Ledger, now_ns: int) -> None:
         evidence = self._evidence(ledger, now_ns)
+        self.grown = evidence.grown
         suspects = [
             suspect
             for detector in self._detectors
@@ -75,13 +83,26 @@ class Verdicts:
             if suspect.confidence >= self._thresholds.shown
         ]
         self._of_subject = {key: one for key, one in self._of_subject.items() if key in ledger.populations}
-        after_s = (now_ns - evidence.begin_ns) / 1e9
         taken: set[str] = set()
-        findings = []
-        for leak in merge(suspects):
-            shown = self._notice(leak, after_s, taken)
-            findings.append(finding(leak, ledger, shown.id, shown.after_s, self._usd_per_gb_hour))
+        findings = [self._finding(leak, evidence, taken) for leak in merge(suspects)]
         self.verdict = Verdict(tuple(ranked(findings, self._thresholds.confident)))
+
+    def _finding(self, leak: Leak, evidence: Evidence, taken: set[str]) -> Finding:
+        shown = self._notice(leak, evidence.duration_s, taken)
+        weighed = self._weighed(leak, shown.id)
+        if not shown.is_sure and weighed.confidence >= self._thresholds.confident:
+            shown.is_sure, shown.after_s = True, evidence.duration_s
+        found = finding(leak, evidence.ledger, shown.id, shown.after_s, self._usd_per_gb_hour)
+        said = (*found.evidence, *weighed.evidence)
+        return replace(found, confidence=weighed.confidence, evidence=said)
+
+    def _weighed(self, leak: Leak, finding_id: str) -> Weighed:
+        """Return how sure a leak is after all experience with such things."""
+        sure = max(one.confidence for one in leak.same)
+        if not leak.piles:
+            return Weighed(sure)
+        pile = leak.piles[0]
+        return self._normal.weighed(sure, Sort.of(pile.subject), finding_id, count=pile.count)
 
     def _evidence(self, ledger: Ledger, now_ns: int) -> Evidence:
         pid = None if self._tree else self._pid
@@ -93,11 +114,12 @@ class Verdicts:
             grown=tuple(self._courses.grown(ledger, pid)),
             memory=ledger.memory_account(self._pid),
             thresholds=self._thresholds,
+            normal=self._normal,
         )
 
     def _notice(self, leak: Leak, after_s: float, taken: set[str]) -> _Shown:
         """Return under which id a leak goes: that of when it first was sure, whatever it looks like now."""
-        number = _free(finding_id(leak), taken)
+        number = finding_id(leak)
         known = [self._of_subject[grown.key] for grown in leak.grown if grown.key in self._of_subject]
         earlier = (
             one for one in (*known, self._shown.get(number)) if one is not None and one.id not in taken
@@ -106,9 +128,7 @@ class Verdicts:
         if shown is None:
             shown = _Shown(number, after_s)
         if not shown.is_sure:
-            is_sure = leak.lead.confidence >= self._thresholds.confident
-            shown.id, shown.is_sure = number, is_sure
-            shown.after_s = after_s if is_sure else shown.after_s
+            shown.id = _free(number, taken)
         taken.add(shown.id)
         self._remember(shown, leak)
         return shown

@@ -35,7 +35,7 @@ def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float, usd_per
         id=finding_id,
         kind=lead.kind,
         title=_title(leak),
-        confidence=max(one.confidence for one in leak.same),
+        confidence=lead.confidence,
         severity=severity(soonest),
         count=_sum(leak.piles, lambda grown: grown.count),
         added=_sum(leak.piles, lambda grown: grown.added),

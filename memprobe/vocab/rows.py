@@ -98,14 +98,18 @@ SAMPLE = np.dtype(
                 "vms_bytes",
                 "limit_bytes",  # the cgroup limit that leaves the least room
                 "limit_used_bytes",  # what that cgroup uses, page cache included
+                "available_bytes",  # what the machine can still give without swapping
                 "python_bytes",  # live blocks of Python's own allocator
                 "arena_free_bytes",  # held by its arenas, but free
                 "native_bytes",  # C heaps
-                "mmap_bytes",  # other anonymous memory: large blocks of malloc, mmap, stacks
+                "mmap_bytes",  # other anonymous memory: large blocks of malloc, mmap
+                "stack_bytes",  # stacks of threads
                 "minor_faults",  # since the process began
                 "major_faults",
                 "cpu_ns",  # user and system time since the process began
                 "threads",
+                "thread_limit",  # of its cgroups or the machine: the one that leaves the least room
+                "thread_limit_used",  # threads of all processes under that limit
                 "fds",
                 "fd_limit",
                 "gc_collected",

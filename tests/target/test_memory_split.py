@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from memprobe.target.proc.cgroups import Hierarchy, cgroup_paths, hierarchies, memory_limit, nearest_limit
+from memprobe.target.proc.cgroups import (
+    Hierarchy,
+    cgroup_paths,
+    hierarchies,
+    memory_limit,
+    nearest_limit,
+    thread_limit,
+)
 from memprobe.target.proc.memory_split import read_memory_split, sum_smaps
 from memprobe.target.proc.process import open_process
 from target.looking import WAIT, as_nobody, needs_root, running
@@ -197,3 +204,11 @@ def test_limit_of_a_real_cgroup() -> None:
             assert found.used_bytes is not None
             assert 64 * MIB < found.used_bytes < 512 * MIB
             assert found.group.endswith(group.name)
+
+
+def test_the_limit_of_threads_is_known_and_counts_at_least_this_one() -> None:
+    with running(sys.executable, "-c", WAIT) as target, open_process(target.pid) as process:
+        found = thread_limit(process)
+    assert found is not None
+    limit, used = found
+    assert 2 <= used <= limit <= int(Path("/proc/sys/kernel/threads-max").read_text())

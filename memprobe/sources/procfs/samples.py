@@ -10,12 +10,12 @@ from memprobe.errors import NotPermitted, TargetGone
 from memprobe.sources.procfs.pictures import count_descriptors
 from memprobe.target.cpython.objects import UNREADABLE
 from memprobe.target.cpython.python import Python
-from memprobe.target.proc.cgroups import memory_limit
+from memprobe.target.proc.cgroups import memory_limit, thread_limit
 from memprobe.target.proc.handles import read_limit
 from memprobe.target.proc.memory_map import MemoryMap, read_memory_map
 from memprobe.target.proc.memory_split import read_memory_split
 from memprobe.target.proc.process import Process
-from memprobe.target.proc.procfs import parse_stat, size_bytes
+from memprobe.target.proc.procfs import available_bytes, parse_stat, size_bytes
 from memprobe.vocab.rows import Rows, unmeasured
 
 Numbers: TypeAlias = dict[str, int | tuple[int, ...] | None]
@@ -101,7 +101,7 @@ def _from_collector(python: Python) -> Numbers:
 
 def _rare(process: Process, python: Python | None) -> Numbers:
     """PSS walks the page tables, the cgroup's limit is searched up the tree, arenas are counted."""
-    numbers = _from_cgroup(process)
+    numbers = _from_cgroup(process) | _from_machine(process)
     whole = read_memory_map(process)
     if whole is None:
         split = read_memory_split(process)
@@ -120,6 +120,20 @@ def _from_cgroup(process: Process) -> Numbers:
     if limit is None:
         return {}
     return {"limit_bytes": limit.limit_bytes, "limit_used_bytes": limit.used_bytes}
+
+
+def _from_machine(process: Process) -> Numbers:
+    threads = thread_limit(process)
+    numbers: Numbers = {"available_bytes": available_bytes()}
+    return (
+        numbers
+        if threads is None
+        else numbers
+        | {
+            "thread_limit": threads[0],
+            "thread_limit_used": threads[1],
+        }
+    )
 
 
 def _from_arenas(python: Python, whole: MemoryMap) -> Numbers:

@@ -1,4 +1,4 @@
-"""Which cgroup a process is in, and the memory limit it runs into first; version 1 and 2."""
+"""Which cgroup a process is in, and which limits of memory and of threads it runs into first."""
 
 from __future__ import annotations
 
@@ -70,6 +70,31 @@ def memory_limit(process: Process) -> MemoryLimit | None:
         if found is not None:
             return found
     return None
+
+
+def thread_limit(process: Process) -> tuple[int, int] | None:
+    """Return the limit of threads that leaves the least room, and how many there are: (limit, used).
+
+    Limits are those of cgroups of version 2, from the target's own upwards, and that of the machine.
+    """
+    path = cgroup_paths(process.folder.read("cgroup").decode("utf-8", "replace")).get("")
+    groups = [
+        group
+        for hierarchy in _own_hierarchies()
+        if path is not None and hierarchy.version == 2
+        for group in _upwards(hierarchy, path)
+    ]
+    limits = [(_number(f"{group}/pids.max"), _number(f"{group}/pids.current")) for group in groups]
+    limits.append((_number("/proc/sys/kernel/threads-max"), _threads_of_all()))
+    known = [(limit, used) for limit, used in limits if limit is not None and used is not None]
+    return min(known, key=lambda one: one[0] - one[1], default=None)
+
+
+def _threads_of_all() -> int | None:
+    """Return how many threads there are on the machine: loadavg has "running/all"."""
+    fields = _text("/proc/loadavg").split()
+    total = fields[3].partition("/")[2] if len(fields) > 3 else ""
+    return int(total) if total.isdecimal() else None
 
 
 def nearest_limit(hierarchy: Hierarchy, path: str) -> MemoryLimit | None:
