@@ -22,8 +22,14 @@ SHARE = 0.5
 OWNERS = (0.25, 1.5)
 """How many objects there may be for one descriptor: a pipe has two ends and perhaps one owner."""
 
-LOOKS = 3
+LOOKS = 2
 """So many looks at the heap before it is said that no object owns them."""
+
+MANY = 100
+"""Of so many, none of which was closed, it is said: pools have fewer."""
+
+KEPT_S = 10.0
+"""If half of them are older than this; requests take less."""
 
 OBJECTS = "objects"
 """Of MEMORY: all Python objects; counted at every look at the heap."""
@@ -67,8 +73,11 @@ class HandleLeak:
             yield Sign.CORROBORATED
             if self.owner.subject.limit is not None:
                 yield Sign.LIMITED
-        if (self.group.closed or 0) > SHARE * (self.group.opened or 0):
+        opened, closed = self.group.opened or 0, self.group.closed or 0
+        if closed > SHARE * opened:
             yield Sign.RECYCLED
+        if opened >= MANY and not closed and (self.group.median_age_s or 0.0) > KEPT_S:
+            yield Sign.NOTHING_REMOVED
         if self.grown.seen & Seen.ESTIMATED:
             yield Sign.ROUGH
 
@@ -146,14 +155,19 @@ def _keeps_pace(other: Grown, grown: Grown) -> bool:
 
 def _is_lost(evidence: Evidence, grown: Grown) -> bool:
     """Tell whether the heap was looked at often enough, and no type of object grew along with them."""
-    looks = [one for one in evidence.of(What.MEMORY) if one.subject.type == OBJECTS]
-    if not any(one.pid == grown.pid and one.growth.points >= LOOKS for one in looks):
-        return False
-    return not any(
-        one.pid == grown.pid and one.growth.per_s >= OWNERS[0] * grown.growth.per_s
-        for one in evidence.of(What.TYPE, What.CONTAINER, What.HOLDER, What.GARBAGE, What.UNHELD)
-        if one.added > 0
-    )
+    objects = [
+        one for one in evidence.of(What.MEMORY) if one.subject.type == OBJECTS and one.pid == grown.pid
+    ]
+    looks = max((one.growth.points for one in objects), default=0)
+    heap = evidence.of(What.TYPE, What.CONTAINER, What.HOLDER, What.GARBAGE, What.UNHELD)
+    return looks >= LOOKS and not any(one.pid == grown.pid and _may_own(one, grown, looks) for one in heap)
+
+
+def _may_own(other: Grown, grown: Grown, looks: int) -> bool:
+    """Tell whether there are enough new objects of a sort; one that only a later look has seen may be new."""
+    if other.growth.points < looks and other.count >= OWNERS[0] * grown.added:
+        return True
+    return other.added > 0 and other.growth.per_s >= OWNERS[0] * grown.growth.per_s
 
 
 def described(count: int, kind: str) -> str:

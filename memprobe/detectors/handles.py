@@ -33,7 +33,7 @@ def _suspect(leak: HandleLeak) -> Suspect:
         kind=Kind.HANDLES,
         grown=leak.rests_on,
         confidence=confidence(grown.growth.probability, *leak.signs),
-        title=f"{number}{where('opened', subject.site)} stay open, {more_of(grown)}",
+        title=f"{number} stay open, {more_of(grown)}{where('opened', subject.site)}",
         type=subject.type,
         holder=leak.owner.subject.holder if leak.owner else "",
         site=subject.site,

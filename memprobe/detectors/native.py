@@ -9,19 +9,24 @@ from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.sites import more_of, where
+from memprobe.detectors.wording import own_frame
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.stack import Frame, own_frame
+from memprobe.vocab.stack import Frame
 from memprobe.vocab.subject import What
 
-ANONYMOUS, ARENA_FREE = "anonymous", "free in arenas"
+ANONYMOUS, ARENA_FREE, STACKS = "anonymous", "free in arenas", "stacks"
 OBJECTS, BLOCKS = "objects", "blocks without an object"
-"""Types of MEMORY: the first two by samples (ledger/derived.py), the others by looks at the heap."""
+"""Types of MEMORY: the first three by samples (ledger/derived.py), the others by looks at the heap."""
 
 SHARE = 0.5
 """What makes at least half of the growth is what grows."""
 
 LEAST_BYTES = 3 << 20
 """Less is what buffers and caches of libraries take as they warm up: 1.2 MB was seen of one buffer."""
+
+OWNERS = tuple(set(What) - {What.MEMORY})
+OWNING = 0.3
+"""Growth of anything else that is so sure may be what owns the memory: files have buffers, threads heaps."""
 
 LOOKS = 2
 MIB = 1 << 20
@@ -40,13 +45,14 @@ class Rates:
     anonymous: float
     objects: float
     arena_free: float
+    stacks: float
     blocks: float
     """Of the arenas: what is live and no object."""
 
     @property
     def unexplained(self) -> float:
-        """What is neither an object nor free space in Python's arenas."""
-        return self.anonymous - max(0.0, self.objects) - max(0.0, self.arena_free)
+        """What is neither an object, nor free space in Python's arenas, nor a stack."""
+        return self.anonymous - sum(max(0.0, part) for part in (self.objects, self.arena_free, self.stacks))
 
     @property
     def is_native(self) -> bool:
@@ -69,8 +75,9 @@ class Native:
         for grown in evidence.growing(What.UNHELD):
             yield _unheld(evidence, grown)
         for rates in _rates(evidence):
-            if rates.is_native:
-                yield _memory(evidence, rates)
+            site = _grows_at(evidence, rates.grown.pid)
+            if rates.is_native and not _has_owner(evidence, rates.grown.pid, site):
+                yield _memory(rates, site)
 
 
 def _rates(evidence: Evidence) -> Iterator[Rates]:
@@ -81,9 +88,8 @@ def _rates(evidence: Evidence) -> Iterator[Rates]:
     for parts in found.values():
         anonymous, objects = parts.get(ANONYMOUS), parts.get(OBJECTS)
         if anonymous and objects and objects.growth.points >= LOOKS and anonymous.growth.probability > 0:
-            yield Rates(
-                anonymous, *map(_average, (anonymous, objects, parts.get(ARENA_FREE), parts.get(BLOCKS)))
-            )
+            others = (parts.get(name) for name in (ARENA_FREE, STACKS, BLOCKS))
+            yield Rates(anonymous, *map(_average, (anonymous, objects, *others)))
 
 
 def _average(grown: Grown | None) -> float:
@@ -91,8 +97,22 @@ def _average(grown: Grown | None) -> float:
     return grown.added / grown.growth.duration_s if grown and grown.growth.duration_s > 0 else 0.0
 
 
-def _memory(evidence: Evidence, rates: Rates) -> Suspect:
-    grown, site = rates.grown, _grows_at(evidence, rates.grown.pid)
+def _has_owner(evidence: Evidence, pid: int, site: tuple[Frame, ...]) -> bool:
+    """Tell whether something else grows that may own it: made in the same function, or nobody knows where."""
+    growing = [
+        one for one in evidence.growing(*OWNERS) if one.pid == pid and one.growth.probability >= OWNING
+    ]
+    is_placed = any(one.subject.what == What.HANDLES and one.subject.site for one in growing)
+    for one in growing:
+        if one.subject.what != What.HANDLES or one.subject.site or not is_placed:
+            frame, other = own_frame(site), own_frame(one.subject.site)
+            if frame is None or other is None or (frame.file, frame.function) == (other.file, other.function):
+                return True
+    return False
+
+
+def _memory(rates: Rates, site: tuple[Frame, ...]) -> Suspect:
+    grown = rates.grown
     signs = [Sign.CORROBORATED] if rates.is_in_arenas else []
     if rates.unexplained * grown.growth.duration_s < LEAST_BYTES:
         signs.append(Sign.SMALL)
@@ -100,8 +120,8 @@ def _memory(evidence: Evidence, rates: Rates) -> Suspect:
         kind=Kind.NATIVE,
         grown=(grown,),
         confidence=confidence(grown.growth.probability, *signs),
-        title=f"Memory that no Python object explains{where('taken', site)} grows by "
-        f"{_kib(rates.unexplained)} kB every second",
+        title=f"Memory that no Python object explains grows by {_kib(rates.unexplained)} kB every second"
+        f"{where('taken', site)}",
         type="memory of C code",
         holder="",
         site=site,
@@ -130,16 +150,15 @@ def _kib(size_bytes: float) -> str:
 def _unheld(evidence: Evidence, grown: Grown) -> Suspect:
     subject = grown.subject
     site = subject.site or _grows_at(evidence, grown.pid)
-    resident = [one for one in evidence.growing(What.MEMORY) if one.pid == grown.pid]
-    grows = any(one.subject.type == ANONYMOUS for one in resident)
+    memory = _memory_of_objects(evidence, grown.pid)
+    signs = [Sign.UNREACHABLE] if memory is None else [Sign.UNREACHABLE, Sign.CORROBORATED]
+    probability = max(one.growth.probability for one in (grown, memory) if one)
     return Suspect(
         kind=Kind.NATIVE,
         grown=(grown,),
-        confidence=confidence(
-            grown.growth.probability, Sign.UNREACHABLE, *([Sign.CORROBORATED] if grows else [])
-        ),
-        title=f"{grown.count:,} {subject.type} are kept alive by references that nothing in Python has"
-        f"{where('made', site)}, {more_of(grown)}",
+        confidence=confidence(probability, *signs),
+        title=f"{grown.count:,} {subject.type} are kept alive by references that nothing in Python has, "
+        f"{more_of(grown)}{where('made', site)}",
         type=subject.type,
         holder="",
         site=site,
@@ -147,6 +166,14 @@ def _unheld(evidence: Evidence, grown: Grown) -> Suspect:
         fix=Cause.REFERENCES_LOST,
         limits=() if subject.site else ("The line is the one below which memory grows most.",),
     )
+
+
+def _memory_of_objects(evidence: Evidence, pid: int) -> Grown | None:
+    """Return the memory of a process if it grows because objects do: it is seen more often than they are."""
+    for rates in _rates(evidence):
+        if rates.grown.pid == pid and rates.objects >= SHARE * rates.anonymous > 0:
+            return rates.grown
+    return None
 
 
 def _grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from memprobe.detectors.evidence import Grown
-from memprobe.vocab.stack import Frame, own_frame
+from memprobe.detectors.wording import own_frame
+from memprobe.vocab.stack import Frame
 
 
 def where(done: str, site: tuple[Frame, ...]) -> str:
-    """Return such as " opened in Worker.run (app.py:12)", with what of a library was called there; or ""."""
+    """Return such as ": opened in Worker.run (app.py:12, through connect)"; "" if it is not known."""
     frame = own_frame(site)
     if frame is None:
         return ""
     through = "" if frame is site[0] else f", through {site[0].function}"
-    return f" {done} in {frame.function} ({PurePath(frame.file).name}:{frame.line}{through})"
+    return f": {done} in {frame.function} ({PurePath(frame.file).name}:{frame.line}{through})"
 
 
 def more_of(grown: Grown) -> str:

@@ -62,7 +62,7 @@ def _suspect(leak: HandleLeak, state: str) -> Suspect:
         kind=Kind.SOCKETS,
         grown=leak.rests_on,
         confidence=confidence(grown.growth.probability, *signs),
-        title=f"{number}{where('opened', subject.site)} stay open, {more_of(grown)}",
+        title=f"{number} stay open, {more_of(grown)}{where('opened', subject.site)}",
         type=state,
         holder=leak.owner.subject.holder if leak.owner else "",
         site=subject.site,

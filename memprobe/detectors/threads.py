@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
+from memprobe.detectors.handle_leaks import owner_of
 from memprobe.detectors.sites import more_of, where
 from memprobe.ledger.derived import ALL_THREADS
 from memprobe.vocab.finding import Kind
@@ -35,15 +36,21 @@ class Threads:
 
     def suspects(self, evidence: Evidence) -> Iterator[Suspect]:
         """Yield one for the threads of each process, and one for each collection of what threads leave."""
-        for total in evidence.of(What.THREADS):
-            if total.subject.type == ALL_THREADS and total.added > 0:
-                yield from _running(evidence, total)
+        running = [one for one in evidence.growing(What.THREADS) if one.subject.type == ALL_THREADS]
+        for total in running:
+            yield _running(evidence, total)
         for kept in evidence.growing(What.CONTAINER):
-            if kept.subject.elements is Elements.THREADS:
+            is_explained = any(one.pid == kept.pid and _keeps_pace(kept, one) for one in running)
+            if kept.subject.elements is Elements.THREADS and not is_explained:
                 yield _kept(kept)
 
 
-def _running(evidence: Evidence, total: Grown) -> Iterator[Suspect]:
+def _keeps_pace(kept: Grown, total: Grown) -> bool:
+    """Tell whether a collection of threads grows no faster than threads do: they run, that is why."""
+    return kept.growth.per_s <= (1 + SHARE) * total.growth.per_s
+
+
+def _running(evidence: Evidence, total: Grown) -> Suspect:
     """Say what is being started: the sorts of threads that become more, or at least that threads do."""
     sorts = [
         one
@@ -51,26 +58,26 @@ def _running(evidence: Evidence, total: Grown) -> Iterator[Suspect]:
         if one.pid == total.pid and one.subject.type != ALL_THREADS and one.added > 0
     ]
     sorts.sort(key=lambda one: (-one.added, one.subject_id))
-    if total.growth.probability >= evidence.thresholds.shown / 4:
-        known = sum(one.added for one in sorts) >= SHARE * total.added
-        yield _suspect(evidence, total, tuple(sorts) if known else ())
+    known = sum(one.added for one in sorts) >= SHARE * total.added
+    return _suspect(evidence, total, tuple(sorts) if known else ())
 
 
 def _suspect(evidence: Evidence, total: Grown, sorts: tuple[Grown, ...]) -> Suspect:
     lead = sorts[0] if sorts else total
     runs = lead.subject.type if sorts else "thread"
+    owner = owner_of(evidence, total, Elements.THREADS)
     site = _started(evidence, total.pid) or lead.subject.site
     signs = [Sign.NOT_DATA]
     if sorts and all(one.subject.limit is not None for one in sorts):
         signs.append(Sign.LIMITED)
     return Suspect(
         kind=Kind.THREADS,
-        grown=sorts or (total,),
+        grown=(*(sorts or (total,)), *([owner] if owner else [])),
         confidence=confidence(total.growth.probability, *signs),
-        title=f"{lead.count:,} threads{f' that run {runs}' if sorts else ''}{where('started', site)} "
-        f"have not ended, {more_of(total)}",
+        title=f"{lead.count:,} threads{f' that run {runs}' if sorts else ''} have not ended, "
+        f"{more_of(total)}{where('started', site)}",
         type=runs,
-        holder=lead.subject.holder,
+        holder=owner.subject.holder if owner else lead.subject.holder,
         site=site,
         evidence=tuple(_seen(total, sorts)),
         fix=_cause(lead, sorts),

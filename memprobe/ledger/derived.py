@@ -136,8 +136,8 @@ class Derived:
         if not standing.is_complete:
             return
         rows = handles.open(pid).rows
-        is_new_picture = self._pictured.get(pid) != standing.pictured_ns
-        if standing.pictured_ns and (standing.is_watched or is_new_picture):
+        is_new_picture = self._pictured.get(pid, 0) != standing.pictured_ns
+        if is_new_picture or (standing.is_watched and standing.pictured_ns):
             yield from _by_kind(rows, time_ns)  # a census does not say what is what
         if is_new_picture:
             self._pictured[pid] = standing.pictured_ns
