@@ -111,9 +111,9 @@ def leaks(evidence: Evidence, kinds: Collection[str]) -> Iterator[HandleLeak]:
     totals = {(one.pid, one.subject.type): one for one in evidence.of(What.HANDLES) if not one.subject.site}
     explained: dict[tuple[int, str], float] = {}
     for place in evidence.growing(What.HANDLES):
-        key = place.pid, place.subject.type
+        key = place.pid, kind_of(place)
         total = totals.get(key) or totals.get((place.pid, ALL_DESCRIPTORS))
-        if place.subject.site and place.subject.type in kinds and total and _goes_with(total, place):
+        if place.subject.site and kind_of(place) in kinds and total and _goes_with(total, place):
             explained[key] = explained.get(key, 0.0) + place.growth.per_s
             yield _leak(evidence, place)
     for total in evidence.growing(What.HANDLES):
@@ -168,6 +168,11 @@ def _may_own(other: Grown, grown: Grown, looks: int) -> bool:
     if other.growth.points < looks and other.count >= OWNERS[0] * grown.added:
         return True
     return other.added > 0 and other.growth.per_s >= OWNERS[0] * grown.growth.per_s
+
+
+def kind_of(grown: Grown) -> str:
+    """Return "file" of "file .tmp"."""
+    return grown.subject.type.partition(" ")[0]
 
 
 def described(count: int, kind: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import confidence
 from memprobe.detectors.evidence import Evidence, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.handle_leaks import PLURALS, HandleLeak, described, leaks
+from memprobe.detectors.handle_leaks import PLURALS, HandleLeak, described, kind_of, leaks
 from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
 
@@ -28,7 +28,7 @@ class Handles:
 def _suspect(leak: HandleLeak) -> Suspect:
     grown = leak.grown
     subject = grown.subject
-    number = described(grown.count, subject.type)
+    number = described(grown.count, kind_of(grown))
     return Suspect(
         kind=Kind.HANDLES,
         grown=leak.rests_on,

@@ -9,9 +9,8 @@ from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.sites import more_of, where
-from memprobe.detectors.wording import own_frame
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.stack import Frame
+from memprobe.vocab.stack import Frame, own_frame
 from memprobe.vocab.subject import What
 
 ANONYMOUS, ARENA_FREE, STACKS = "anonymous", "free in arenas", "stacks"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from memprobe.detectors.evidence import Grown
-from memprobe.detectors.wording import own_frame
-from memprobe.vocab.stack import Frame
+from memprobe.vocab.stack import Frame, own_frame
 
 
 def where(done: str, site: tuple[Frame, ...]) -> str:

@@ -7,7 +7,7 @@ They are counted whenever a process is sampled, never by a clock: a replay count
 | HANDLES | "descriptors" | | all of the process |
 | HANDLES | "file", "socket", "pipe", ... | | those of one kind |
 | HANDLES | "socket CLOSE_WAIT", ... | | TCP sockets that wait in a state in which nothing is sent any more |
-| HANDLES | the kind | the stack of one | those that were born at one place since the attach |
+| HANDLES | the kind, and what they have in common: "file .tmp" | the stack of one | those born at one place |
 | THREADS | "threads" | | all of the process |
 | MEMORY | as in `MEMORY` | | bytes |
 """
@@ -24,13 +24,14 @@ import numpy as np
 from memprobe.abi import ProcessHow
 from memprobe.ledger.entries import Mark
 from memprobe.ledger.folding import Flags
-from memprobe.ledger.handles import HandleLedger
+from memprobe.ledger.handles import HandleLedger, OpenHandles
 from memprobe.ledger.places import place_of
 from memprobe.ledger.populations import DERIVED
 from memprobe.ledger.sites import KIND_NAMES, STATE_NAMES
 from memprobe.ledger.streams import Integers
 from memprobe.vocab.kinds import SocketState
 from memprobe.vocab.rows import NOT_MEASURED, POPULATION, Rows
+from memprobe.vocab.sort import common_group
 from memprobe.vocab.stack import Frame, Stack
 from memprobe.vocab.subject import Seen, Subject, What
 
@@ -54,6 +55,9 @@ WAITING = (SocketState.SYN_SENT, SocketState.SYN_RECV, SocketState.FIN_WAIT2, So
 
 MAX_PLACES = 1024
 """Above this many, new places are counted with their kind only."""
+
+LOOKED_AT = 32
+"""So many descriptors of a place say what all have in common."""
 
 MAX_STACKS = 1 << 16
 """Above this many, the places of stacks are worked out anew."""
@@ -94,6 +98,9 @@ class Derived:
         self._pictured: dict[int, int] = {}
         """By process: the picture that was last counted."""
 
+        self._looked_at: dict[Key, int] = {}
+        """By place: how many were open when it was last looked at what they have in common."""
+
     def fold(
         self, handles: HandleLedger, stacks: Mapping[int, Stack], samples: Rows, processes: Rows
     ) -> tuple[Rows, dict[int, Subject]]:
@@ -129,29 +136,32 @@ class Derived:
         return [stack for stack, key in self._places.items() if key and self._numbers.get(key) == subject_id]
 
     def _counts(
-        self, pid: int, time_ns: int, sample: np.void, handles: HandleLedger, stacks: Mapping[int, Stack]
+        self, pid: int, time_ns: int, sample: np.void, ledger: HandleLedger, stacks: Mapping[int, Stack]
     ) -> Iterator[Count]:
         yield from _sampled(sample, time_ns)
-        standing = handles.standing(pid)
+        standing = ledger.standing(pid)
         if not standing.is_complete:
             return
-        rows = handles.open(pid).rows
+        handles = ledger.open(pid)
+        rows = handles.rows
         is_new_picture = self._pictured.get(pid, 0) != standing.pictured_ns
         if is_new_picture or (standing.is_watched and standing.pictured_ns):
             yield from _by_kind(rows, time_ns)  # a census does not say what is what
         if is_new_picture:
             self._pictured[pid] = standing.pictured_ns
             yield from _by_state(rows, time_ns)
-        yield from self._by_place(pid, rows, time_ns, stacks)
+        yield from self._by_place(pid, handles, time_ns, stacks)
 
-    def _by_place(self, pid: int, rows: Rows, time_ns: int, stacks: Mapping[int, Stack]) -> Iterator[Count]:
+    def _by_place(
+        self, pid: int, handles: OpenHandles, time_ns: int, stacks: Mapping[int, Stack]
+    ) -> Iterator[Count]:
         """Count what was born since the attach by place; a place that is new had nothing open before."""
-        born = rows[_born_here(rows)]
+        born = np.flatnonzero(_born_here(handles.rows))
         known = self._counted.setdefault(pid, set())
         empty = set(known)
-        for key, members in self._places_of(born, stacks):
-            kind = int(np.bincount(members["kind"]).argmax())
-            subject = Subject(What.HANDLES, KIND_NAMES.get(kind, "other"), site=self._sites[key])
+        for key, places in self._places_of(handles.rows, born, stacks):
+            members = handles.rows[places]
+            subject = Subject(What.HANDLES, self._type(key, handles, places), site=self._sites[key])
             if key not in known and pid in self._sampled:
                 yield Count(key, subject, self._sampled[pid], 0)
             known.add(key)
@@ -162,9 +172,21 @@ class Derived:
         for key in sorted(empty, key=self._numbers.__getitem__):
             yield Count(key, self._described[self._numbers[key]], time_ns, 0)
 
-    def _places_of(self, born: Rows, stacks: Mapping[int, Stack]) -> Iterator[tuple[Key, Rows]]:
+    def _type(self, key: Key, handles: OpenHandles, places: Integers) -> str:
+        """Name what is opened at a place; what they point to is read again when there are twice as many."""
+        kind = KIND_NAMES.get(int(np.bincount(handles.rows["kind"][places]).argmax()), "other")
+        known = self._described.get(self._numbers.get(key, -1))
+        if known is not None and len(places) < 2 * self._looked_at[key] and known.type.startswith(kind):
+            return known.type
+        self._looked_at[key] = len(places)
+        texts = [handles.text(int(place)) for place in places[-LOOKED_AT:]]
+        return f"{kind} {common_group(kind, texts)}".rstrip()
+
+    def _places_of(
+        self, rows: Rows, born: Integers, stacks: Mapping[int, Stack]
+    ) -> Iterator[tuple[Key, Integers]]:
         """Return the rows of each place; not one by one, for there can be 100,000."""
-        ids, which = np.unique(born["stack_id"], return_inverse=True)
+        ids, which = np.unique(rows["stack_id"][born], return_inverse=True)
         keys = [self._place(int(stack), stacks) for stack in ids]
         distinct = [key for key in dict.fromkeys(keys) if key is not None]
         numbers = {key: number for number, key in enumerate(distinct)}
