@@ -39,6 +39,9 @@ LEAST_ENTRIES = 8
 
 LEAST_GROWTH = 4
 
+NOTICEABLE = 0.01
+"""By so much the collections of one place must have grown each."""
+
 MOST_READ = 2_000
 """Collections of one place whose lengths are read; of more, these speak for all."""
 
@@ -47,6 +50,7 @@ ON_METHOD = "it is the cache of a method: its keys keep the instances alive"
 
 _LRU_WRAPPER = "functools._lru_cache_wrapper"
 _CACHE = ".<cache>"
+_REPEATED = re.compile(r"(\.\w+)(?:\1| ?… \d+ objects … ?)+")
 _THREAD = re.compile(r"<thread \d+ ")
 _NUMBER = re.compile(r"\d+")
 _HIDDEN = re.compile(r"\[…\]|\{…\}")
@@ -104,7 +108,9 @@ class Collections:
         grown = self._growth(before)
         by_growth = [index for index in _most(grown, GROWN) if grown[index] >= LEAST_GROWTH]
         again = np.flatnonzero(np.isin(self._identities(), np.array(list(keys), np.uint64))).tolist()
-        large = [index for index in _most(places.entries, LARGEST) if places.entries[index] >= LEAST_ENTRIES]
+        # Of many collections in one place only growth is worth a word: there may just be more of them.
+        single = np.where(places.are_single, places.entries, 0)
+        large = [index for index in _most(single, LARGEST) if single[index] >= LEAST_ENTRIES]
         return list(dict.fromkeys((*by_growth, *again, *large)))[:MOST]
 
     def _growth(self, before: Remembered) -> npt.NDArray[np.int64]:
@@ -113,8 +119,11 @@ class Collections:
         if before.is_empty:
             return np.zeros(len(places.known), np.int64)
         members, entries = before.before(places.known)
-        expected = np.where(members, entries * places.members / np.maximum(members, 1), 0).astype(np.int64)
-        return places.entries - np.maximum(expected, entries)
+        expected = np.maximum(entries, (entries * places.members / np.maximum(members, 1)).astype(np.int64))
+        grown = places.entries - expected
+        many = ~places.are_single
+        grown[many & ((members == 0) | (grown < NOTICEABLE * expected))] = 0
+        return grown
 
     def _identities(self) -> npt.NDArray[np.uint64]:
         places = self._places
@@ -128,7 +137,7 @@ class Collections:
         path = self._holders.path_to(int(place.nodes[0]))
         if path is None or path.places[-1].role is Role.NAMESPACE or path.text.startswith(_INTERNAL):
             return None
-        text = generalised(path.text).removesuffix(_CACHE)
+        text = holder_text(path.text)
         key = keys.get(self._identity(place))
         return _Named(place, path, text, key if key is not None else stable_number(text))
 
@@ -224,6 +233,11 @@ class Collections:
 def _most(amounts: npt.NDArray[np.int64], most: int) -> list[int]:
     """Where the largest amounts are, the largest first."""
     return [int(index) for index in np.argsort(-amounts, kind="stable")[:most]]
+
+
+def holder_text(path: str) -> str:
+    """Return a path without indices, and with the links of a chain as one: "error.__traceback__.tb_next…"."""
+    return _REPEATED.sub(r"\1…", generalised(path)).removesuffix(_CACHE)
 
 
 def stable_number(path: str) -> int:

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.holders import generalised
-from memprobe.heap.subjects.collections import holders_above
+from memprobe.heap.subjects.collections import holder_text, holders_above
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.hubs import Hubs
 from memprobe.heap.subjects.kinds import Kinds
@@ -76,7 +75,7 @@ class Concurrency:
 
     def _path(self, address: int) -> str:
         node = self._answers.graph.node(address)
-        return "loop" if node is None else generalised(self._answers.path(node))
+        return "loop" if node is None else holder_text(self._answers.path(node))
 
     def _queues(self, one: InterpreterLook) -> Iterator[Counted]:
         """Yield what waits in the queues of executors, by what is called most."""
@@ -100,7 +99,7 @@ class Concurrency:
             chosen = np.zeros(len(self._answers.graph), np.bool_)
             chosen[ended] = True
             hub = hubs.of(chosen)
-            holder = "" if hub is None else generalised(hub.path)
+            holder = "" if hub is None else holder_text(hub.path)
             name = self._kinds.names[kind]
             subject = Subject(What.ENDED_TASKS, name, holder, chain=holders_above(holder))
             seen = Seen.EXACTLY if count == len(ended) else Seen.ESTIMATED

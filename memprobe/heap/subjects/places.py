@@ -3,7 +3,8 @@
 The way to a collection leads over objects that are there once (a module, what has a name in it, what has a
 name in that) until it passes through a collection: whatever lies behind that has no name, and there may be
 many of its sort. Two of those are the same thing if the ways to them part at the same collection and go on
-over the same types. So places are what the paths would be without keys, found without naming any.
+over the same types. The links of a chain are one thing, too. So places are what the paths would be without
+keys, found without naming any.
 """
 
 from __future__ import annotations
@@ -171,12 +172,22 @@ class Places:
                 # Whatever is above is not looked at: these have no name of their own.
                 cut = self._holding.before[at] < len(graph)
                 single[np.flatnonzero(there)[cut]] = False
-            single[there] &= ~passed[there]
+            linked = self._is_linked(at) & ~passed[there]
+            single[there] &= ~passed[there] & ~linked
             alone = single[there]
             own = _mixed(np.where(alone, graph.addresses[at], kinds[graph.types[at]]))
-            numbers[there] = np.where(alone, own, _mixed(numbers[there] ^ own))
+            follows = np.where(alone, own, _mixed(numbers[there] ^ own))
+            numbers[there] = np.where(linked, numbers[there], follows)
             passed[there] = self._is_crowd(at)
         return numbers, single
+
+    def _is_linked(self, nodes: Nodes) -> Flags:
+        """Say which objects are links of a chain: the one before is of the same type."""
+        types, above = self._graph.types, self._holding.before[nodes]
+        inside = above < len(self._graph)
+        found = np.zeros(len(nodes), np.bool_)
+        found[inside] = types[above[inside]] == types[nodes[inside]]
+        return found
 
     def _ways(self, nodes: Nodes) -> list[Nodes]:
         """Return the objects on the ways to some: they themselves, those before them, and so on."""

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from memprobe.heap.answers import Answers
 from memprobe.heap.document import TypePart
-from memprobe.heap.holders import generalised
-from memprobe.heap.subjects.collections import holders_above, stable_number
+from memprobe.heap.subjects.collections import holder_text, holders_above, stable_number
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.elements import Fillings
 from memprobe.heap.subjects.hubs import Hub, Hubs
@@ -85,21 +84,21 @@ class Types:
         return {index: hub for index, hub in found.items() if hub is not None}
 
     def _type(self, row: TypePart, hub: Hub | None) -> Counted:
-        holder = "" if hub is None else generalised(hub.path)
+        holder = "" if hub is None else holder_text(hub.path)
         subject = Subject(What.TYPE, row.type, holder, chain=holders_above(holder))
         seen = Seen.CHURNING if row.churning else Seen.EXACTLY
         return Counted(subject, f"type:{row.type}", row.objects, row.allocated_bytes, seen=seen)
 
     def _holders(self, held: dict[int, Hub]) -> Iterator[Counted]:
         """Yield who holds what though it is no collection, each with the type it holds most of."""
-        best: dict[str, tuple[int, Hub]] = {}
+        best: dict[int, tuple[int, str, Hub]] = {}
         for index, hub in held.items():
-            path = generalised(hub.path)
-            if not hub.is_collection and (path not in best or hub.objects > best[path][1].objects):
-                best[path] = index, hub
+            if not hub.is_collection:
+                ranked = hub.objects, self._types[index].type, hub
+                best[hub.node] = max(ranked, best.get(hub.node, ranked), key=lambda one: one[:2])
         retained = self._answers.holders.holding.retained
-        for path, (index, hub) in best.items():
-            name = self._types[index].type
+        for node, (objects, name, hub) in best.items():
+            path = holder_text(hub.path)
             holder = self._kinds.names[int(self._answers.graph.types[hub.node])]
             subject = Subject(
                 What.HOLDER,
@@ -109,5 +108,5 @@ class Types:
                 elements=self._fillings.sort(self._kinds.names.index(name)),
                 chain=holders_above(path),
             )
-            key = f"holder:{stable_number(path):016x}:{name}"
-            yield Counted(subject, key, hub.objects, int(retained[hub.node]))
+            key = f"holder:{int(self._answers.graph.addresses[node]):x}"
+            yield Counted(subject, key, objects, int(retained[node]))
