@@ -1,7 +1,7 @@
 """The source of tier 1: looks at the heap now and then, and the lengths of collections every second.
 
-A child does the reading (looker/reader.py): its memory goes back, it may hang, and the run never waits
-for it.
+A child is forked for each look (looker/look.py): all its memory goes back, it may hang, and the run never
+waits for it.
 """
 
 from __future__ import annotations
@@ -9,33 +9,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import count
 
 import numpy as np
 
+from memprobe.errors import MemprobeError, TargetGone, TargetReplaced
+from memprobe.heap.looker.followed import Followed
 from memprobe.heap.looker.pace import NS, Pace
-from memprobe.heap.looker.reader import Reader
-from memprobe.target.companion import Companion, Link, Message
-from memprobe.target.killable import BLOCKED_LIMIT_S
+from memprobe.target.errand import Errand
+from memprobe.target.killable import Outcome, ReaderDied
+from memprobe.target.patience import Patience
+from memprobe.target.proc.process import open_process
 from memprobe.vocab import TargetId
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import SourceCosts
 from memprobe.vocab.knobs import Knob
-from memprobe.vocab.rows import LOOK, NOT_MEASURED, POPULATION, Rows, no_rows
-from memprobe.vocab.subject import Seen, Subject
-from memprobe.vocab.subject_lists import subject_from_list
+from memprobe.vocab.rows import LOOK, POPULATION, Rows, no_rows
+from memprobe.vocab.subject import Subject
 
-FIRST_PAUSE_NS, LONGEST_PAUSE_NS = NS, 600 * NS
+FIRST_PAUSE_NS, LONGEST_PAUSE_NS = 2 * NS, 600 * NS
 """A process that cannot be looked at is let alone for so long, then twice as long each time."""
-
-HANGS = (
-    "a read of its memory does not return (a userfaultfd handler or a hung file system holds it); "
-    "it is tried again now and then"
-)
-DIED = "the process that reads it ended; it is started again"
-
-NUMBERS_APART = 1 << 32
-"""Each child numbers from another such place on, so that numbers are never used twice."""
 
 
 @dataclass(slots=True)
@@ -51,7 +44,7 @@ class _Seen:
 class _Trouble:
     """Why a process is not looked at."""
 
-    why: str
+    why: str = ""
     times: int = 0
 
 
@@ -64,45 +57,39 @@ class HeapSource:
     def __init__(self, target: TargetId) -> None:
         """Prepare to look at the heap of a process; `follow` adds others."""
         self._main = target
-        self._followed = frozenset({target})
-        self._pace = Pace()
-        self._companion: Companion | None = None
-        self._children = 0
-        self._leaving: list[Companion] = []
-        """Children that were killed and are not collected yet."""
-        self._under_way: TargetId | None = None
-        self._begun_cpu_ns = 0
-        self._alive: dict[int, set[int]] = {}
-        """Numbers of the subjects of each process."""
+        self._wanted = frozenset({target})
+        self._followed: dict[TargetId, Followed] = {}
         self._troubles: dict[TargetId, _Trouble] = {}
-        self._remarks: dict[int, tuple[str, ...]] = {}
-        self._helper_bytes = 0
+        self._pace = Pace()
+        self._patience = Patience()
+        self._numbers = count(1)
+        self._errand: Errand | None = None
+        self._under_way: Followed | None = None
+        """Whose heap the errand looks at."""
+
+        self._leaving: list[Errand] = []
+        """Those that were killed and are not collected yet."""
+
         self._since_ns = 0
 
     def start(self) -> None:
-        """Start the child; the first look begins at once."""
+        """Begin; the first look begins at once."""
         self._since_ns = time.monotonic_ns()
-        self._start_child()
-        self._pace.follow(self._followed, self._since_ns)
-        self._tell_next(self._since_ns)
+        self._hold(self._since_ns, _Seen())
+        self._look_at_next(self._since_ns)
 
     def follow(self, targets: Iterable[TargetId]) -> None:
         """Say which processes there are now, beside the one that the run is about."""
-        followed = frozenset({self._main, *targets})
-        for gone in self._followed - followed:
-            self._tell({"leave": list(_plain(gone))})
-            self._troubles.pop(gone, None)
-        self._followed = followed
+        self._wanted = frozenset({self._main, *targets})
 
     def poll(self) -> Batch | None:
-        """Return what the child has said since the last call, and tell it what to look at next."""
+        """Return what was seen since the last call, and look at what is to be looked at next."""
         now_ns, seen = time.monotonic_ns(), _Seen()
-        self._supervise(now_ns, seen)
-        self._pace.follow(self._followed, now_ns)
-        pids = {target.pid for target in self._followed}
-        for pid in [pid for pid in self._alive if pid not in pids]:
-            self._let_die(pid, now_ns, seen)
-        self._tell_next(now_ns)
+        self._hold(now_ns, seen)
+        self._hear(now_ns, seen)
+        for one in list(self._followed.values()):
+            self._read_lengths(one, seen)
+        self._look_at_next(now_ns)
         begin_ns, self._since_ns = self._since_ns, now_ns
         return Batch(
             source=self.name,
@@ -115,10 +102,12 @@ class HeapSource:
         )
 
     def close(self) -> None:
-        """End the child. May be called twice."""
-        if self._companion is not None:
-            self._retire(self._companion)
-            self._companion = None
+        """End what is under way, and let go of all. May be called twice."""
+        self._retire()
+        self._patience.close()
+        for one in self._followed.values():
+            one.close()
+        self._followed.clear()
         deadline = time.monotonic() + 1.0
         while not self._collected() and time.monotonic() < deadline:
             time.sleep(0.001)
@@ -126,12 +115,12 @@ class HeapSource:
     # What it costs ----------------------------------------------------------------------------------
 
     def costs(self) -> SourceCosts:
-        """What the child costs."""
-        children = [*self._leaving, *([self._companion] if self._companion else [])]
+        """What the children cost that are not collected yet."""
+        spent_ns = self._errand.cpu_ns if self._errand else 0
         return SourceCosts(
-            helper_cpu_ns=sum(child.cpu_ns for child in children),
-            helper_bytes=self._helper_bytes,
-            ahead_ns=self._pace.ahead_ns(time.monotonic_ns()) + self._spent_ns(),
+            helper_cpu_ns=spent_ns + sum(one.cpu_ns for one in self._leaving),
+            helper_bytes=self._errand.private_bytes() if self._errand else 0,
+            ahead_ns=self._pace.ahead_ns(time.monotonic_ns()) + spent_ns,
         )
 
     @property
@@ -144,126 +133,100 @@ class HeapSource:
         if knob == Knob.SNAPSHOTS:
             self._pace.slower(max(one_in, 1), time.monotonic_ns())
 
-    # The child --------------------------------------------------------------------------------------
+    # Who is followed --------------------------------------------------------------------------------
 
-    def _start_child(self) -> None:
-        self._children += 1
-        first = self._children * NUMBERS_APART
+    def _hold(self, now_ns: int, seen: _Seen) -> None:
+        """Take hold of new processes, let go of those that are gone, and of programs that are no more."""
+        for target in self._followed.keys() - self._wanted:
+            self._let_go(self._followed[target], now_ns, seen)
+        for one in list(self._followed.values()):
+            self._check(one, now_ns, seen)
+        for target in self._wanted - self._followed.keys():
+            try:
+                process = open_process(target.pid, start_time_ticks=target.start_time_ticks)
+            except MemprobeError:
+                continue  # it has ended; who follows processes will say so
+            self._followed[target] = Followed(process, self._numbers, self._patience)
+        self._pace.follow(self._followed, now_ns)
 
-        def work(link: Link) -> None:
-            Reader(link, first).run()
+    def _check(self, one: Followed, now_ns: int, seen: _Seen) -> None:
+        """Let go of a process that runs another program now; what has ended keeps what was known of it."""
+        try:
+            one.process.check()
+        except TargetReplaced:
+            self._let_go(one, now_ns, seen)
+        except TargetGone:
+            pass
 
-        self._companion = Companion(work)
+    def _let_go(self, one: Followed, now_ns: int, seen: _Seen) -> None:
+        if one is self._under_way:
+            self._retire()
+        seen.populations.append(one.end(now_ns))
+        self._pace.forget(one.target)
+        self._troubles.pop(one.target, None)
+        del self._followed[one.target]
 
-    def _supervise(self, now_ns: int, seen: _Seen) -> None:
-        """Hear the child; if it hangs or has ended, start another one."""
+    def _read_lengths(self, one: Followed, seen: _Seen) -> None:
+        try:
+            seen.populations.append(one.read_lengths(time.monotonic_ns()))
+        except (TargetGone, OSError):
+            pass  # the next check says what became of it
+
+    # Looks ------------------------------------------------------------------------------------------
+
+    def _look_at_next(self, now_ns: int) -> None:
+        """Look at the process whose turn it is."""
+        target = None if self._errand else self._pace.next(now_ns)
+        if target is not None:
+            self._pace.begun(target, now_ns)
+            self._under_way = self._followed[target]
+            self._errand = Errand(self._under_way.errand())
+
+    def _hear(self, now_ns: int, seen: _Seen) -> None:
+        """Take in what the look under way has come to, if it is over."""
         self._collected()
-        child = self._companion
-        if child is None:
+        errand, one = self._errand, self._under_way
+        outcome = errand.outcome() if errand else None
+        if errand is None or one is None or outcome is None:
             return
-        for message in child.messages():
-            self._hear(message, now_ns, seen)
-        self._helper_bytes = child.private_bytes() or 0
-        hangs = child.silence() >= BLOCKED_LIMIT_S
-        if hangs or child.has_ended:
-            self._retire(child)
-            self._lost(HANGS if hangs else DIED, now_ns, seen)
-            self._start_child()
+        self._retire()
+        self._pace.done(one.target, errand.cpu_ns, now_ns)
+        if outcome.error is not None:
+            self._fail(one.target, outcome, now_ns)
+            return
+        self._troubles.pop(one.target, None)
+        looked = one.take(outcome.result)
+        seen.looks.append(looked.look)
+        seen.populations.append(looked.populations)
+        seen.subjects |= looked.subjects
 
-    def _lost(self, why: str, now_ns: int, seen: _Seen) -> None:
-        """What the child knew is lost; where it was, it is not sent again at once."""
-        for pid in list(self._alive):
-            self._let_die(pid, now_ns, seen)
-        self._pace.anew(now_ns)
-        if self._under_way is not None:
-            self._fail(self._under_way, why, now_ns)
+    def _fail(self, target: TargetId, outcome: Outcome, now_ns: int) -> None:
+        """Try it again later, and say why; what became of a process that is gone others say."""
+        trouble = self._troubles.setdefault(target, _Trouble())
+        error = outcome.error
+        if isinstance(error, MemprobeError):
+            trouble.why = "" if isinstance(error, TargetGone) else error.line
+        elif isinstance(error, ReaderDied):
+            trouble.why = " ".join([str(error), *getattr(error, "__notes__", ())])
+        pause_ns = min(FIRST_PAUSE_NS << min(trouble.times, 10), LONGEST_PAUSE_NS)
+        trouble.times += 1
+        self._pace.failed(target, pause_ns, now_ns)
 
-    def _retire(self, child: Companion) -> None:
-        child.end()
-        self._leaving.append(child)
+    def _retire(self) -> None:
+        """End what is under way, without waiting."""
+        if self._errand is not None:
+            self._errand.end()
+            self._leaving.append(self._errand)
+            self._collected()
+        self._errand = self._under_way = None
 
     def _collected(self) -> bool:
-        """Whether no child that was killed is left."""
-        self._leaving = [child for child in self._leaving if not child.is_collected()]
+        """Whether no child that was ended is left."""
+        self._leaving = [one for one in self._leaving if not one.is_collected()]
         return not self._leaving
-
-    def _tell(self, command: dict[str, object]) -> None:
-        if self._companion is not None:
-            self._companion.tell(command)
-
-    def _tell_next(self, now_ns: int) -> None:
-        """Have it look at the process whose turn it is."""
-        target = None if self._under_way else self._pace.next(now_ns)
-        if target is not None:
-            self._under_way = target
-            self._pace.begun(target, now_ns)
-            self._begun_cpu_ns = self._companion.cpu_ns if self._companion else 0
-            self._tell({"look": list(_plain(target))})
-
-    # What it says -----------------------------------------------------------------------------------
-
-    def _hear(self, message: Message, now_ns: int, seen: _Seen) -> None:
-        match message.text:
-            case {"lengths": int(pid)}:
-                self._take_rows(pid, np.frombuffer(message.data, POPULATION), seen)
-            case {"looked": int(pid), "subjects": subjects, "remarks": remarks}:
-                look = np.frombuffer(message.data[: LOOK.itemsize], LOOK)
-                seen.looks.append(look)
-                seen.subjects |= {number: subject_from_list(fields) for number, *fields in subjects}
-                self._take_rows(pid, np.frombuffer(message.data[LOOK.itemsize :], POPULATION), seen)
-                self._remarks[pid] = tuple(remarks)
-                self._done(now_ns)
-            case {"renewed": int(pid)}:
-                self._let_die(pid, now_ns, seen)
-                self._pace.anew(now_ns, pid)
-                if self._under_way is not None and self._under_way.pid == pid:
-                    self._under_way = None
-            case {"failed": int(), "why": str(why)} if self._under_way is not None:
-                self._fail(self._under_way, why, now_ns)
-
-    def _take_rows(self, pid: int, rows: Rows, seen: _Seen) -> None:
-        seen.populations.append(rows)
-        died = rows["flags"] & Seen.DIED != 0
-        alive = self._alive.setdefault(pid, set())
-        alive |= set(rows["subject_id"][~died].tolist())
-        alive -= set(rows["subject_id"][died].tolist())
-
-    def _done(self, now_ns: int) -> None:
-        if self._under_way is not None:
-            self._troubles.pop(self._under_way, None)
-            self._pace.done(self._under_way, self._spent_ns(), now_ns)
-            self._under_way = None
-
-    def _spent_ns(self) -> int:
-        """CPU time of the look that is under way."""
-        if self._under_way is None or self._companion is None:
-            return 0
-        return self._companion.cpu_ns - self._begun_cpu_ns
-
-    def _fail(self, target: TargetId, why: str, now_ns: int) -> None:
-        trouble = self._troubles.setdefault(target, _Trouble(why))
-        trouble.why, trouble.times = why, trouble.times + 1
-        pause_ns = min(FIRST_PAUSE_NS << trouble.times, LONGEST_PAUSE_NS)
-        self._pace.failed(target, pause_ns, now_ns)
-        self._under_way = None
-
-    def _let_die(self, pid: int, now_ns: int, seen: _Seen) -> None:
-        """All subjects of a process have died."""
-        numbers = sorted(self._alive.pop(pid, ()))
-        rows = np.zeros(len(numbers), POPULATION)
-        rows["time_ns"], rows["pid"], rows["flags"] = now_ns, pid, Seen.DIED
-        rows["subject_id"] = numbers
-        for name in ("count", "bytes", "oldest_ns"):
-            rows[name] = NOT_MEASURED
-        seen.populations.append(rows)
-        self._remarks.pop(pid, None)
 
     def _invisible(self) -> Iterator[str]:
         for target, trouble in self._troubles.items():
-            if target in self._followed:
+            if trouble.why:
                 yield f"The heap of process {target.pid}: {trouble.why}."
-        yield from dict.fromkeys(chain.from_iterable(self._remarks.values()))
-
-
-def _plain(target: TargetId) -> tuple[int, int]:
-    return target.pid, target.start_time_ticks
+        yield from dict.fromkeys(remark for one in self._followed.values() for remark in one.remarks)

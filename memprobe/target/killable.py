@@ -113,7 +113,7 @@ class _Reader:
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._pipe)
-            _be_the_child(parent, answers, function, items)
+            be_the_child(parent, answers, function, items)
         os.close(answers)
         self._waiting = select.poll()
         self._waiting.register(self._pipe, select.POLLIN)
@@ -129,7 +129,7 @@ class _Reader:
                         blocked_s = 0.0
                         continue
                     case outcome:
-                        return _unpacked(outcome)
+                        return unpacked(outcome)
             if self._waiting.poll(POLL_S * 1000):
                 if not self._read_more():
                     return self._lost(ReaderDied(f"the reading process ended with {self._status()}"))
@@ -138,7 +138,7 @@ class _Reader:
             blocked_s += POLL_S if sleeping and now_used == used else 0.0
             used = now_used
             if blocked_s >= blocked_limit_s:
-                return self._lost(_blocked(blocked_s))
+                return self._lost(blocked(blocked_s))
 
     def end(self) -> None:
         """Kill the child if it still runs, and collect it."""
@@ -188,7 +188,8 @@ def progress(child: int) -> tuple[bool, int]:
     return fields[0] in (b"S", b"D"), int(fields[11]) + int(fields[12])
 
 
-def _blocked(seconds: float) -> TargetBlocksReading:
+def blocked(seconds: float) -> TargetBlocksReading:
+    """The error for a child that was given up."""
     return TargetBlocksReading(
         f"gave up after {seconds:.0f} s: a read of the target's memory, or of its files in /proc, does not "
         "return (a userfaultfd handler or a hung file system holds it)",
@@ -196,9 +197,10 @@ def _blocked(seconds: float) -> TargetBlocksReading:
     )
 
 
-def _be_the_child(
+def be_the_child(
     parent: int, answers: int, function: Callable[[Item, Tell], Any], items: Sequence[Item]
 ) -> NoReturn:
+    """Answer for every item, and end: what a process does right after it was forked."""
     one_at_a_time = threading.Lock()
 
     def send(packed: bytes) -> None:
@@ -230,7 +232,8 @@ def _attempt(function: Callable[[Item, Tell], Any], item: Item, tell: Tell) -> b
     return json.dumps(answer).encode()
 
 
-def _unpacked(answer: Any) -> Outcome:
+def unpacked(answer: Any) -> Outcome:
+    """Return what a child sent for one item."""
     match answer:
         case {"error": [name, fact, remedy]}:
             return Outcome(error=getattr(errors, name)(fact, remedy=remedy))

@@ -1,31 +1,27 @@
-"""One process as the child holds it: what surveys its heap, and what re-reads lengths between two surveys."""
+"""One process whose heap is looked at again and again: what is known of it from look to look."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import numpy as np
 
-from memprobe.errors import PidRecycled, TargetExited
-from memprobe.heap.containers import Containers, Life
-from memprobe.heap.looker.numbering import Numbering
-from memprobe.heap.reaching import translated
-from memprobe.heap.subjects.counted import Counted
-from memprobe.heap.subjects.surveyor import Surveyor
-from memprobe.target.inspection.opening import opened
+from memprobe.errors import MemprobeError
+from memprobe.heap.looker.lengths import Lengths
+from memprobe.heap.looker.look import look
+from memprobe.heap.looker.numbering import Numbering, Told
+from memprobe.target.memory.live import LiveMemory
+from memprobe.target.memory.patient import LIMIT_S, PatientMemory
+from memprobe.target.patience import Patience
+from memprobe.target.proc.process import Process
 from memprobe.vocab import TargetId
-from memprobe.vocab.rows import LOOK, POPULATION, Rows
+from memprobe.vocab.rows import LOOK, POPULATION, Rows, no_rows
 from memprobe.vocab.subject import Subject
-
-MOST_SUBJECTS = 4096
-"""Of one look. What a surveyor says is bounded already; this bounds memprobe, whatever it is."""
-
-MOST_WATCHED = 128
-"""Collections whose lengths are read every second: those that grow, then the largest."""
+from memprobe.vocab.subject_lists import subject_from_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,84 +29,87 @@ class Looked:
     """What one look came to."""
 
     look: Rows
-    """One LOOK row."""
-
     populations: Rows
     subjects: dict[int, Subject]
-    remarks: tuple[str, ...]
 
 
 class Followed:
-    """One process whose heap is looked at again and again."""
+    """One program of one process; after exec there is another one."""
 
-    def __init__(self, target: TargetId, numbers: count[int]) -> None:
-        """Take hold of it; raises what `inspect` raises of what cannot be looked into."""
-        self.target = target
-        with ExitStack() as held:
-            found = held.enter_context(opened(target.pid))
-            if found.process.id != target:
-                raise PidRecycled(f"the pid {target.pid} belongs to another process now")
-            if found.python is None:
-                assert found.obstacle is not None
-                raise found.obstacle
-            self._process = found.process
-            self._surveyor = Surveyor(found.process, found.python)
-            self._containers = Containers(found.python)
-            self._held = held.pop_all()
-        self._numbering = Numbering(target.pid, numbers)
-        self._keys: dict[int, str] = {}
-        """Of the collections that are watched, by address."""
-        self._lengths: dict[str, int] = {}
-        """Of all single collections, at the look before."""
+    def __init__(self, process: Process, numbers: count[int], patience: Patience) -> None:
+        """Take a process over; reads of its memory that hang are given up by `patience`."""
+        self.process = process
+        self.remarks: tuple[str, ...] = ()
+        """What the last look could not see, as sentences."""
+
+        self._patience = patience
+        self._memory: LiveMemory | None = None
+        self._numbering = Numbering(process.pid, numbers)
+        self._lengths: Lengths | None = None
+        self._counts: dict[str, int] = {}
+        """Of single collections, at the look before."""
+
+        self._remembered = b""
+
+    @property
+    def target(self) -> TargetId:
+        """Which process it is."""
+        return self.process.id
 
     def close(self) -> None:
         """Let go of it."""
-        self._held.close()
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+        self.process.close()
 
-    def look(self) -> Looked:
-        """Survey its heap, and choose what is watched until the next time."""
-        begin_ns = time.monotonic_ns()
-        with self._translated():
-            counted = [one for one, _ in zip(self._surveyor.survey(), range(MOST_SUBJECTS), strict=False)]
-            self._process.check()
-            rows = self._numbering.rows(counted, begin_ns)
-            self._watch(counted)
-            rows = np.concatenate([rows, self._read_lengths()])
-        seen = self._surveyor.evidence
-        look = np.array([(begin_ns, time.monotonic_ns(), self.target.pid, 0, seen.torn_objects)], LOOK)
-        return Looked(look, rows, self._numbering.take_news(), seen.remarks)
+    def errand(self) -> Callable[[], dict[str, Any]]:
+        """Return the call that looks at its heap, for a child."""
+        target, remembered, counts, knows = self.target, self._remembered, self._counts, self._numbering.knows
+        return lambda: look(target, remembered, counts, knows)
 
-    def lengths(self) -> Rows:
-        """Read the lengths of what is watched again."""
-        with self._translated():
-            return self._read_lengths()
+    def take(self, found: dict[str, Any]) -> Looked:
+        """Take in what a look has found."""
+        begin_ns, end_ns, torn = found["look"]
+        told = [_told(*fields) for fields in found["counted"]]
+        populations, subjects = self._numbering.counted(told, begin_ns)
+        self._counts = {key: number or 0 for key, number, *_, single, _ in found["counted"] if single}
+        self._remembered = base64.b64decode(found["remembered"])
+        self.remarks = tuple(found["remarks"])
+        self._watch(found["header"], found["watched"])
+        row = np.array([(begin_ns, end_ns, self.target.pid, 0, torn)], LOOK)
+        return Looked(row, populations, subjects)
 
-    def _read_lengths(self) -> Rows:
-        time_ns = time.monotonic_ns()
-        found = self._containers.look()
-        alive = [one for one in found if one.life is Life.ALIVE]
-        rows = [self._numbering.length(self._keys[one.address], one.length, time_ns) for one in alive]
-        return np.array([row for row in rows if row is not None], POPULATION)
+    def read_lengths(self, time_ns: int) -> Rows:
+        """Read the lengths of its collections again; raises a leaf of TargetGone."""
+        if self._lengths is None:
+            return no_rows(POPULATION)
+        return self._numbering.lengths(self._lengths.read(time_ns))
 
-    def _watch(self, counted: Sequence[Counted]) -> None:
-        """Watch those that grew most since the look before, then the largest."""
-        single = {one.key: one for one in counted if one.watched is not None and one.count is not None}
-        before, self._lengths = self._lengths, {key: one.count or 0 for key, one in single.items()}
+    def end(self, time_ns: int) -> Rows:
+        """Return the rows that let all its subjects die, and close."""
+        self.close()
+        return self._numbering.end(time_ns)
 
-        def rank(one: Counted) -> tuple[int, int]:
-            length = self._lengths[one.key]
-            return max(length - before.get(one.key, length), 0), length
-
-        best = sorted(single.values(), key=rank, reverse=True)[:MOST_WATCHED]
-        watched = [(one.watched, one.key) for one in best if one.watched is not None]
-        self._keys = {one.address: key for one, key in watched}
-        self._containers.watch(one for one, _ in watched)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _watch(self, header: list[int], watched: list[list[Any]]) -> None:
+        """Watch other collections from now on."""
         try:
-            yield
-        except ProcessLookupError:  # a process gives up its files before it is a zombie
-            raise TargetExited(f"process {self.target.pid} ended while it was being read") from None
-        except OSError as error:
-            raise translated(self._process, error) from None
+            if self._memory is None:
+                self._memory = LiveMemory(self.process.id, self.process.pidfd)
+        except MemprobeError:
+            return  # it is ending: the next check says so
+        patient = PatientMemory(self._memory, self._patience)
+        patient.limit_s = LIMIT_S
+        self._lengths = Lengths(patient, header, watched) if watched else None
+
+
+def _told(
+    key: str,
+    number: int | None,
+    size: int | None,
+    oldest_ns: int | None,
+    seen: int,
+    _single: bool,
+    subject: list[Any] | None,
+) -> Told:
+    return Told(key, number, size, oldest_ns, seen, None if subject is None else subject_from_list(subject))

@@ -6,13 +6,13 @@ of everything else there are none just now, and there may be some again.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 
-from memprobe.heap.subjects.counted import Counted
+from memprobe.heap.looker.lengths import Length
 from memprobe.vocab.rows import NOT_MEASURED, POPULATION, Rows
 from memprobe.vocab.subject import Seen, Subject, What
 
@@ -20,10 +20,23 @@ MORTAL = frozenset({What.CONTAINER, What.HOLDER})
 """These have died when they are not found any more."""
 
 LONGEST_ABSENCE = 30
-"""Looks without one of its kind, after which a subject is forgotten, too."""
+"""Looks without one of its kind, after which any subject is forgotten."""
 
 Row = tuple[int, int, int, int, int, int, int]
 """A POPULATION row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a look tells of one subject."""
+
+    key: str
+    count: int | None
+    bytes: int | None
+    oldest_ns: int | None
+    seen: int
+    subject: Subject | None
+    """None: the one that is known under this key."""
 
 
 @dataclass(slots=True)
@@ -46,46 +59,55 @@ class Numbering:
         self._pid = pid
         self._numbers = numbers
         self._known: dict[str, _Known] = {}
-        self.news: dict[int, Subject] = {}
-        """Subjects that are new, or of which more is known, since `take_news`."""
 
-    def take_news(self) -> dict[int, Subject]:
-        """Return the news, and begin to collect anew."""
-        news, self.news = self.news, {}
-        return news
+    def knows(self, key: str, subject: Subject) -> bool:
+        """Whether a subject is known under a key, just as it is."""
+        known = self._known.get(key)
+        return known is not None and known.subject == subject
 
-    def rows(self, counted: Iterable[Counted], time_ns: int) -> Rows:
-        """Return the rows of one look, those of what is not found any more included."""
-        found = {one.key: one for one in counted}
-        rows = [self._row(self._number(one), one, time_ns) for one in found.values()]
-        rows += list(self._missing(found.keys(), time_ns))
+    def counted(self, told: Sequence[Told], time_ns: int) -> tuple[Rows, dict[int, Subject]]:
+        """Return the rows of a look, and the subjects that are new or of which more is known."""
+        news = dict(self._learnt(told))
+        rows = [self._row(self._known[one.key], one, time_ns) for one in told if one.key in self._known]
+        rows += self._missing({one.key for one in told}, time_ns)
+        return np.array(rows, POPULATION), news
+
+    def lengths(self, read: Iterable[Length]) -> Rows:
+        """Return the rows of collections whose lengths were read again."""
+        return np.array([row for one in read if (row := self._length(*one))], POPULATION)
+
+    def end(self, time_ns: int) -> Rows:
+        """Return the rows that let everything die, and forget it."""
+        rows = [self._absence(one, Seen.DIED, NOT_MEASURED, time_ns) for one in self._known.values()]
+        self._known = {}
         return np.array(rows, POPULATION)
 
-    def length(self, key: str, length: int, time_ns: int) -> Row | None:
-        """Return the row of a collection whose length was read again; None if it has no number."""
+    def _learnt(self, told: Sequence[Told]) -> Iterator[tuple[int, Subject]]:
+        """Give numbers to what is new, and yield what is new or known better."""
+        for one in told:
+            if one.subject is None:
+                continue
+            known = self._known.get(one.key)
+            if known is None:
+                known = self._known[one.key] = _Known(next(self._numbers), one.subject)
+            known.subject = one.subject
+            yield known.number, one.subject
+
+    def _row(self, known: _Known, one: Told, time_ns: int) -> Row:
+        """What was counted; never earlier than its row before, which may be a length of meanwhile."""
+        known.absent, known.last_ns = 0, max(known.last_ns, time_ns)
+        number, size, oldest_ns = map(_measured, (one.count, one.bytes, one.oldest_ns))
+        return known.last_ns, known.number, self._pid, one.seen, number, size, oldest_ns
+
+    def _length(self, key: str, length: int, time_ns: int) -> Row | None:
+        """The row of one collection; None if it is not known, or more was told since."""
         known = self._known.get(key)
-        if known is None:
+        if known is None or time_ns < known.last_ns:
             return None
         known.last_ns = time_ns
         return time_ns, known.number, self._pid, 0, length, NOT_MEASURED, NOT_MEASURED
 
-    def _number(self, one: Counted) -> _Known:
-        known = self._known.get(one.key)
-        if known is None:
-            known = self._known[one.key] = _Known(next(self._numbers), one.subject)
-            self.news[known.number] = one.subject
-        elif known.subject != one.subject:
-            known.subject = self.news[known.number] = one.subject
-        known.absent = 0
-        return known
-
-    def _row(self, known: _Known, one: Counted, time_ns: int) -> Row:
-        """What was counted; never earlier than its row before, which may be a length of meanwhile."""
-        known.last_ns = max(known.last_ns, time_ns)
-        count, size, oldest_ns = map(_measured, (one.count, one.bytes, one.oldest_ns))
-        return known.last_ns, known.number, self._pid, int(one.seen), count, size, oldest_ns
-
-    def _missing(self, found: Container[str], time_ns: int) -> Iterator[Row]:
+    def _missing(self, found: set[str], time_ns: int) -> Iterator[Row]:
         for key, known in [one for one in self._known.items() if one[0] not in found]:
             known.absent += 1
             if known.subject.what in MORTAL or known.absent > LONGEST_ABSENCE:

@@ -90,11 +90,9 @@ class Pace:
         if target in self._turns:
             self._turns[target] = _Turn(now_ns + pause_ns)
 
-    def anew(self, now_ns: int, pid: int | None = None) -> None:
-        """Begin anew with a process, or with all: what was known of them is lost."""
-        for target, turn in self._turns.items():
-            if turn.looks and pid in (None, target.pid):
-                self._turns[target] = _Turn(now_ns)
+    def forget(self, target: TargetId) -> None:
+        """Begin anew with a process when it is followed the next time."""
+        self._turns.pop(target, None)
 
     def slower(self, one_in: int, now_ns: int) -> None:
         """Look one in so many times as often from now on."""

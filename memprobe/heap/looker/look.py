@@ -1,0 +1,105 @@
+"""One look at a heap, as plain data: what the child does that is forked for it.
+
+opened        the process, as it is now
+Surveyor      what may pile up there, with its numbers
+Containers    where the lengths of the collections lie that are to be watched until the next look
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from memprobe.errors import PidRecycled, TargetExited
+from memprobe.heap.containers import Containers, Watched, size_fields
+from memprobe.heap.reaching import translated
+from memprobe.heap.room import limit_memory
+from memprobe.heap.subjects.counted import Counted
+from memprobe.heap.subjects.surveyor import Surveyor
+from memprobe.target.cpython.python import Python
+from memprobe.target.inspection.opening import opened
+from memprobe.target.proc.process import Process
+from memprobe.vocab import TargetId
+from memprobe.vocab.subject import Subject
+from memprobe.vocab.subject_lists import subject_to_list
+
+MOST_SUBJECTS = 4096
+"""Of one look. A surveyor is bounded by itself; this bounds memprobe, whatever it says."""
+
+MOST_WATCHED = 128
+"""Collections whose lengths are read every second: those that grow, then the largest."""
+
+Knows = Callable[[str, Subject], bool]
+"""Whether a subject is known under a key already."""
+
+
+def look(target: TargetId, remembered: bytes, lengths: dict[str, int], knows: Knows) -> dict[str, Any]:
+    """Look at the heap of a process; raises what `inspect` raises of what cannot be looked into.
+
+    `remembered` and `lengths` are what the look before came to.
+    """
+    limit_memory()
+    with opened(target.pid) as found:
+        if found.process.id != target:
+            raise PidRecycled(f"the pid {target.pid} belongs to another process now")
+        if found.python is None:
+            assert found.obstacle is not None
+            raise found.obstacle
+        with _translated(found.process):
+            return _surveyed(found.process, found.python, remembered, lengths, knows)
+
+
+def _surveyed(
+    process: Process, python: Python, remembered: bytes, lengths: dict[str, int], knows: Knows
+) -> dict[str, Any]:
+    begin_ns = time.monotonic_ns()
+    surveyor = Surveyor(process, python, remembered)
+    counted = list(islice(surveyor.survey(), MOST_SUBJECTS))
+    end_ns = time.monotonic_ns()
+    chosen = _chosen(counted, lengths)
+    places = {one.address: one for one in Containers(python).watch(one for one, _ in chosen)}
+    process.check()
+    return {
+        "look": [begin_ns, end_ns, surveyor.evidence.torn_objects],
+        "remarks": surveyor.evidence.remarks,
+        "remembered": base64.b64encode(surveyor.remembered).decode(),
+        "counted": [_plain(one, knows) for one in counted],
+        "header": [python.layout.offset("PyObject.ob_refcnt"), python.layout.offset("PyObject.ob_type")],
+        "watched": [[key, *_place(places[one.address], python)] for one, key in chosen],
+    }
+
+
+def _plain(one: Counted, knows: Knows) -> list[Any]:
+    subject = None if knows(one.key, one.subject) else subject_to_list(one.subject)
+    return [one.key, one.count, one.bytes, one.oldest_ns, int(one.seen), one.watched is not None, subject]
+
+
+def _place(one: Watched, python: Python) -> list[int]:
+    """Where a collection is, its type, where its length is; and the reference that keeps it there."""
+    return [one.address, one.type_address, size_fields(python)[one.type], *one.slot]
+
+
+def _chosen(counted: Sequence[Counted], before: dict[str, int]) -> list[tuple[Watched, str]]:
+    """Choose the collections that grew most since the look before, then the largest."""
+
+    def rank(one: Counted) -> tuple[int, int]:
+        length = one.count or 0
+        return max(length - before.get(one.key, length), 0), length
+
+    single = [one for one in counted if one.watched is not None]
+    best = sorted(single, key=rank, reverse=True)[:MOST_WATCHED]
+    return [(one.watched, one.key) for one in best if one.watched is not None]
+
+
+@contextmanager
+def _translated(process: Process) -> Iterator[None]:
+    try:
+        yield
+    except ProcessLookupError:  # a process gives up its files before it is a zombie
+        raise TargetExited(f"process {process.pid} ended while it was being read") from None
+    except OSError as error:
+        raise translated(process, error) from None
