@@ -35,6 +35,7 @@ def held(interpreter: Interpreter, script: str, *arguments: str) -> tuple[int, i
     return int(words[1]), int(words[2])
 
 
+@pytest.mark.few_interpreters
 def test_leaky_programs_grow_as_fast_as_they_say_and_their_twins_do_not(interpreter: Interpreter) -> None:
     with ThreadPoolExecutor(2) as pool:
         jobs = [(one, pool.submit(held, interpreter, *one)) for one in behaviours()]
@@ -42,8 +43,8 @@ def test_leaky_programs_grow_as_fast_as_they_say_and_their_twins_do_not(interpre
             first, last = job.result()
             served = SECONDS * float(arguments[arguments.index("--rate") + 1])
             if "--healthy" in arguments:
-                # What waits for the collector comes and goes: a few hundred at most.
-                assert last - first <= min(0.5 * served, 600), arguments
+                # What waits for the collector comes and goes: 1,000 pairs at most, from 3.13 on.
+                assert last - first <= min(0.7 * served, 1000), arguments
             else:
                 assert last - first == pytest.approx(served, rel=0.05, abs=2), arguments
 
