@@ -25,9 +25,10 @@ TELLING_BYTES = 32 << 10
 class Course:
     """One subject's numbers over time."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, age_s: float | None) -> None:
+        """`age_s` is how long the process had been running at the first point."""
         unit = TELLING_BYTES if subject.what == What.MEMORY else 1.0
-        self._series = Series(limit=subject.limit, unit=unit)
+        self._series = Series(limit=subject.limit, unit=unit, age_s=age_s)
         self._growth: Growth | None = None
         self._first_ns = self._last_ns = self._judged_ns = 0
         self._last = self._judged = 0
@@ -63,9 +64,11 @@ class Courses:
         for row in rows:  # a row per subject and look
             key = int(row["pid"]), int(row["subject_id"])
             if int(row["count"]) != NOT_MEASURED and key in ledger.populations:
+                time_ns = int(row["time_ns"])
                 if key not in self._courses:
-                    self._courses[key] = Course(ledger.populations.subjects[key[1]])
-                self._courses[key].add(int(row["time_ns"]), int(row["count"]))
+                    age_s = ledger.processes.age_s(key[0], time_ns)
+                    self._courses[key] = Course(ledger.populations.subjects[key[1]], age_s)
+                self._courses[key].add(time_ns, int(row["count"]))
 
     def grown(self, ledger: Ledger, pid: int | None) -> Iterator[Grown]:
         """Yield every subject of a process, or of all, in the order of their numbers."""

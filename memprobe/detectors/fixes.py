@@ -84,8 +84,8 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
         "of every frame: store str(error), or clear it with error.with_traceback(None); raised at {line}.",
         Cause.LISTENERS_NOT_REMOVED: "Remove the callback {type} from {holder} when its owner is done with,"
         " or hold it weakly (weakref.WeakMethod); {line} adds it.",
-        Cause.EXIT_HANDLERS: "The module atexit keeps {type} until the program ends: register it once, not per "
-        "instance, or call atexit.unregister() when the instance is closed; {line} registers it.",
+        Cause.EXIT_HANDLERS: "The module atexit keeps {type} until the program ends: register it once, not "
+        "per instance, or call atexit.unregister() when the instance is closed; {line} registers it.",
         Cause.TASKS_PENDING: "Tasks of {type} wait at {line} and never end: give the wait a timeout "
         "(asyncio.timeout, wait_for), and cancel the task when its client is gone.",
         Cause.TASKS_KEPT: "{holder} keeps tasks that have ended: let go of each one when it is done "

@@ -127,6 +127,13 @@ class ProcessLedger:
         """Return the last sample of a process: a table of one row."""
         return self._processes[pid].last if pid in self._processes else None
 
+    def age_s(self, pid: int, time_ns: int) -> float | None:
+        """Return how long a process had been running at an instant; None before its first sample."""
+        sample = self.last(pid)
+        if sample is None or sample["age_ns"][0] == NOT_MEASURED:
+            return None
+        return max(0, int(sample["age_ns"][0]) + time_ns - int(sample["time_ns"][0])) / 1e9
+
     def rss(self, pid: int) -> list[tuple[int, int]]:
         """Return the course of a process's RSS: (time_ns, bytes)."""
         return self._processes[pid].rss.points if pid in self._processes else []

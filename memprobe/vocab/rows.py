@@ -107,6 +107,7 @@ SAMPLE = np.dtype(
                 "minor_faults",  # since the process began
                 "major_faults",
                 "cpu_ns",  # user and system time since the process began
+                "age_ns",  # since the process began
                 "threads",
                 "thread_limit",  # of its cgroups or the machine: the one that leaves the least room
                 "thread_limit_used",  # threads of all processes under that limit

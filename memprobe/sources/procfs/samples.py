@@ -61,7 +61,9 @@ def _from_stat(process: Process) -> Numbers:
         stat, fields = parse_stat(raw), raw.rpartition(b")")[2].split()
     except ValueError:
         raise process.folder.ended() from None
+    now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     return {
+        "age_ns": max(0, now_ns - stat.start_time_ticks * NS_PER_TICK),
         "cpu_ns": (stat.user_ticks + stat.system_ticks) * NS_PER_TICK,
         "threads": stat.threads,
         "minor_faults": int(fields[_MINOR_FAULTS]),
