@@ -11,12 +11,15 @@ from memprobe.models.growth import Growth, Series
 from memprobe.vocab.rows import NOT_MEASURED, Rows
 from memprobe.vocab.subject import Seen, Subject, What
 
-SELDOM = 32
-"""A course is judged anew when it has become longer by one part in this many: at first every second, after
-an hour every two minutes, 3 % of the time that it took to see anything at all."""
+SELDOM, SELDOM_AT_REST = 16, 4
+"""A course is judged anew when it has become longer by one part in this many, one that rests where it was less
+often: the model takes 0.1 to 0.5 ms, and most courses rest."""
 
 SOON_NS = 5_000_000_000
 """A number that has moved is judged anew after this time at the latest: growth may have begun just now."""
+
+AT_REST = 0.01
+"""A course may rest if it was not more probable than this that it grows."""
 
 TELLING_BYTES = 32 << 10
 """Memory counts in pieces of this size: a pool of Python's allocator, or some pages."""
@@ -43,14 +46,16 @@ class Course:
 
     def growth(self) -> Growth:
         """Return what the models say; they are asked again when there is enough that is new."""
-        if self._growth is None or self._is_due():
+        if self._growth is None or self._is_due(self._growth):
             self._growth = self._series.growth()
             self._judged_ns, self._judged = self._last_ns, self._last
         return self._growth
 
-    def _is_due(self) -> bool:
-        new_ns, wait_ns = self._last_ns - self._judged_ns, (self._judged_ns - self._first_ns) // SELDOM
-        return new_ns > 0 and new_ns >= (wait_ns if self._last == self._judged else min(wait_ns, SOON_NS))
+    def _is_due(self, growth: Growth) -> bool:
+        new_ns, span_ns = self._last_ns - self._judged_ns, self._judged_ns - self._first_ns
+        if self._last == self._judged and growth.probability <= AT_REST:
+            return new_ns > span_ns // SELDOM_AT_REST
+        return new_ns > 0 and new_ns >= min(span_ns // SELDOM, SOON_NS)
 
 
 class Courses:
