@@ -76,9 +76,8 @@ def drifting(rng: Generator, times: Times) -> Times:
 
 def walk(rng: Generator, times: Times) -> Times:
     """As likely up as down, by pieces."""
-    steps = rng.poisson(rng.uniform(0.1, 5) * np.diff(times, prepend=times[0]))
-    steps = np.sign(rng.uniform(-1, 1, len(times))) * steps * np.round(about(rng, 1, 100))
-    return np.abs(np.cumsum(steps))
+    moves = rng.uniform(0.1, 5) * np.diff(times, prepend=times[0]) / 2
+    return np.abs(np.cumsum(rng.poisson(moves) - rng.poisson(moves)) * np.round(about(rng, 1, 100)))
 
 
 def day(rng: Generator, times: Times) -> Times:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memprobe.models.growth.evidence import evidence
+from memprobe.models.growth.evidence import evidence, evidence_from_first
 from memprobe.models.growth.history import Past
 
 
@@ -44,6 +44,9 @@ class Course:
     risen_since_fall: float
     """The highest value after it, less the trough."""
 
+    jagged: float
+    """Mean squared step / squared mean step: 1.6 of noise, a quarter of the length of a tooth of a saw."""
+
     churn: float
     """Steps down as a share of steps up, in the run: 0 if nothing ever left."""
 
@@ -69,24 +72,32 @@ class Course:
     """The standard error of late / early."""
 
 
-def course(scales: Sequence[Past], unit: float) -> Course:
-    """The figures of a series of two points or more, read at several scales, the finest first."""
+def courses(scales: Sequence[Past], unit: float) -> Iterator[Course]:
+    """A series of two points or more, read at several scales (the finest first), as one or two courses.
+
+    The run of the one is where there is most evidence for growth, that of the other the whole: a leak under
+    the teeth of a saw has more evidence in its last tooth, and falls as deep as that is high.
+    """
     log10, began_s = evidence(scales, unit)
     past = scales[0]
+    start = int(past.time_s.searchsorted(began_s))
+    yield _course(past, start, log10)
+    if start:
+        yield _course(past, 0, evidence_from_first(scales, unit))
+
+
+def _course(past: Past, start: int, log10_evidence: float) -> Course:
     time_s, value = past.time_s, past.value
-    start = int(time_s.searchsorted(began_s))
     last, began_s, duration_s = float(value[-1]), float(time_s[start]), float(time_s[-1])
     heights = np.maximum.accumulate(past.high)
-    falls = past.drop.copy()
-    np.maximum(falls[1:], heights[:-1] - past.low[1:], out=falls[1:])
-    deepest = int(np.argmax(falls))
-    trough = float(past.low[deepest])
+    fall, trough, risen = _deepest_fall(past, heights)
     net = last - float(value[start])
     fallen = float(past.fallen[start + 1 :].sum())
-    moved = float(value[-1] - value[0]) + 2.0 * float(past.fallen.sum())
+    points = int(past.points.sum())
+    step = (last - float(value[0]) + 2.0 * float(past.fallen.sum())) / (points - 1)
+    squared_step = float(past.rough.sum() / past.pace.sum())
     rest_s, longest_rest_s, rises = _rests(time_s, heights, start)
     early, late, doubt = _rates(past, start)
-    points = int(past.points.sum())
     return Course(
         points=points,
         first=float(value[0]),
@@ -95,16 +106,17 @@ def course(scales: Sequence[Past], unit: float) -> Course:
         high=float(heights[-1]),
         duration_s=duration_s,
         interval_s=duration_s - float(time_s[-2]),
-        log10_evidence=log10,
+        log10_evidence=log10_evidence,
         start=start,
         began_s=began_s,
         run_s=duration_s - began_s,
         new=last - float(heights[start]),
-        fall=float(falls[deepest]),
+        fall=fall,
         trough=trough,
-        risen_since_fall=float(past.high[deepest:].max()) - trough,
+        risen_since_fall=risen,
+        jagged=squared_step / step**2 if step > 0.0 else 0.0,
         churn=fallen / (net + fallen) if net > 0.0 else 1.0,
-        step=moved / (points - 1),
+        step=step,
         rest_s=rest_s,
         longest_rest_s=longest_rest_s,
         rises=rises,
@@ -114,15 +126,29 @@ def course(scales: Sequence[Past], unit: float) -> Course:
     )
 
 
+def _deepest_fall(past: Past, heights: NDArray[np.float64]) -> tuple[float, float, float]:
+    """How deep the deepest fall was, down to what, and how far it rose again."""
+    falls = past.drop.copy()
+    np.maximum(falls[1:], heights[:-1] - past.low[1:], out=falls[1:])
+    deepest = int(falls.argmax())
+    trough = float(past.low[deepest])
+    later = past.high[deepest + 1 :]
+    again = max(float(past.value[deepest]), float(later.max()) if len(later) else trough)
+    return float(falls[deepest]), trough, again - trough
+
+
 def _rests(time_s: NDArray[np.float64], heights: NDArray[np.float64], start: int) -> tuple[float, float, int]:
-    """How long no new height was reached, the longest such time before, and how often one was."""
+    """How long no new height was reached, the longest such time before, and how often one was.
+
+    At the least: within a bucket nobody knows when it was.
+    """
     rises = np.flatnonzero(heights[1:] > heights[:-1]) + 1
     if not len(rises):
         return float(time_s[-1]), 0.0, 0
     rest_s = float(time_s[-1] - time_s[rises[-1]])
     rises = rises[rises > start]
-    between = np.diff(time_s[np.append(start, rises)])
-    return rest_s, float(between.max()) if len(between) else 0.0, len(rises)
+    rests = time_s[rises - 1] - time_s[np.append(start, rises[:-1])] if len(rises) else np.zeros(1)
+    return rest_s, float(rests.max()), len(rises)
 
 
 def _rates(past: Past, start: int) -> tuple[float, float, float]:

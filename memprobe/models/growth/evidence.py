@@ -7,8 +7,8 @@ measure) and a normal prior on drift / size of step, is a martingale under the n
 mixture with weights that sum to one. By Ville's inequality it ever reaches E with a probability of at most
 1/E, however long one watches.
 
-Steps are taken from point to point, and from every 16th, 256th and 4096th to the next: what grows in leaps, or
-under noise, is regular only from afar.
+Steps are taken from point to point, and from every 16th, 256th and 4096th to the next: what grows in leaps,
+or under noise, is regular only from afar.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from math import log
 
 import numpy as np
 
-from memprobe.models.growth.history import Past
+from memprobe.models.growth.history import Column, Past
 
 PRIOR = 1.0
 """Variance of the prior of (drift / size of a step of one second), per second."""
@@ -30,20 +30,31 @@ with 2**-n, and more than 2**n must not be claimed from it."""
 
 def evidence(scales: Sequence[Past], unit: float) -> tuple[float, float]:
     """log10 of the e-value for growth, and the second at which the growth most likely began."""
-    best, began_s = max(_of_one(past, unit) for past in scales if len(past.time_s) > 1)
-    return (best - log(len(scales))) / log(10.0), began_s
+    found = []
+    for past in scales:
+        if len(past.time_s) > 1:
+            ratios = _ratios(past, unit)
+            best = int(ratios.argmax())
+            found.append((float(ratios[best]), float(past.time_s[best])))
+    best_ratio, began_s = max(found)
+    return (best_ratio - log(len(scales))) / log(10.0), began_s
 
 
-def _of_one(past: Past, unit: float) -> tuple[float, float]:
-    """The logarithm of the best of all beginnings, and when that is."""
+def evidence_from_first(scales: Sequence[Past], unit: float) -> float:
+    """log10 of the e-value for growth since the first point."""
+    best = max(float(_ratios(past, unit)[0]) for past in scales if len(past.time_s) > 1)
+    return (best - log(len(scales))) / log(10.0)
+
+
+def _ratios(past: Past, unit: float) -> Column:
+    """The logarithm of the weighted likelihood ratio for growth since the end of each bucket."""
     duration_s = past.time_s[-1] - past.time_s[:-1]
     rise = np.maximum(past.value[-1] - past.value[:-1], 0.0)
     rough = (past.rough + GRAIN * unit * unit * past.pace)[:0:-1].cumsum()[::-1]
     share = rise * rise / (duration_s * rough)
     prior = PRIOR * duration_s
     steps = past.points[:0:-1].cumsum()[::-1]
-    ratio = -0.5 * (np.log1p(prior) + steps * np.log1p(-share * prior / (1.0 + prior)))
+    ratio: Column = -0.5 * (np.log1p(prior) + steps * np.log1p(-share * prior / (1.0 + prior)))
     before = past.points[:-1].cumsum() - 1.0
     ratio -= np.log(2.0 * np.maximum(before * (before + 1.0), 1.0))
-    best = int(ratio.argmax())
-    return float(ratio[best]), float(past.time_s[best])
+    return ratio

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 NS = 1_000_000_000
 
-KEPT = 32
-"""Buckets of one size: the last 32 points as they are, before them 31 or 32 pairs, then fours, ...: a day at
-one point a second is some 400 buckets."""
+KEPT = 16
+"""Buckets of one size: the last 16 points as they are, before them 15 or 16 pairs, then fours, ...: a day at
+one point a second is some 200 buckets."""
 
 Column = NDArray[np.float64]
 

@@ -21,6 +21,19 @@ LATE = 1 / 8
 """Growth that began late must have lasted this share of the time before it began: what has been healthy for
 long has surged and has been emptied before, and will be again."""
 
+FITS = 3.0
+"""What has piled up fits the age of the process if it is within this factor of rate times age."""
+
+LONGEST_S = 7200.0
+"""More time is not asked for on account of slowness, or of what happened before the first look."""
+
+START_UP_S = 120.0
+"""Of the time before the first look, as much as this may well have passed without a leak."""
+
+SLOW_S = 100.0
+"""So long growth by one piece a second must have lasted; a hundred times as long if it is ten times as slow:
+there is no hurry, and warm-ups of hours are as slow."""
+
 PIECES = 100.0
 """Pools of connections and threads take fewer."""
 
@@ -42,6 +55,11 @@ SLOWED = 0.75
 """The later half of the run must have at least this share of the rate of the earlier one: at 3/4 a warm-up
 would end at little more than twice what there is."""
 
+SLOWED_BY_NIGHT = 0.4
+"""The same from LONG_S on: a leak slows down with the traffic, too, and a warm-up of hours even more."""
+
+LONG_S = 21_600.0
+
 DAY_S = 86_400.0
 
 DAY_PER_S = 2e-4
@@ -60,19 +78,46 @@ def probability(scarcest: float) -> float:
 
 def needs(went: Course, unit: float, age_s: float | None) -> dict[str, float]:
     """How much there is of each need, and in words what it would mean if that were too little."""
-    lasted_s = LASTED_S * (1.0 + CHURN * went.churn)
     return {
-        "for too short a time to tell": went.run_s / max(lasted_s, LATE * _late_s(went, age_s)),
+        "for too short a time to tell": went.run_s / _needed_s(went, unit, age_s),
         "by no more than a pool takes": went.new / (PIECES * unit),
         "by chance as likely as not": went.log10_evidence / EVIDENCE,
         "and has fallen as deep before": went.new / (FALLS * went.fall) if went.fall > 0.0 else inf,
-        "in too few leaps to tell": went.run_s / (RESTS * went.longest_rest_s)
-        if went.longest_rest_s
-        else inf,
+        "in too few leaps to tell": _leaps(went),
         "and rests now": _allowed_rest_s(went) / went.rest_s if went.rest_s > 0.0 else inf,
         "slower and slower": _steadiness(went),
         "as traffic may in the course of a day": _beyond_a_day(went),
     }
+
+
+def _needed_s(went: Course, unit: float, age_s: float | None) -> float:
+    """How long it must have grown."""
+    pieces_per_s = max(went.new / (unit * went.run_s), 1e-3)
+    return max(
+        LASTED_S * (1.0 + CHURN * went.churn),
+        min(LATE * _before_s(went, age_s), LONGEST_S),
+        min(SLOW_S / pieces_per_s**2, LONGEST_S),
+        min(_unseen_s(went, age_s) - START_UP_S, LONGEST_S),
+    )
+
+
+def _before_s(went: Course, age_s: float | None) -> float:
+    """How long before it began to grow, if that was seen."""
+    return went.began_s + (age_s or 0.0) if went.start else 0.0
+
+
+def _unseen_s(went: Course, age_s: float | None) -> float:
+    """How long before the first point it did not grow as it does now.
+
+    Nobody has seen that time. But what has grown at this rate since the process began has a size that fits;
+    what is smaller was emptied or began later, what is larger once grew faster.
+    """
+    if age_s is None or went.start or went.late_per_s <= 0.0:
+        return 0.0
+    at_this_rate_s = went.first / went.late_per_s
+    if at_this_rate_s > FITS * age_s:
+        return age_s
+    return age_s - at_this_rate_s if at_this_rate_s < age_s / FITS else 0.0
 
 
 def _leaps(went: Course) -> float:
@@ -83,24 +128,20 @@ def _allowed_rest_s(went: Course) -> float:
     return max(SHORT_S, 2.5 * went.interval_s, 1.5 * went.longest_rest_s, REST * went.run_s)
 
 
-def _late_s(went: Course, age_s: float | None) -> float:
-    """How long it was healthy before it began to grow; with the age of the process, before the first point."""
-    if age_s is None or went.start or went.late_per_s <= 0.0:
-        return went.began_s + (age_s or 0.0)
-    at_this_rate_s = went.first / went.late_per_s
-    if age_s / 3 <= at_this_rate_s <= age_s * 3:
-        return 0.0
-    return max(age_s - at_this_rate_s, 0.0) if at_this_rate_s < age_s else age_s
-
-
 def _steadiness(went: Course) -> float:
-    """How much would still come if it slowed down as it has, as a share of what came; 1 at SLOWED."""
+    """How much would still come if it slowed down as it has, as a share of what came."""
     if went.early_per_s <= 0.0:
         return inf
     ratio = max(went.late_per_s / went.early_per_s + went.doubt, 0.0)
     if ratio >= 1.0:
         return inf
-    return (ratio / SLOWED) ** 2 * (1.0 - SLOWED**2) / (1.0 - ratio**2)
+    just_enough = slowest(went)
+    return (ratio / just_enough) ** 2 * (1.0 - just_enough**2) / (1.0 - ratio**2)
+
+
+def slowest(went: Course) -> float:
+    """The share of its earlier rate that the later half of a run must have."""
+    return SLOWED if went.run_s < LONG_S else SLOWED_BY_NIGHT
 
 
 def _beyond_a_day(went: Course) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from memprobe.models.growth.course import Course
 from memprobe.models.growth.history import Past
-from memprobe.models.growth.needs import DAY_S, SHORT_S, SLOWED
+from memprobe.models.growth.needs import DAY_S, SHORT_S, slowest
 from memprobe.models.growth.shape import Shape
 
 FULL = 0.98
@@ -17,6 +17,9 @@ ALIKE = 2.0
 
 NOISE = 10.0
 """A fall of so many usual steps is one; what wobbles by chance falls by 6 to 9 of them."""
+
+JAGGED = 2.5
+"""Teeth of a saw that are ten readings long are as jagged as this; noise is less."""
 
 QUICK = 0.2
 """What grew within this share of the time that was watched grew once."""
@@ -49,14 +52,14 @@ def _growing(went: Course) -> Shape:
 
 
 def _fallen(went: Course) -> Shape:
-    if went.fall < NOISE * went.step:
+    if went.fall < NOISE * went.step and went.jagged < JAGGED:
         return Shape.FLAT
     return Shape.SAWTOOTH if went.risen_since_fall >= went.fall / 2.0 else Shape.SPIKE
 
 
 def _risen(went: Course) -> Shape:
     rested = went.rest_s >= max(SHORT_S, 2.5 * went.interval_s, 1.5 * went.longest_rest_s)
-    slowed = went.early_per_s > 0.0 and went.late_per_s / went.early_per_s + went.doubt < SLOWED
+    slowed = went.early_per_s > 0.0 and went.late_per_s / went.early_per_s + went.doubt < slowest(went)
     if rested and went.rest_s > 0.1 * went.duration_s:
         if went.duration_s - went.rest_s - went.began_s <= QUICK * went.duration_s:
             return Shape.ONE_OFF

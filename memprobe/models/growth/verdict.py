@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memprobe.models.growth.course import course
+from memprobe.models.growth.course import Course, courses
 from memprobe.models.growth.history import Past
 from memprobe.models.growth.needs import needs, probability
 from memprobe.models.growth.shape import Growth, Shape
@@ -17,8 +17,10 @@ ON_THE_WAY = 0.3
 
 def verdict(scales: Sequence[Past], limit: int | None, unit: float, age_s: float | None) -> Growth:
     """What a series of two points or more has come to, read at several scales, the finest first."""
-    past, went = scales[0], course(scales, unit)
-    missing, scarcest = min(needs(went, unit, age_s).items(), key=lambda need: need[1])
+    past = scales[0]
+    went, missing, scarcest = max(
+        (_scarcest(went, unit, age_s) for went in courses(scales, unit)), key=lambda judged: judged[2]
+    )
     shape = shape_of(past, went, limit, scarcest, unit)
     if limit:
         scarcest = 0.0 if shape is Shape.BOUNDED else min(scarcest, ON_THE_WAY)
@@ -41,6 +43,12 @@ def verdict(scales: Sequence[Past], limit: int | None, unit: float, age_s: float
         duration_s=went.duration_s,
         sentence=sentence,
     )
+
+
+def _scarcest(went: Course, unit: float, age_s: float | None) -> tuple[Course, str, float]:
+    """The course with the need of which there is least."""
+    missing, scarcest = min(needs(went, unit, age_s).items(), key=lambda need: need[1])
+    return went, missing, scarcest
 
 
 def too_short(points: int) -> Growth:
