@@ -1,10 +1,9 @@
 """When the heap of which process is looked at next. Pure: times are given, nothing is asked of a clock.
 
-    first look      at once
-    second          SECOND_NS after the first began: what has grown meanwhile is worth watching
-    later ones      as far apart as SHARE of a core allows, at least PAUSE_NS
+    early    in the first EARLY_NS of a process every few seconds: what grows shall be known soon
+    later    as far apart as SHARE of a core allows, at least PAUSE_NS
 
-The first two may cost more than the share: they are spent ahead, and paid back by all the time in which
+Early looks may cost more than the share: they are spent ahead, and paid back by all the time in which
 nothing is read. So over a long run the looks at all processes together cost SHARE of one core, plus at most
 MOST_AHEAD_NS and one look.
 """
@@ -21,28 +20,31 @@ NS = 1_000_000_000
 SHARE = 0.02
 """Of one core: two fifths of what memprobe may use in the steady state."""
 
-SECOND_NS = 8 * NS
-"""A leak of 10 a second has grown by 80 by then, and 20 s are not over."""
+EARLY_NS = 30 * NS
+"""A leak of 10 a second shall be found after 20 s."""
 
-REST_NS = 2 * NS
-"""Between the end of a look and the next of the same process, however long it took."""
+REST_NS = 3 * NS
+"""Between two early looks, and longer the older the process is to us."""
 
 PAUSE_NS = 10 * NS
-"""Between two looks that cost next to nothing."""
+"""Between two later ones that cost next to nothing."""
 
-MOST_AHEAD_NS = 20 * NS
-"""CPU time that first and second looks may spend ahead: two of a heap of some 10 M objects."""
+MOST_AHEAD_NS = 12 * NS
+"""CPU time after which no more early looks begin: two at a heap of some 5 M objects are possible."""
 
-_EARLY = 2
+_SLOWING = 4
 
 
 @dataclass(slots=True)
 class _Turn:
     """When it is a process's turn."""
 
-    due_ns: int
-    looks: int = 0
-    begun_ns: int = 0
+    early_ns: int
+    """If it may be spent ahead; else later."""
+
+    later_ns: int
+    first_ns: int | None = None
+    """When its first look began."""
 
 
 class Pace:
@@ -56,39 +58,38 @@ class Pace:
 
     def follow(self, targets: Iterable[TargetId], now_ns: int) -> None:
         """Say which processes there are; a new one is due at once."""
-        self._turns = {target: self._turns.get(target) or _Turn(now_ns) for target in targets}
+        self._turns = {target: self._turns.get(target) or _Turn(now_ns, now_ns) for target in targets}
 
     def next(self, now_ns: int) -> TargetId | None:
-        """Return whose turn it is; None if it is nobody's."""
+        """Return whose turn it is, who has waited longest; None if it is nobody's."""
         may_be_early = self.ahead_ns(now_ns) < MOST_AHEAD_NS
-        due = [
-            (turn.looks >= _EARLY, turn.due_ns, target)
-            for target, turn in self._turns.items()
-            if turn.due_ns <= now_ns and (may_be_early or turn.looks >= _EARLY)
-        ]
-        return min(due, key=lambda one: one[:2])[2] if due else None
+        dues = {
+            target: turn.early_ns if may_be_early else turn.later_ns for target, turn in self._turns.items()
+        }
+        due = [target for target, due_ns in dues.items() if due_ns <= now_ns]
+        return min(due, key=lambda target: dues[target], default=None)
 
     def begun(self, target: TargetId, now_ns: int) -> None:
         """Note that a look begins."""
-        self._turns[target].begun_ns = now_ns
+        turn = self._turns[target]
+        turn.first_ns = now_ns if turn.first_ns is None else turn.first_ns
 
     def done(self, target: TargetId, cost_ns: int, now_ns: int) -> None:
         """Note that a look is over, and the CPU time that it took."""
         self._ahead_ns = self.ahead_ns(now_ns) + cost_ns
         turn = self._turns.get(target)
-        if turn is None:
+        if turn is None or turn.first_ns is None:
             return
-        turn.looks += 1
-        if turn.looks < _EARLY:
-            turn.due_ns = max(turn.begun_ns + SECOND_NS, now_ns + REST_NS)
-        else:
-            share = SHARE / self._one_in / len(self._turns)
-            turn.due_ns = now_ns + max(PAUSE_NS * self._one_in, int(cost_ns / share))
+        share = SHARE / self._one_in / len(self._turns)
+        age_ns = now_ns - turn.first_ns
+        turn.later_ns = now_ns + max(PAUSE_NS * self._one_in, int(cost_ns / share))
+        is_early = age_ns < EARLY_NS and self._one_in == 1
+        turn.early_ns = now_ns + max(REST_NS, age_ns // _SLOWING) if is_early else turn.later_ns
 
     def failed(self, target: TargetId, pause_ns: int, now_ns: int) -> None:
         """Note that a process cannot be looked at, and let it alone for a while."""
         if target in self._turns:
-            self._turns[target] = _Turn(now_ns + pause_ns)
+            self._turns[target] = _Turn(now_ns + pause_ns, now_ns + pause_ns)
 
     def forget(self, target: TargetId) -> None:
         """Begin anew with a process when it is followed the next time."""

@@ -1,0 +1,169 @@
+"""Looks at the heaps of real processes, in turn."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import pythons
+from memprobe.heap.source import HeapSource
+from memprobe.target.proc.process import open_process
+from memprobe.vocab import TargetId
+from memprobe.vocab.batch import Batch
+from memprobe.vocab.knobs import Knob
+from memprobe.vocab.rows import NOT_MEASURED
+from memprobe.vocab.subject import Seen, Subject, What
+
+JOBS, QUEUE = "__main__.JOBS", "__main__.QUEUE.jobs"
+GROWN = 500
+
+
+@dataclass
+class Run:
+    """A source, and all that it has said."""
+
+    source: HeapSource
+    subjects: dict[int, Subject] = field(default_factory=dict)
+    looks: dict[int, int] = field(default_factory=dict)
+    counts: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    """Of collections, by process and holder."""
+
+    died: set[str] = field(default_factory=set)
+    invisible: tuple[str, ...] = ()
+
+    def poll(self) -> None:
+        batch = self.source.poll()
+        assert batch is not None
+        self.subjects |= batch.subjects
+        self.invisible = batch.invisible
+        for look in batch.looks:
+            self.looks[int(look["pid"])] = self.looks.get(int(look["pid"]), 0) + 1
+        self._take_populations(batch)
+
+    def _take_populations(self, batch: Batch) -> None:
+        for row in batch.populations:
+            subject = self.subjects[int(row["subject_id"])]
+            if row["flags"] & Seen.DIED:
+                self.died.add(subject.holder)
+            elif subject.what is What.CONTAINER and row["count"] != NOT_MEASURED:
+                self.counts.setdefault((int(row["pid"]), subject.holder), []).append(int(row["count"]))
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Poll, faster than a session does, until it is so."""
+        deadline = time.monotonic() + 60
+        while not is_so():
+            assert time.monotonic() < deadline, (self.looks, self.counts.keys(), self.invisible)
+            self.poll()
+            time.sleep(0.02)
+
+    def last(self, pid: int, holder: str) -> int | None:
+        return self.counts.get((pid, holder), [None])[-1]
+
+
+def identity(pid: int) -> TargetId:
+    with open_process(pid) as process:
+        return process.id
+
+
+@contextmanager
+def looking(pid: int) -> Iterator[Run]:
+    source = HeapSource(identity(pid))
+    source.start()
+    try:
+        yield Run(source)
+    finally:
+        source.close()
+
+
+def test_what_grows_is_seen_growing(interpreter: pythons.Interpreter, targets: Path) -> None:
+    """By the lengths alone, without another look at the whole heap."""
+    with interpreter.spawn(targets / "piling_up.py") as target, looking(target.pid) as run:
+        run.source.turn(Knob.SNAPSHOTS, 8)  # the next look is more than a minute away
+        run.until(lambda: run.looks.get(target.pid) == 1)
+        assert (run.counts[target.pid, JOBS][0], run.counts[target.pid, QUEUE][0]) == (300, 200)
+        jobs, queued = map(int, target.ask(f"grow {GROWN}").split())
+        run.until(lambda: run.last(target.pid, JOBS) == jobs and run.last(target.pid, QUEUE) == queued)
+        assert run.looks == {target.pid: 1}
+        assert run.invisible == ()
+        assert run.died == set()
+
+
+def test_a_list_that_is_replaced_is_found_again(targets: Path) -> None:
+    with pythons.own().spawn(targets / "piling_up.py") as target, looking(target.pid) as run:
+        run.until(lambda: run.looks.get(target.pid) == 1)
+        target.ask("renew")
+        run.until(lambda: run.looks.get(target.pid) == 2)
+        assert run.last(target.pid, QUEUE) == 100
+        assert QUEUE not in run.died
+
+
+def test_workers_are_looked_at_in_turn_and_let_go(targets: Path) -> None:
+    with pythons.own().spawn(targets / "piling_up.py") as target, looking(target.pid) as run:
+        worker = int(target.ask("worker"))
+        run.source.follow([identity(worker)])
+        run.until(lambda: run.looks.keys() == {target.pid, worker})
+        assert run.last(worker, JOBS) == 300
+        before = set(run.died)
+        os.kill(worker, 9)
+        run.source.follow([])
+        run.poll()
+        assert {JOBS, QUEUE} <= run.died - before
+        target.ask("grow 1")
+        run.until(lambda: run.last(target.pid, JOBS) == 301)
+
+
+def test_another_program_begins_anew(targets: Path) -> None:
+    with pythons.own().spawn(targets / "piling_up.py") as target, looking(target.pid) as run:
+        run.until(lambda: run.looks.get(target.pid) == 1)
+        target.send("exec ELSE=[object() for _ in range(77)];print('ready',flush=True);input()")
+        target.expect("ready")
+        run.until(lambda: run.last(target.pid, "__main__.ELSE") == 77)
+        assert {JOBS, QUEUE} <= run.died
+
+
+def test_another_program_that_is_no_python(targets: Path) -> None:
+    with pythons.own().spawn(targets / "piling_up.py") as target, looking(target.pid) as run:
+        run.until(lambda: run.looks.get(target.pid) == 1)
+        target.send("exec import os;print('ready',flush=True);os.execv('/bin/sleep',['sleep','99'])")
+        target.expect("ready")
+        run.until(lambda: any("The heap of process" in one and "Python" in one for one in run.invisible))
+        assert {JOBS, QUEUE} <= run.died
+
+
+def test_a_target_that_ends_keeps_what_was_known_of_it(targets: Path) -> None:
+    with pythons.own().spawn(targets / "piling_up.py") as target, looking(target.pid) as run:
+        run.until(lambda: run.looks.get(target.pid) == 1)
+        target.kill()
+        for _ in range(20):
+            run.poll()
+        assert run.died == set()
+        assert run.invisible == ()
+
+
+def test_a_look_that_is_killed_is_done_again(targets: Path) -> None:
+    with pythons.own().spawn(targets / "piling_up.py") as target, looking(target.pid) as run:
+        errand = run.source._errand
+        assert errand is not None
+        os.kill(errand.pid, 9)
+        run.until(lambda: bool(run.invisible))
+        assert "without an answer" in run.invisible[0]
+        run.until(lambda: run.looks.get(target.pid) == 1)
+        assert run.invisible == ()
+        assert run.source.costs().helper_cpu_ns == 0
+
+
+def test_nothing_is_left_behind(targets: Path) -> None:
+    with pythons.own().spawn(targets / "piling_up.py") as target:
+        with looking(target.pid) as run:
+            errand = run.source._errand
+            assert errand is not None
+            child = errand.pid
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+        run.source.close()

@@ -1,0 +1,30 @@
+"""Grows collections by as much as it is told, and says their lengths; `worker` forks one that does the same."""
+import os, sys
+
+
+class Job:
+    pass
+
+
+class Queue:
+    def __init__(self):
+        self.jobs = [Job() for _ in range(200)]
+
+
+JOBS = {number: Job() for number in range(300)}
+QUEUE = Queue()
+print("ready", flush=True)
+for line in sys.stdin:
+    word, _, rest = line.strip().partition(" ")
+    if word == "grow":
+        JOBS.update([(len(JOBS) + number, Job()) for number in range(int(rest))])
+        QUEUE.jobs += [Job() for _ in range(int(rest))]
+        print(len(JOBS), len(QUEUE.jobs), flush=True)
+    elif word == "renew":
+        QUEUE.jobs = [Job() for _ in range(100)]
+        print("renewed", flush=True)
+    elif word == "worker":
+        worker = os.fork()
+        print(*([worker] if worker else []), end="\n" if worker else "", flush=True)
+    elif word == "exec":
+        os.execv(sys.executable, [sys.executable, "-c", rest])
