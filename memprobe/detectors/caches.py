@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.piles import NO_SITE, WEAK, held_by, keeping_pace, plural, signs
+from memprobe.detectors.piles import NO_SITE, WEAK, held_by, is_echo, keeping_pace, plural, signs
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
@@ -43,17 +43,11 @@ class Caches:
 def _is_ours(evidence: Evidence, grown: Grown) -> bool:
     """Say whether a collection is of data: or of files that are closed, which is the same."""
     subject = grown.subject
-    if subject.type in WEAK:
-        # It holds nothing: what it refers to is held elsewhere, and that grows, too.
-        return not keeping_pace(tuple(_strong(evidence)), grown)
+    if is_echo(evidence, grown):
+        return False
     if subject.elements in OPEN:
-        return not keeping_pace(tuple(evidence.growing(What.HANDLES)), grown)
+        return not keeping_pace(evidence.growing(What.HANDLES), grown)
     return subject.elements in OWN or subject.container == LRU_CACHE
-
-
-def _strong(evidence: Evidence) -> Iterator[Grown]:
-    holders = evidence.growing(What.CONTAINER, What.HOLDER, What.TASKS, What.THREADS)
-    return (one for one in holders if one.subject.type not in WEAK)
 
 
 def _collection(evidence: Evidence, grown: Grown) -> Suspect:

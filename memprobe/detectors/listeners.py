@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.piles import NO_SITE, held_by, signs
+from memprobe.detectors.piles import NO_SITE, held_by, is_echo, signs
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
@@ -31,7 +31,8 @@ class Listeners:
         """Yield one for each collection of callables that grows."""
         for grown in evidence.growing(What.CONTAINER):
             subject = grown.subject
-            if subject.elements is Elements.CALLABLES and subject.container != LRU_CACHE:
+            is_ours = subject.elements is Elements.CALLABLES and subject.container != LRU_CACHE
+            if is_ours and not is_echo(evidence, grown):
                 yield _suspect(evidence, grown)
 
 

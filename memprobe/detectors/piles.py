@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Iterable, Iterator
 
 from memprobe.detectors.confidence import Sign
 from memprobe.detectors.evidence import Evidence, Grown
@@ -17,6 +19,8 @@ WEAK = frozenset({"weakref", "weakref.ReferenceType", "weakref.KeyedRef", "Keyed
 CERTAIN = 0.5
 """A growth that is so probable is certain by itself."""
 
+_ROOT = re.compile(r"\w+")
+
 NO_SITE = "Which line puts them in is not known: nothing was seen of the insertions."
 
 
@@ -27,11 +31,32 @@ def filled(evidence: Evidence, *elements: Elements) -> Iterator[Grown]:
             yield one
 
 
-def keeping_pace(piles: Iterator[Grown] | tuple[Grown, ...], grown: Grown) -> tuple[Grown, ...]:
+def keeping_pace(piles: Iterable[Grown], grown: Grown) -> tuple[Grown, ...]:
     """Return the piles of the same process that grow along with something, the most certain first."""
     low, high = (bound * grown.growth.per_s for bound in PACE)
     found = [one for one in piles if one.pid == grown.pid and low <= one.growth.per_s <= high]
     return tuple(sorted(found, key=lambda one: (-one.growth.probability, -one.count, one.subject_id)))
+
+
+def is_echo(evidence: Evidence, grown: Grown) -> bool:
+    """Say whether a collection only shows what grows elsewhere.
+
+    It is of weak references, or one of Python's own library in which everything of a sort is entered, and
+    something that keeps things alive grows along with it.
+    """
+    if not is_secondary(grown):
+        return False
+    others = evidence.growing(What.CONTAINER, What.HOLDER, What.TASKS, What.THREADS, What.HANDLES)
+    return bool(keeping_pace((one for one in others if not is_secondary(one)), grown))
+
+
+def is_secondary(grown: Grown) -> bool:
+    """Say whether a collection would hardly be the cause if anything else could be."""
+    subject = grown.subject
+    if subject.what is not What.CONTAINER:
+        return False
+    root = _ROOT.match(subject.holder)
+    return subject.type in WEAK or (root is not None and root[0] in sys.stdlib_module_names)
 
 
 def signs(evidence: Evidence, grown: Grown) -> Iterator[Sign]:

@@ -26,6 +26,9 @@ class Path(NamedTuple):
     places: tuple[Place, ...]
     """The objects on the way, the root first, the one that is held last."""
 
+    ends: tuple[int, ...] = ()
+    """Of each of them how much of the text leads to it."""
+
 
 class Namer:
     """Puts paths into words."""
@@ -37,25 +40,28 @@ class Namer:
     def path(self, root: Root, addresses: Sequence[int]) -> Path:
         """Name the way from a root over the given objects, the root's own one first."""
         if len(addresses) == 1 and root.place.role is Role.NAMESPACE:
-            return Path(f"{root.title}.__dict__", (root.place,))
+            title = f"{root.title}.__dict__"
+            return Path(title, (root.place,), (len(title),))
         name, rest = self._begin(root, addresses)
         if len(rest) <= MAXIMUM_STEPS:
-            return self._continued(Path(name.text, (name.place,)), rest)
+            return self._continued(Path(name.text, (name.place,), (len(name.text),)), rest)
         # A linked list of 100,000: nobody reads that, and each step is read from the target.
-        head = self._continued(Path(name.text, (name.place,)), rest[:_HEAD], ends=False)
+        begin = Path(name.text, (name.place,), (len(name.text),))
+        head = self._continued(begin, rest[:_HEAD], ends=False)
         cut, *tail = rest[-_TAIL:]
         text = f"{head.text} … {len(rest) - _HEAD - len(tail)} objects … "
-        return self._continued(Path(text, (*head.places, Place(cut))), tail)
+        return self._continued(Path(text, (*head.places, Place(cut)), (*head.ends, len(text))), tail)
 
     def _continued(self, path: Path, rest: Sequence[int], *, ends: bool = True) -> Path:
         """Go on from the end of a path over the given objects, which may be where it ends."""
-        text, places = path.text, list(path.places)
+        text, places, lengths = path.text, list(path.places), list(path.ends)
         for index, following in enumerate(rest, 1):
             reference = self._members.reference(places[-1], following)
             is_last = ends and index == len(rest)
             text += (reference.final or reference.label) if is_last else reference.label
             places.append(reference.place)
-        return Path(text, tuple(places))
+            lengths.append(len(text))
+        return Path(text, tuple(places), tuple(lengths))
 
     def _begin(self, root: Root, addresses: Sequence[int]) -> tuple[Name, Sequence[int]]:
         """Choose where the words begin: at the root, or at the home of something on the way."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
 from memprobe.heap.answers import Answers
 from memprobe.heap.containers import Watched, size_fields
-from memprobe.heap.holders import generalised
 from memprobe.heap.lengths import Lengths
 from memprobe.heap.naming import Path
 from memprobe.heap.references import Role
@@ -23,6 +21,7 @@ from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.limits import Limits
 from memprobe.heap.subjects.places import Place, Places
 from memprobe.heap.subjects.remembered import Remembered
+from memprobe.heap.subjects.words import holder_text, holders_above, stable_number
 from memprobe.vocab.subject import Seen, Subject, What
 
 LARGEST = 60
@@ -49,13 +48,10 @@ LRU_CACHE = "functools.lru_cache"
 ON_METHOD = "it is the cache of a method: its keys keep the instances alive"
 
 _LRU_WRAPPER = "functools._lru_cache_wrapper"
-_CACHE = ".<cache>"
-_REPEATED = re.compile(r"(\.\w+)(?:\1| ?… \d+ objects … ?)+")
-_THREAD = re.compile(r"<thread \d+ ")
-_NUMBER = re.compile(r"\d+")
-_HIDDEN = re.compile(r"\[…\]|\{…\}")
-_INTERNAL = ("<static memory of libpython", "<interpreter ", "sys.path_importer_cache", "<type ")
-"""Tables of the interpreter itself, which no program fills by mistake."""
+_INTERNAL = re.compile(
+    r"<static memory of libpython|<interpreter |sys\.path_importer_cache|<type |<native code>($|[\[{]|\.<)"
+)
+"""Tables of the interpreter itself, which no program fills by mistake; and what has no name at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +131,9 @@ class Collections:
     def _named(self, place: Place, keys: dict[int, int]) -> _Named | None:
         """Name a place; None for what is no collection of the program."""
         path = self._holders.path_to(int(place.nodes[0]))
-        if path is None or path.places[-1].role is Role.NAMESPACE or path.text.startswith(_INTERNAL):
+        if path is None or path.places[-1].role is Role.NAMESPACE or _INTERNAL.match(path.text):
             return None
-        text = holder_text(path.text)
+        text = holder_text(path, self._kinds.class_of)
         key = keys.get(self._identity(place))
         return _Named(place, path, text, key if key is not None else stable_number(text))
 
@@ -181,7 +177,7 @@ class Collections:
             container=LRU_CACHE if lru is not None else self._kinds.names[kind],
             elements=filling.elements,
             limit=self._limit(named, node, lru, count) if len(nodes) == 1 else None,
-            chain=holders_above(named.text),
+            chain=holders_above(named.path, self._kinds.class_of),
             notes=notes,
         )
 
@@ -233,20 +229,3 @@ class Collections:
 def _most(amounts: npt.NDArray[np.int64], most: int) -> list[int]:
     """Where the largest amounts are, the largest first."""
     return [int(index) for index in np.argsort(-amounts, kind="stable")[:most]]
-
-
-def holder_text(path: str) -> str:
-    """Return a path without indices, and with the links of a chain as one: "error.__traceback__.tb_next…"."""
-    return _REPEATED.sub(r"\1…", generalised(path)).removesuffix(_CACHE)
-
-
-def stable_number(path: str) -> int:
-    """Return a number for a path that is the same for every thread of one sort, and in every run."""
-    stem = _NUMBER.sub("#", _THREAD.sub("<thread ", path))
-    return int.from_bytes(blake2b(stem.encode(errors="replace"), digest_size=8).digest(), "little")
-
-
-def holders_above(path: str) -> tuple[str, ...]:
-    """Return the collections that a path passes through, the outermost first."""
-    ends = [match.start() for match in _HIDDEN.finditer(path)]
-    return tuple(dict.fromkeys(path[:end].removesuffix(_CACHE) for end in ends if end))

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.subjects.collections import holder_text, holders_above
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.hubs import Hubs
 from memprobe.heap.subjects.kinds import Kinds
+from memprobe.heap.subjects.words import holder_text
 from memprobe.heap.tasks.executors import RawExecutor
 from memprobe.heap.tasks.look import InterpreterLook, Look, Looker, SeenTask
 from memprobe.heap.tasks.task_objects import PENDING
@@ -70,12 +70,12 @@ class Concurrency:
             holder = f"{self._path(loop.address)}._scheduled"
             notes = (f"{cancelled} more are cancelled and wait to be dropped",) if cancelled else ()
             for name, count in counts.most_common(MOST_GROUPS):
-                subject = Subject(What.TIMERS, name or "?", holder, chain=holders_above(holder), notes=notes)
+                subject = Subject(What.TIMERS, name or "?", holder, notes=notes)
                 yield Counted(subject, f"timers:{name}", count, None)
 
     def _path(self, address: int) -> str:
-        node = self._answers.graph.node(address)
-        return "loop" if node is None else holder_text(self._answers.path(node))
+        path = self._answers.holders.path(address)
+        return "loop" if path is None else holder_text(path, self._kinds.class_of)
 
     def _queues(self, one: InterpreterLook) -> Iterator[Counted]:
         """Yield what waits in the queues of executors, by what is called most."""
@@ -88,7 +88,7 @@ class Concurrency:
 
     def _ended(self) -> Iterator[Counted]:
         """Yield the futures and tasks that have ended and are still there."""
-        hubs = Hubs(self._answers, self._kinds.collections)
+        hubs = Hubs(self._answers, self._kinds)
         for kind in range(len(self._kinds.names)):
             if _FUTURES.isdisjoint(self._kinds.ancestors(kind)):
                 continue
@@ -99,9 +99,9 @@ class Concurrency:
             chosen = np.zeros(len(self._answers.graph), np.bool_)
             chosen[ended] = True
             hub = hubs.of(chosen)
-            holder = "" if hub is None else holder_text(hub.path)
+            holder = "" if hub is None else hub.holder
             name = self._kinds.names[kind]
-            subject = Subject(What.ENDED_TASKS, name, holder, chain=holders_above(holder))
+            subject = Subject(What.ENDED_TASKS, name, holder, chain=() if hub is None else hub.chain)
             seen = Seen.EXACTLY if count == len(ended) else Seen.ESTIMATED
             yield Counted(subject, f"ended:{name}", count, None, seen=seen)
 

@@ -14,7 +14,7 @@ from memprobe.heap.answers import Answers
 from memprobe.heap.graph import HeapGraph
 from memprobe.heap.members import Members
 from memprobe.heap.shapes import Strength
-from memprobe.heap.subjects.kinds import Kinds
+from memprobe.heap.subjects.kinds import MAXIMUM_BASES, Kinds
 from memprobe.heap.waste import defines
 from memprobe.target.cpython.objects import UNREADABLE
 from memprobe.vocab.subject import Elements
@@ -49,7 +49,10 @@ _SORTS = (
     (Elements.SOCKETS, {"asyncio.transports.Transport", "asyncio.transports.DatagramTransport"}),
     (Elements.HANDLES, {"_io._IOBase", "io.IOBase", "select.epoll", "mmap.mmap", "posix.ScandirIterator"}),
     (Elements.SOCKETS, {"asyncio.streams.StreamWriter", "asyncio.streams.StreamReader"}),
-    (Elements.HANDLES, {"subprocess.Popen", "multiprocessing.connection._ConnectionBase"}),
+    (
+        Elements.HANDLES,
+        {"selectors.SelectorKey", "subprocess.Popen", "multiprocessing.connection._ConnectionBase"},
+    ),
     (Elements.HANDLES, {"sqlite3.Connection", "zipfile.ZipFile", "tarfile.TarFile"}),
     (Elements.EXCEPTIONS, {"BaseException", "traceback", "frame"}),
 )
@@ -162,9 +165,17 @@ class Fillings:
     def _has_call(self, kind: int) -> bool:
         """Say whether a class made by Python defines `__call__`."""
         address = int(self._graph.type_addresses[kind])
-        try:
-            is_python_class = self._members.shapes.facts(address).is_python_class
-        except UNREADABLE:
+        if "type" in self._kinds.ancestors(kind):
             return False
-        is_metaclass = "type" in self._kinds.ancestors(kind)
-        return is_python_class and not is_metaclass and defines(self._heap, address, "__call__")
+        try:
+            for _ in range(MAXIMUM_BASES):
+                facts = self._members.shapes.facts(address)
+                # Every C type that can be called, such as that of weak references, has the method.
+                if not facts.is_python_class:
+                    return False
+                if defines(self._heap, address, "__call__"):
+                    return True
+                address = facts.base
+        except UNREADABLE:
+            pass
+        return False

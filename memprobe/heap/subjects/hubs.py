@@ -10,7 +10,8 @@ import numpy as np
 from memprobe.heap.answers import Answers
 from memprobe.heap.arrays import view
 from memprobe.heap.references import Role
-from memprobe.heap.subjects.kinds import Flags
+from memprobe.heap.subjects.kinds import Flags, Kinds
+from memprobe.heap.subjects.words import holder_text, holders_above
 from memprobe.native import _heap
 
 LONGEST = 4_096
@@ -24,7 +25,10 @@ class Hub(NamedTuple):
     """Who holds most of them."""
 
     node: int
-    path: str
+    holder: str
+    chain: tuple[str, ...]
+    """The collections that hold it."""
+
     objects: int
     """How many of them it holds."""
 
@@ -34,10 +38,10 @@ class Hub(NamedTuple):
 class Hubs:
     """Finds who holds most objects, in one graph."""
 
-    def __init__(self, answers: Answers, collections: Flags) -> None:
+    def __init__(self, answers: Answers, kinds: Kinds) -> None:
         self._graph = answers.graph
         self._holders = answers.holders
-        self._collections = collections
+        self._kinds = kinds
 
     def of(self, chosen: Flags) -> Hub | None:
         """Return who holds most of the chosen objects; None if nobody does but a namespace."""
@@ -78,5 +82,7 @@ class Hubs:
         path = self._holders.path_to(node)
         if path is None or path.places[-1].role in (Role.NAMESPACE, Role.CLOSURE):
             return None
-        is_collection = bool(self._collections[self._graph.types[node]])
-        return Hub(node, path.text, objects, is_collection)
+        is_collection = bool(self._kinds.collections[self._graph.types[node]])
+        class_of = self._kinds.class_of
+        chain = holders_above(path, class_of)
+        return Hub(node, holder_text(path, class_of), chain, objects, is_collection)

@@ -79,3 +79,16 @@ class Kinds:
         except UNREADABLE:
             return 0
         return -24 if facts.has_managed_dict else max(0, facts.dictoffset)
+
+    def class_of(self, address: int) -> str:
+        """Return the name of the class of the object at an address, if Python code made the class; else ""."""
+        node = self._answers.graph.node(address)
+        if node is None:
+            return ""
+        kind = int(self._answers.graph.types[node])
+        try:
+            facts = self._members.shapes.facts(self._addresses[kind])
+        except UNREADABLE:
+            return ""
+        is_class = "type" in self.ancestors(kind)
+        return self.names[kind] if facts.is_python_class and not is_class else ""

@@ -172,6 +172,8 @@ class Places:
                 # Whatever is above is not looked at: these have no name of their own.
                 cut = self._holding.before[at] < len(graph)
                 single[np.flatnonzero(there)[cut]] = False
+            # Neither has what native code holds.
+            single[there] &= ~np.isin(at, self._holding.native)
             linked = self._is_linked(at) & ~passed[there]
             single[there] &= ~passed[there] & ~linked
             alone = single[there]

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from memprobe.heap.answers import Answers
 from memprobe.heap.document import TypePart
-from memprobe.heap.subjects.collections import holder_text, holders_above, stable_number
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.elements import Fillings
 from memprobe.heap.subjects.hubs import Hub, Hubs
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.remembered import Remembered
+from memprobe.heap.subjects.words import stable_number
 from memprobe.vocab.subject import Seen, Subject, What
 
 LARGEST = 25
@@ -78,14 +78,14 @@ class Types:
 
     def _held(self, grown: Sequence[int]) -> dict[int, Hub]:
         """Find out who holds most objects of some types."""
-        hubs = Hubs(self._answers, self._kinds.collections)
+        hubs = Hubs(self._answers, self._kinds)
         wanted = [index for index in grown if self._types[index].type not in _PLAIN][:SEARCHED]
         found = {index: hubs.of(self._answers.nodes_of([self._types[index].type])) for index in wanted}
         return {index: hub for index, hub in found.items() if hub is not None}
 
     def _type(self, row: TypePart, hub: Hub | None) -> Counted:
-        holder = "" if hub is None else holder_text(hub.path)
-        subject = Subject(What.TYPE, row.type, holder, chain=holders_above(holder))
+        holder = "" if hub is None else hub.holder
+        subject = Subject(What.TYPE, row.type, holder, chain=() if hub is None else hub.chain)
         seen = Seen.CHURNING if row.churning else Seen.EXACTLY
         return Counted(subject, f"type:{row.type}", row.objects, row.allocated_bytes, seen=seen)
 
@@ -98,15 +98,14 @@ class Types:
                 best[hub.node] = max(ranked, best.get(hub.node, ranked), key=lambda one: one[:2])
         retained = self._answers.holders.holding.retained
         for node, (objects, name, hub) in best.items():
-            path = holder_text(hub.path)
             holder = self._kinds.names[int(self._answers.graph.types[hub.node])]
             subject = Subject(
                 What.HOLDER,
                 name,
-                path,
+                hub.holder,
                 container=holder,
                 elements=self._fillings.sort(self._kinds.names.index(name)),
-                chain=holders_above(path),
+                chain=hub.chain,
             )
             key = f"holder:{int(self._answers.graph.addresses[node]):x}"
             yield Counted(subject, key, objects, int(retained[node]))

@@ -1,0 +1,73 @@
+"""What holders are called: short, and the same from look to look and from run to run.
+
+app.cache.SESSIONS                                  as its path says, if that begins in a module
+app.pool.Pool.buffers                               the attribute of a class, if the path to the instance
+                                                    leads over local variables or tables of the interpreter
+<thread 'MainThread'> app:main local rows           without the number of the thread
+error.__traceback__.tb_next…                        the links of a chain as one
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from hashlib import blake2b
+
+from memprobe.heap.holders import generalised
+from memprobe.heap.naming import Path
+
+CACHE = ".<cache>"
+"""What an lru_cache has inside: nobody says so."""
+
+ClassOf = Callable[[int], str]
+"""Says of the object at an address what its class is called, if Python code made the class; else ""."""
+
+_THREAD = re.compile(r"<thread \d+ ")
+_NUMBER = re.compile(r"\d+")
+_HIDDEN = ("[…]", "{…}")
+_REPEATED = re.compile(r"(\.\w+)(?:\1| ?… \d+ objects … ?)+")
+_ROOT = re.compile(r"[\w]+")
+
+
+def holder_text(path: Path, class_of: ClassOf, last: int = -1) -> str:
+    """Return what the holder at the end of a path is called, or the one at an earlier place of it."""
+    end = path.ends[last]
+    index = last % len(path.places)
+    for place in range(index - 1, 0, -1):
+        start = path.ends[place]
+        attribute = path.text[start:end]
+        name = class_of(path.places[place].address) if attribute.startswith(".") else ""
+        if name:
+            return _short(f"{name}{attribute}" if _is_fleeting(path.text[:start]) else path.text[:end])
+    return _short(path.text[:end])
+
+
+def holders_above(path: Path, class_of: ClassOf) -> tuple[str, ...]:
+    """Return what the collections are called that a path passes through, the outermost first."""
+    found = []
+    for place in range(len(path.places) - 1):
+        step = path.text[path.ends[place] : path.ends[place + 1]]
+        if path.ends[place] and generalised(step).startswith(_HIDDEN):
+            found.append(holder_text(path, class_of, place))
+    return tuple(dict.fromkeys(found))
+
+
+def _is_fleeting(way: str) -> bool:
+    """Say whether a way may be another one at the next look."""
+    if way.startswith("<") or " <frame " in way:
+        return True
+    root = _ROOT.match(way)
+    is_internal = root is not None and root[0] in sys.stdlib_module_names
+    return is_internal and any(hidden in generalised(way) for hidden in _HIDDEN)
+
+
+def _short(text: str) -> str:
+    text = _THREAD.sub("<thread ", _REPEATED.sub(r"\1…", generalised(text)))
+    return text.removesuffix(CACHE)
+
+
+def stable_number(text: str) -> int:
+    """Return a number for a name that is the same in every run, whatever numbers it has in it."""
+    stem = _NUMBER.sub("#", text)
+    return int.from_bytes(blake2b(stem.encode(errors="replace"), digest_size=8).digest(), "little")
