@@ -80,6 +80,10 @@ FINISHED = np.dtype(
         ("birth_ns", "<u8"),
         ("seen_ns", "<u8"),
         ("end_ns", "<u8"),
+        ("text", "<u8"),  # where the text of its entry starts in Texts, if it had one
+        ("extension", "<u8"),  # of what it pointed to, 0: none, or NOT_NAMED (extensions.py)
+        ("text_bytes", "<u4"),
+        ("birth", "<u4"),  # one more than the row of its birth, if that is in the same batch
         ("pid", "<u4"),
         ("weight", "<u4"),
         ("how", "u1"),
@@ -91,7 +95,7 @@ FINISHED = np.dtype(
 )
 """A lifetime that has ended: what models of survival are made of."""
 
-_SHARED = ("stack_id", "birth_ns", "seen_ns", "pid", "weight", "how", "kind", "marks")
+_SHARED = ("stack_id", "birth_ns", "seen_ns", "text", "text_bytes", "pid", "weight", "how", "kind", "marks")
 _OF_BIRTH = ("stack_id", "pid", "tid", "descriptor", "source", "detail", "weight")
 
 KIND_OF_HOW = np.zeros(256, np.uint8)

@@ -160,6 +160,7 @@ def _ended_inside(events: Events, first: Flags, births: Rows) -> tuple[Rows, int
     after = np.flatnonzero((events.what[:-1] >= 0) & ~first[1:]) + 1
     ends = _END_OF_DEATH[-np.minimum(events.what[after], 0)]
     finished = lived(births[events.what[after - 1]], events.time_ns[after], ends)
+    finished["birth"] = events.what[after - 1] + 1
     return finished, int(np.count_nonzero(ends == End.MISSED))
 
 

@@ -9,13 +9,17 @@ import numpy as np
 from memprobe.ledger import reconciling
 from memprobe.ledger.batch_fold import BatchFold
 from memprobe.ledger.entries import ENTRY
+from memprobe.ledger.extensions import NOT_NAMED, Codes, extensions
 from memprobe.ledger.folding import joined
 from memprobe.ledger.reconciling import ALL, Shown, UnderWay
 from memprobe.ledger.state import GRACE_NS, Evidence, State
 from memprobe.ledger.texts import Numbers, Texts
 from memprobe.vocab.batch import Batch, Handles
-from memprobe.vocab.kinds import SocketState
+from memprobe.vocab.kinds import HandleKind, SocketState
 from memprobe.vocab.rows import Rows
+
+NAMED = 4096
+"""Of the lifetimes of a batch that ended, so many are told by extension, evenly chosen: 0.4 us each."""
 
 _STATES = {state.value: state.name for state in SocketState if state is not SocketState.NONE}
 
@@ -73,8 +77,10 @@ class HandleLedger:
         self._note_drained(batch.drained_ns)
         self._waiting += batch.handles
         self._compare_pictures()
+        finished = self._state.take_finished()
+        self._add_extensions(finished, batch)
         self._state.compact_texts()
-        return self._state.take_finished()
+        return finished
 
     def open(self, pid: int | None = None) -> OpenHandles:
         """Return what is open, in one process or in all."""
@@ -90,6 +96,29 @@ class HandleLedger:
             is_watched=all(table.trusted for table in tables),
             pictured_ns=max((table.pictured_ns for table in tables), default=0),
         )
+
+    def extensions(self, rows: Rows) -> Codes:
+        """Return the extensions of the files that ENTRY or FINISHED rows are; 0 for what is none."""
+        codes = np.zeros(len(rows), np.uint64)
+        named = np.flatnonzero((rows["kind"] == HandleKind.FILE) & (rows["text_bytes"] != 0))
+        starts, lengths = (rows[name][named].astype(np.int64) for name in ("text", "text_bytes"))
+        codes[named] = self._state.texts.extensions(starts, lengths)
+        return codes
+
+    def _add_extensions(self, finished: Rows, batch: Batch) -> None:
+        """Name what came and went in this batch by its path, everything else by the text of its entry."""
+        which = np.arange(0, len(finished), 1 + len(finished) // NAMED)
+        named = finished[which]
+        codes = self.extensions(named)
+        born = np.flatnonzero(named["birth"])
+        if len(born) and batch.paths:
+            lengths = batch.births["path_bytes"].astype(np.int64)
+            births = named["birth"][born].astype(np.int64) - 1
+            starts = (np.cumsum(lengths) - lengths)[births]
+            paths = np.frombuffer(batch.paths, np.uint8)
+            codes[born] = extensions(paths, starts, lengths[births])
+        finished["extension"] = NOT_NAMED
+        finished["extension"][which] = codes
 
     def processes(self) -> frozenset[int]:
         """Return the processes that have descriptors."""

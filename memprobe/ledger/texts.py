@@ -7,6 +7,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from memprobe.ledger.extensions import Codes, extensions
+
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Numbers: TypeAlias = npt.NDArray[np.int64]
 
@@ -42,6 +44,10 @@ class Texts:
     def get(self, start: int, length: int) -> str:
         """Return one text; bytes that are no UTF-8 come out as backslash escapes."""
         return self._bytes[start : start + length].tobytes().decode("utf-8", "backslashreplace")
+
+    def extensions(self, starts: Numbers, lengths: Numbers) -> Codes:
+        """Return the extensions of texts that are paths."""
+        return extensions(self._bytes, starts, lengths)
 
     def compact(self, starts: Numbers, lengths: Numbers) -> Numbers:
         """Keep only these texts; return their new starts."""

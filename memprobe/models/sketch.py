@@ -95,22 +95,21 @@ class Sketch:
         lighter = {bucket: weight * factor for bucket, weight in self._weights.items()}
         return Sketch({bucket: weight for bucket, weight in lighter.items() if weight >= least})
 
-    def as_json(self) -> list[list[float]]:
-        """Return it as a list of [bucket, weight]."""
-        return [[bucket, round(self._weights[bucket], 6)] for bucket in sorted(self._weights)]
+    def as_json(self) -> dict[str, float]:
+        """Return it as weights by the number that stands for each bucket: a person can read that."""
+        places, weights = self.arrays()
+        return {
+            f"{middle:.5g}": round(weight, 6)
+            for middle, weight in zip(middles(places).tolist(), weights.tolist(), strict=True)
+        }
 
     @classmethod
     def from_json(cls, value: Any) -> Sketch:
         """Undo `as_json`; raise ValueError or TypeError for anything else."""
-        weights: dict[int, float] = {}
-        if not isinstance(value, list):
-            raise TypeError("a sketch is a list of buckets")
-        for one in value[:MAX_BUCKETS]:
-            bucket, weight = one if isinstance(one, list) and len(one) == 2 else (None, None)
-            if type(bucket) is not int or not LOWEST_BUCKET <= bucket <= HIGHEST_BUCKET:
-                raise ValueError(f"{bucket!r} is no bucket")
-            weights[bucket] = weight_in(weight)
-        return cls(weights)
+        if not isinstance(value, Mapping) or len(value) > MAX_BUCKETS:
+            raise TypeError("a sketch is an object of weights")
+        numbers = np.array([weight_in(float(number)) for number in value], float)
+        return cls(dict(zip(buckets(numbers).tolist(), map(weight_in, value.values()), strict=True)))
 
     def _collapse(self) -> None:
         if len(self._weights) <= MAX_BUCKETS:

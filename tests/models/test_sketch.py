@@ -66,7 +66,7 @@ def test_what_is_lighter_than_nothing_is_forgotten() -> None:
     assert sketch.scaled(0.5, least=1.0).quantile(1.0) == pytest.approx(1.0, rel=1.01 * ACCURACY)
 
 
-@pytest.mark.parametrize("damaged", [None, {}, [[1]], [["a", 1]], [[1, -1]], [[1, "x"]], [[10**9, 1]], [7]])
+@pytest.mark.parametrize("damaged", [None, [], {"a": 1}, {"1": -1}, {"1": "x"}, {"nan": 1}, {"1": None}])
 def test_what_is_no_sketch_is_refused(damaged: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         Sketch.from_json(damaged)

@@ -12,6 +12,9 @@ from memprobe.models.sketch import Sketch, weight_in
 HALF_LIFE_S = 30 * 86_400.0
 """What was learned weighs half as much after so long: programs change."""
 
+MOST_HALVINGS = 4.0
+"""It fades by no more than this at once: a clock may have jumped ahead by years."""
+
 NEWEST = 0.3
 """The weight of the newest run in the moving average."""
 
@@ -49,7 +52,7 @@ class Habit:
 
     def faded(self, elapsed_s: float) -> Habit:
         """Return it as it weighs after so long; a clock that went backwards changes nothing."""
-        factor = 0.5 ** (max(0.0, elapsed_s) / HALF_LIFE_S)
+        factor = 0.5 ** (min(max(0.0, elapsed_s) / HALF_LIFE_S, MOST_HALVINGS))
         return Habit(
             self.curve.scaled(factor),
             self.life_s,
@@ -91,7 +94,7 @@ class Habit:
             raise TypeError("a habit is an object")
         habit = cls()
         for name in SKETCHES:
-            setattr(habit.curve if name in CURVE else habit, name, Sketch.from_json(value.get(name, [])))
+            setattr(habit.curve if name in CURVE else habit, name, Sketch.from_json(value.get(name, {})))
         for name in NUMBERS:
             if value.get(name) is not None:
                 setattr(habit, name, weight_in(value[name]))
