@@ -17,6 +17,9 @@ ANONYMOUS, ARENA_FREE, STACKS = "anonymous", "free in arenas", "stacks"
 OBJECTS, BLOCKS = "objects", "blocks without an object"
 """Types of MEMORY: the first three by samples (ledger/derived.py), the others by looks at the heap."""
 
+NATIVE = "<native code>"
+"""The holder of what only C code refers to, as the heap calls it."""
+
 SHARE = 0.5
 """What makes at least half of the growth is what grows."""
 
@@ -26,6 +29,12 @@ LEAST_BYTES = 3 << 20
 OWNERS = tuple(set(What) - {What.MEMORY})
 OWNING = 0.3
 """Growth of anything else that is so sure may be what owns the memory: files have buffers, threads heaps."""
+
+PART = 0.25
+"""What makes so much of the growth, with all that it alone keeps alive, has its share in it."""
+
+FEW = 16
+"""Fewer objects come and go between two looks."""
 
 LOOKS = 2
 MIB = 1 << 20
@@ -71,8 +80,10 @@ class Native:
 
     def suspects(self, evidence: Evidence) -> Iterator[Suspect]:
         """Yield one for each type that is held by nobody, and one for memory without objects."""
-        for grown in evidence.growing(What.UNHELD):
-            yield _unheld(evidence, grown)
+        for grown in evidence.of(What.UNHELD):
+            memory = _memory_of(evidence, grown)
+            if grown.added >= FEW and (memory or grown.growth.probability > 0):
+                yield _unheld(evidence, grown, memory)
         for rates in _rates(evidence):
             site = _grows_at(evidence, rates.grown.pid)
             if rates.is_native and not _has_owner(evidence, rates.grown.pid, site):
@@ -146,10 +157,9 @@ def _kib(size_bytes: float) -> str:
     return f"{size_bytes / 1024:,.0f}"
 
 
-def _unheld(evidence: Evidence, grown: Grown) -> Suspect:
+def _unheld(evidence: Evidence, grown: Grown, memory: Grown | None) -> Suspect:
     subject = grown.subject
     site = subject.site or _grows_at(evidence, grown.pid)
-    memory = _memory_of_objects(evidence, grown.pid)
     signs = [Sign.UNREACHABLE] if memory is None else [Sign.UNREACHABLE, Sign.CORROBORATED]
     probability = max(one.growth.probability for one in (grown, memory) if one)
     return Suspect(
@@ -159,18 +169,23 @@ def _unheld(evidence: Evidence, grown: Grown) -> Suspect:
         title=f"{grown.count:,} {subject.type} are kept alive by references that nothing in Python has, "
         f"{more_of(grown)}{where('made', site)}",
         type=subject.type,
-        holder="",
+        holder=subject.holder or NATIVE,
         site=site,
-        evidence=(*subject.notes, "Their reference counts are higher than the number of references found."),
+        evidence=(
+            *subject.notes,
+            "Their reference counts are higher than the number of references found.",
+            *([f"The memory of the process goes with them: {memory.growth.sentence}."] if memory else []),
+        ),
         fix=Cause.REFERENCES_LOST,
         limits=() if subject.site else ("The line is the one below which memory grows most.",),
     )
 
 
-def _memory_of_objects(evidence: Evidence, pid: int) -> Grown | None:
-    """Return the memory of a process if it grows because objects do: it is seen more often than they are."""
+def _memory_of(evidence: Evidence, grown: Grown) -> Grown | None:
+    """Return the memory of a process if it grows because these objects do: it is read more often."""
     for rates in _rates(evidence):
-        if rates.grown.pid == pid and rates.objects >= SHARE * rates.anonymous > 0:
+        explained = (grown.bytes_per_s or 0.0) >= PART * rates.anonymous > 0
+        if rates.grown.pid == grown.pid and explained and rates.objects >= SHARE * rates.anonymous:
             return rates.grown
     return None
 
