@@ -14,6 +14,8 @@ from memprobe.detectors.confidence import Sign
 from memprobe.detectors.evidence import Evidence, Grown
 from memprobe.ledger.derived import ALL_DESCRIPTORS
 from memprobe.ledger.handle_group import HandleGroup
+from memprobe.models.learning.normal import Needed
+from memprobe.vocab.sort import Sort
 from memprobe.vocab.subject import Elements, Seen, What
 
 SHARE = 0.5
@@ -61,6 +63,9 @@ class HandleLeak:
     owner: Grown | None
     """The collection that grows along with them."""
 
+    needed: Needed
+    """How likely one as old as half of them are is needed still."""
+
     is_lost: bool
     """Whether no Python object grows along with them: their numbers were forgotten, or C code has them."""
 
@@ -74,6 +79,8 @@ class HandleLeak:
             if self.owner.subject.limit is not None:
                 yield Sign.LIMITED
         opened, closed = self.group.opened or 0, self.group.closed or 0
+        if self.needed.high < SHARE:
+            yield Sign.OLD
         if closed > SHARE * opened:
             yield Sign.RECYCLED
         if opened >= MANY and not closed and (self.group.median_age_s or 0.0) > KEPT_S:
@@ -102,6 +109,8 @@ class HandleLeak:
             yield f"{owner.subject.holder} grows along with them, by {owner.growth.per_s:.3g} a second."
         if self.is_lost:
             yield "No Python object grows along with them: their numbers were forgotten, or C code has them."
+        if self.needed.high < SHARE:
+            yield f"They are older than others became: {self.needed.sentence}."
         if self.group.examples:
             yield f"The newest are {', '.join(self.group.examples)}."
 
@@ -130,10 +139,12 @@ def _goes_with(total: Grown, place: Grown) -> bool:
 
 def _leak(evidence: Evidence, grown: Grown) -> HandleLeak:
     owner = owner_of(evidence, grown, Elements.HANDLES, Elements.SOCKETS)
+    group = evidence.ledger.handle_group(grown.pid, grown.subject_id)
     return HandleLeak(
         grown=grown,
-        group=evidence.ledger.handle_group(grown.pid, grown.subject_id),
+        group=group,
         owner=owner,
+        needed=evidence.normal.needed(Sort.of(grown.subject), group.median_age_s or 0.0),
         is_lost=owner is None and _is_lost(evidence, grown),
     )
 

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
+from memprobe.detectors.memory_rates import Rates, memory_of, memory_rates
 from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame, own_frame
 from memprobe.vocab.subject import What
 
-ANONYMOUS, ARENA_FREE, STACKS = "anonymous", "free in arenas", "stacks"
-OBJECTS, BLOCKS = "objects", "blocks without an object"
-"""Types of MEMORY: the first three by samples (ledger/derived.py), the others by looks at the heap."""
-
 NATIVE = "<native code>"
 """The holder of what only C code refers to, as the heap calls it."""
-
-SHARE = 0.5
-"""What makes at least half of the growth is what grows."""
 
 LEAST_BYTES = 3 << 20
 """Less is what buffers and caches of libraries take as they warm up: 1.2 MB was seen of one buffer."""
@@ -30,47 +23,8 @@ OWNERS = tuple(set(What) - {What.MEMORY})
 OWNING = 0.3
 """Growth of anything else that is so sure may be what owns the memory: files have buffers, threads heaps."""
 
-PART = 0.25
-"""What makes so much of the growth, with all that it alone keeps alive, has its share in it."""
-
 FEW = 16
 """Fewer objects come and go between two looks."""
-
-LOOKS = 2
-MIB = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """How fast the memory of one process has grown on average, in bytes per second, by what it is.
-
-    Averages, because looks at the heap are rarer than samples, and what was loaded once is in both.
-    """
-
-    grown: Grown
-    """All anonymous memory."""
-
-    anonymous: float
-    objects: float
-    arena_free: float
-    stacks: float
-    blocks: float
-    """Of the arenas: what is live and no object."""
-
-    @property
-    def unexplained(self) -> float:
-        """What is neither an object, nor free space in Python's arenas, nor a stack."""
-        return self.anonymous - sum(max(0.0, part) for part in (self.objects, self.arena_free, self.stacks))
-
-    @property
-    def is_native(self) -> bool:
-        """Whether that is most of the growth, or as much as grows of late."""
-        return self.unexplained >= SHARE * min(self.anonymous, self.grown.growth.per_s) > 0
-
-    @property
-    def is_in_arenas(self) -> bool:
-        """Whether it was taken from Python's own allocator."""
-        return self.blocks >= SHARE * self.unexplained
 
 
 class Native:
@@ -81,30 +35,13 @@ class Native:
     def suspects(self, evidence: Evidence) -> Iterator[Suspect]:
         """Yield one for each type that is held by nobody, and one for memory without objects."""
         for grown in evidence.of(What.UNHELD):
-            memory = _memory_of(evidence, grown)
+            memory = memory_of(evidence, grown)
             if grown.added >= FEW and (memory or grown.growth.probability > 0):
                 yield _unheld(evidence, grown, memory)
-        for rates in _rates(evidence):
+        for rates in memory_rates(evidence):
             site = _grows_at(evidence, rates.grown.pid)
             if rates.is_native and not _has_owner(evidence, rates.grown.pid, site):
                 yield _memory(rates, site)
-
-
-def _rates(evidence: Evidence) -> Iterator[Rates]:
-    """The growth of each process whose heap was looked at: without a look nobody knows what it is."""
-    found: dict[int, dict[str, Grown]] = {}
-    for one in evidence.of(What.MEMORY):
-        found.setdefault(one.pid, {})[one.subject.type] = one
-    for parts in found.values():
-        anonymous, objects = parts.get(ANONYMOUS), parts.get(OBJECTS)
-        if anonymous and objects and objects.growth.points >= LOOKS and anonymous.growth.probability > 0:
-            others = (parts.get(name) for name in (ARENA_FREE, STACKS, BLOCKS))
-            yield Rates(anonymous, *map(_average, (anonymous, objects, *others)))
-
-
-def _average(grown: Grown | None) -> float:
-    """Return how fast it has grown since it was first counted."""
-    return grown.added / grown.growth.duration_s if grown and grown.growth.duration_s > 0 else 0.0
 
 
 def _has_owner(evidence: Evidence, pid: int, site: tuple[Frame, ...]) -> bool:
@@ -179,15 +116,6 @@ def _unheld(evidence: Evidence, grown: Grown, memory: Grown | None) -> Suspect:
         fix=Cause.REFERENCES_LOST,
         limits=() if subject.site else ("The line is the one below which memory grows most.",),
     )
-
-
-def _memory_of(evidence: Evidence, grown: Grown) -> Grown | None:
-    """Return the memory of a process if it grows because these objects do: it is read more often."""
-    for rates in _rates(evidence):
-        explained = (grown.bytes_per_s or 0.0) >= PART * rates.anonymous > 0
-        if rates.grown.pid == grown.pid and explained and rates.objects >= SHARE * rates.anonymous:
-            return rates.grown
-    return None
 
 
 def _grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:

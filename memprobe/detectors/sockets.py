@@ -9,6 +9,7 @@ from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.handle_leaks import SHARE, HandleLeak, described, leaks
 from memprobe.detectors.handles import NO_SITE
+from memprobe.detectors.memory_rates import memory_of
 from memprobe.detectors.sites import more_of, where
 from memprobe.ledger.derived import waiting_socket
 from memprobe.vocab.finding import Kind
@@ -127,22 +128,24 @@ def _idle(evidence: Evidence, grown: Grown) -> Suspect:
 
 def _unsent(evidence: Evidence) -> Iterator[Suspect]:
     """What is written faster than a peer reads: its buffer here grows, and the kernel's is full."""
-    for grown in evidence.growing(What.CONTAINER):
-        if grown.subject.type in SENT and _waits_to_be_sent(evidence, grown.pid):
-            yield _backlog(grown)
+    for grown in evidence.of(What.CONTAINER, What.TYPE):
+        memory = memory_of(evidence, grown, part=0.0)
+        is_buffer = grown.subject.type in SENT and grown.subject.holder and grown.added >= FEW
+        if is_buffer and (memory or grown.growth.probability > 0) and _is_unsent(evidence, grown.pid):
+            yield _backlog(grown, memory or grown)
 
 
-def _waits_to_be_sent(evidence: Evidence, pid: int) -> bool:
+def _is_unsent(evidence: Evidence, pid: int) -> bool:
     queues = evidence.ledger.handles.open(pid).rows["send_queue_bytes"]
     return bool((queues >= BACKLOG_BYTES).any())
 
 
-def _backlog(grown: Grown) -> Suspect:
+def _backlog(grown: Grown, memory: Grown) -> Suspect:
     subject = grown.subject
     return Suspect(
         kind=Kind.SOCKETS,
         grown=(grown,),
-        confidence=confidence(grown.growth.probability, Sign.CORROBORATED),
+        confidence=confidence(max(grown.growth.probability, memory.growth.probability), Sign.CORROBORATED),
         title=f"{subject.holder} is filled faster than its peer reads: {grown.count:,} pieces wait",
         type=subject.type,
         holder=subject.holder,

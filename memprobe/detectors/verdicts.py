@@ -14,6 +14,7 @@ from itertools import chain, count
 from memprobe.detectors import DETECTORS
 from memprobe.detectors.courses import Courses
 from memprobe.detectors.evidence import Detector, Evidence, Grown
+from memprobe.detectors.memory_words import memory_word
 from memprobe.detectors.merging import Leak, identity, merge
 from memprobe.detectors.ranking import ranked
 from memprobe.detectors.thresholds import Thresholds
@@ -85,7 +86,8 @@ class Verdicts:
         self._of_subject = {key: one for key, one in self._of_subject.items() if key in ledger.populations}
         taken: set[str] = set()
         findings = [self._finding(leak, evidence, taken) for leak in merge(suspects)]
-        self.verdict = Verdict(tuple(ranked(findings, self._thresholds.confident)))
+        found = tuple(ranked(findings, self._thresholds.confident))
+        self.verdict = Verdict(found, *memory_word(evidence, found))
 
     def _finding(self, leak: Leak, evidence: Evidence, taken: set[str]) -> Finding:
         shown = self._notice(leak, evidence.duration_s, taken)

@@ -21,6 +21,7 @@ class MemoryPart:
 class MemoryAccount:
     """The resident memory of a process, taken apart."""
 
+    pid: int
     resident: MemoryPart = MemoryPart()
     """All of it."""
 
@@ -55,10 +56,10 @@ _FIELDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def memory_account(first: Rows, last: Rows) -> MemoryAccount:
+def memory_account(pid: int, first: Rows, last: Rows) -> MemoryAccount:
     """Take the memory of a process apart, from its first and its last sample (tables of one row)."""
     parts = {part: _part(_value(first, name), _value(last, name)) for part, name in _FIELDS.items()}
-    return MemoryAccount(**parts, files=_part(_files(first), _files(last)))
+    return MemoryAccount(pid, **parts, files=_part(_files(first), _files(last)))
 
 
 def _files(row: Rows) -> int | None:

@@ -141,7 +141,7 @@ class ProcessLedger:
     def memory_account(self, pid: int) -> MemoryAccount | None:
         """Return what the memory of a process is made of; None if it was not sampled."""
         process = self._processes.get(pid)
-        return None if process is None else memory_account(process.earliest, process.last)
+        return None if process is None else memory_account(pid, process.earliest, process.last)
 
     def memory(self, pid: int) -> MemorySection:
         """Return the section `memory` for a process."""

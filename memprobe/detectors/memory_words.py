@@ -1,0 +1,85 @@
+"""What the memory of the process is doing, in one word, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memprobe.detectors.evidence import Evidence, Grown
+from memprobe.ledger.memory_account import MemoryAccount
+from memprobe.models.growth import Shape
+from memprobe.vocab.finding import Finding
+from memprobe.vocab.subject import What
+
+LEAK, FRAGMENTATION, WARM_UP = "leak", "fragmentation", "warm-up"
+BOUNDED_CACHE, GROWING, STEADY = "bounded cache", "growing", "steady"
+
+MIB = 1 << 20
+LEAST_BYTES = MIB
+"""Less than this is no growth of resident memory."""
+
+FREE_BYTES, FREE_SHARE = 8 * MIB, 0.25
+"""So much of it free inside of Python's arenas is fragmentation."""
+
+SHARE = 0.5
+AT_REST = frozenset({Shape.WARM_UP, Shape.BOUNDED, Shape.ONE_OFF, Shape.FLAT, Shape.SPIKE, Shape.SAWTOOTH})
+"""Shapes of what does not grow any more."""
+
+
+def memory_word(evidence: Evidence, findings: Sequence[Finding]) -> tuple[str | None, str | None]:
+    """Return the word and the sentence; None where the memory was not seen."""
+    account = evidence.memory
+    if account is None or account.resident.bytes is None or account.resident.added is None:
+        return None, None
+    if account.resident.added < LEAST_BYTES:
+        return _settled(account, account.resident.bytes)
+    sure = [one for one in findings if one.confidence >= evidence.thresholds.confident]
+    return _grown(evidence, account, account.resident.added, sure)
+
+
+def _settled(account: MemoryAccount, resident: int) -> tuple[str, str]:
+    free = account.arena_free.bytes or 0
+    if free >= max(FREE_BYTES, FREE_SHARE * resident):
+        return FRAGMENTATION, (
+            f"{_mib(free)} of {_mib(resident)} MB are free inside of Python's arenas: what is left there "
+            "keeps the arenas from being given back."
+        )
+    return STEADY, f"Resident memory stays at {_mib(resident)} MB."
+
+
+def _grown(
+    evidence: Evidence, account: MemoryAccount, added: int, sure: Sequence[Finding]
+) -> tuple[str, str]:
+    grew = f"Resident memory grew by {_mib(added)} MB"
+    course = _course(evidence, account.pid)
+    rests = course is not None and course.growth.shape in AT_REST
+    if sure:
+        return LEAK, f"{grew}; the first cause is: {sure[0].title}."
+    if (account.arena_free.added or 0) >= SHARE * added:
+        free = _mib(account.arena_free.added or 0)
+        return FRAGMENTATION, f"{grew}, and {free} MB of it are free again inside of Python's arenas."
+    bounded = _bounded(evidence, account.pid)
+    if bounded is not None:
+        limit = f", at most {bounded.subject.limit:,}" if bounded.subject.limit else ""
+        return BOUNDED_CACHE, f"{grew}; {bounded.subject.holder} has {bounded.count:,} entries{limit}."
+    if rests:
+        return WARM_UP, f"{grew} and has come to rest."
+    return GROWING, f"{grew} and goes on; whether for good is not known yet."
+
+
+def _course(evidence: Evidence, pid: int) -> Grown | None:
+    courses = (one for one in evidence.of(What.MEMORY) if one.pid == pid and one.subject.type == "resident")
+    return next(courses, None)
+
+
+def _bounded(evidence: Evidence, pid: int) -> Grown | None:
+    """Return the largest collection that grew and has a limit, or has come to its own."""
+    found = [
+        one
+        for one in evidence.of(What.CONTAINER)
+        if one.pid == pid and one.added > 0 and (one.subject.limit or one.growth.shape is Shape.BOUNDED)
+    ]
+    return max(found, key=lambda one: (one.added, one.subject_id), default=None)
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / MIB:,.1f}"
