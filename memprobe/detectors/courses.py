@@ -12,8 +12,8 @@ from memprobe.vocab.rows import NOT_MEASURED, Rows
 from memprobe.vocab.subject import Seen, Subject, What
 
 SELDOM, SELDOM_AT_REST = 16, 4
-"""A course is judged anew when it has become longer by one part in this many, one that rests where it was less
-often: the model takes 0.1 to 0.5 ms, and most courses rest."""
+"""A course is judged anew when it has become longer by one part in this many, one that rests where it was
+less often: the model takes 0.1 to 0.5 ms, and most courses rest."""
 
 SOON_NS = 5_000_000_000
 """A number that has moved is judged anew after this time at the latest: growth may have begun just now."""
