@@ -6,7 +6,7 @@ the findings themselves to bench/results/detect.jsonl, a line for each run as it
 
     --quick               one leak of each kind, and its healthy twin
     --only PATTERN        the cases whose names match (may be given again)
-    --healthy             healthy programs only
+    --leaky, --healthy    only those with a leak, only those without
     --own, --real         only our own programs, only those with released packages
     --duration S          watch each for so long
     --speed K             let time pass K times as fast in the programs that can have it so
@@ -46,8 +46,8 @@ def chosen(options: argparse.Namespace) -> list[Case]:
     found = cases()
     if options.quick:
         found = [case for case in found if case.quick]
-    if options.healthy:
-        found = [case for case in found if case.truth is None]
+    if options.leaky or options.healthy:
+        found = [case for case in found if (case.truth is None) == bool(options.healthy)]
     if options.own or options.real:
         found = [case for case in found if case.is_real == bool(options.real)]
     if options.only:
@@ -116,7 +116,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage="detect.py [options]"
     )
-    for name in ("quick", "healthy", "own", "real", "check", "list"):
+    for name in ("quick", "leaky", "healthy", "own", "real", "check", "list"):
         parser.add_argument(f"--{name}", action="store_true", help=argparse.SUPPRESS)
     for name, kind, default in (
         ("duration", float, None),

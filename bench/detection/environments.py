@@ -20,19 +20,17 @@ class NotHere(Exception):
 
 
 @cache
-def interpreter(minor: str) -> Interpreter:
-    """The first of a minor version; those that share this machine's root come first."""
-    found = [one for one in supported() if f"{one.version[0]}.{one.version[1]}" == minor]
+def interpreter(wanted: str) -> Interpreter:
+    """The one that "3.12" or "3.11-debian-static" means, rather one of pyenv in this machine's own root."""
+    found = [one for one in supported() if one.matches(wanted)]
     if not found:
-        raise NotHere(
-            f"no CPython {minor}; python tests/pythons.py lists what there is, make matrix brings more"
-        )
-    return min(found, key=lambda one: (one.root is not None, one.name))
+        raise NotHere(f"no CPython {wanted} here; python tests/pythons.py lists all, make matrix brings more")
+    return min(found, key=lambda one: (one.root is not None, "pyenv" not in one.name, one.name))
 
 
-def command(minor: str, requirements: Sequence[str], script: Path) -> list[str]:
+def command(wanted: str, requirements: Sequence[str], script: Path) -> list[str]:
     """How a script is run with these packages."""
-    python = interpreter(minor)
+    python = interpreter(wanted)
     if not requirements:
         return python.command(python.path_inside(script))
     return [str(_environment(python, requirements) / "bin" / "python"), str(script)]
