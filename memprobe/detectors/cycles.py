@@ -17,6 +17,9 @@ COLLECTED_BY_HAND_S = 32.0
 
 OFF = ("the collector is off", "the collector's threshold is 0: it never runs by itself")
 
+NOTHING = "<nothing>"
+"""What stands for the holder of garbage."""
+
 PLAIN = frozenset(
     {
         *("dict", "list", "tuple", "set", "cell", "method", "function", "frame", "traceback", "str", "int"),
@@ -71,7 +74,7 @@ def _cycle(evidence: Evidence, together: tuple[Grown, ...]) -> Suspect:
         title=f"{lead.count:,} {subject.type} in cycles that nothing refers to, {more_of(lead)}: "
         f"{_why(lead)}",
         type=subject.type,
-        holder="",
+        holder=NOTHING,
         site=subject.site,
         evidence=(f"Unreachable and not freed: {types}.", *subject.notes),
         fix=_cause(lead),

@@ -81,7 +81,7 @@ class Kinds:
         return -24 if facts.has_managed_dict else max(0, facts.dictoffset)
 
     def class_of(self, address: int) -> str:
-        """Return the name of the class of the object at an address, if Python code made the class; else ""."""
+        """Return what the class of the object at an address is called; "" if it is a type of C."""
         node = self._answers.graph.node(address)
         if node is None:
             return ""

@@ -1,10 +1,11 @@
 """What holders are called: short, and the same from look to look and from run to run.
 
-app.cache.SESSIONS                                  as its path says, if that begins in a module
-app.pool.Pool.buffers                               the attribute of a class, if the path to the instance
-                                                    leads over local variables or tables of the interpreter
-<thread 'MainThread'> app:main local rows           without the number of the thread
-error.__traceback__.tb_next…                        the links of a chain as one
+app.cache.SESSIONS                           as its path says, if that begins in a module
+app.pool.Pool.buffers                        the attribute of a class, if the path to the instance leads over
+                                             local variables or Python's own tables
+<frame app:main>.local rows                  a local variable, however its frame is held
+<thread 'MainThread'> app:main local rows    without the number of the thread
+error.__traceback__.tb_next…                 the links of a chain as one
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ CACHE = ".<cache>"
 ClassOf = Callable[[int], str]
 """Says of the object at an address what its class is called, if Python code made the class; else ""."""
 
+_FRAME = " <frame "
 _THREAD = re.compile(r"<thread \d+ ")
 _NUMBER = re.compile(r"\d+")
 _HIDDEN = ("[…]", "{…}")
@@ -55,7 +57,7 @@ def holders_above(path: Path, class_of: ClassOf) -> tuple[str, ...]:
 
 def _is_fleeting(way: str) -> bool:
     """Say whether a way may be another one at the next look."""
-    if way.startswith("<") or " <frame " in way:
+    if way.startswith("<") or _FRAME in way:
         return True
     root = _ROOT.match(way)
     is_internal = root is not None and root[0] in sys.stdlib_module_names
@@ -64,7 +66,7 @@ def _is_fleeting(way: str) -> bool:
 
 def _short(text: str) -> str:
     text = _THREAD.sub("<thread ", _REPEATED.sub(r"\1…", generalised(text)))
-    return text.removesuffix(CACHE)
+    return text[text.rfind(_FRAME) + 1 :].removesuffix(CACHE)
 
 
 def stable_number(text: str) -> int:
