@@ -30,6 +30,9 @@ from memprobe.vocab.subject import Subject
 FIRST_PAUSE_NS, LONGEST_PAUSE_NS = 2 * NS, 600 * NS
 """A process that cannot be looked at is let alone for so long, then twice as long each time."""
 
+MOST_TOLD = 5
+"""Processes of which it is said one by one why their heap is not seen."""
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -226,7 +229,8 @@ class HeapSource:
         return not self._leaving
 
     def _invisible(self) -> Iterator[str]:
-        for target, trouble in self._troubles.items():
-            if trouble.why:
-                yield f"The heap of process {target.pid}: {trouble.why}."
+        told = [(target.pid, one.why) for target, one in self._troubles.items() if one.why]
+        yield from (f"The heap of process {pid}: {why}." for pid, why in told[:MOST_TOLD])
+        if len(told) > MOST_TOLD:
+            yield f"The heaps of {len(told) - MOST_TOLD} more processes."
         yield from dict.fromkeys(remark for one in self._followed.values() for remark in one.remarks)

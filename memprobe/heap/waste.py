@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from memprobe.heap.arrays import pieces
 from memprobe.heap.document import GarbagePart, GarbageTypePart
 from memprobe.heap.garbage import find_garbage
 from memprobe.heap.graph import TRACKED, HeapGraph
@@ -69,7 +70,14 @@ def is_collected(graph: HeapGraph, frozen: bytes | None) -> npt.NDArray[np.bool_
     `frozen` are the addresses of those that are, 64 bits each; None if they are not known.
     """
     tracked: npt.NDArray[np.bool_] = (graph.flags & TRACKED) != 0
-    return tracked & ~np.isin(graph.addresses, np.frombuffer(frozen or b"", np.uint64))
+    if frozen:
+        aside = np.sort(np.frombuffer(frozen, np.uint64))
+        for part in pieces(len(tracked)):
+            # np.isin takes 25 s for 22 M objects of which half are frozen, this takes 1 s.
+            places = np.searchsorted(aside, graph.addresses[part])
+            places[places == len(aside)] = 0
+            tracked[part] &= aside[places] != graph.addresses[part]
+    return tracked
 
 
 def _is_starved(state: Collector | None) -> bool | None:
@@ -89,24 +97,23 @@ def _legacy(heap: OpenHeap, graph: HeapGraph) -> npt.NDArray[np.bool_]:
 
 def has_del(heap: OpenHeap, address: int) -> bool:
     """Whether a class, or one above it, defines `__del__`."""
+    return defines(heap, address, "__del__")
+
+
+def defines(heap: OpenHeap, address: int, method: str) -> bool:
+    """Whether a class, or one above it, defines a method."""
+    dictionaries = Dictionaries(heap.python.objects)
     for _ in range(_MAXIMUM_BASES):
         facts = heap.types.facts(address) if is_pointer(address) else None
         if facts is None:
             return False
-        if defines(heap, address, "__del__"):
-            return True
+        try:
+            if facts.dictionary and dictionaries.find(facts.dictionary, method):
+                return True
+        except UNREADABLE:
+            return False
         address = facts.base
     return False
-
-
-def defines(heap: OpenHeap, address: int, method: str) -> bool:
-    """Whether a class itself defines a method."""
-    facts = heap.types.facts(address)
-    try:
-        dictionary = 0 if facts is None else facts.dictionary
-        return bool(dictionary and Dictionaries(heap.python.objects).find(dictionary, method))
-    except UNREADABLE:
-        return False
 
 
 def _length_of_garbage(heap: OpenHeap) -> int | None:

@@ -31,9 +31,6 @@ from memprobe.target.proc.procfs import ProcFolder, parse_status, size_bytes
 MOST_BYTES = 1 << 27
 """No answer is longer."""
 
-NICE = 5
-"""Where there is too little CPU for all, the target goes before."""
-
 _CHUNK = 1 << 18
 _PAUSE = 100
 """Times as long as it took to ask."""
@@ -150,5 +147,4 @@ def _alone(answers: int, function: Callable[[], Any]) -> Any:
     gc.freeze()
     os.closerange(3, answers)
     os.closerange(answers + 1, os.sysconf("SC_OPEN_MAX"))
-    os.nice(NICE)
     return function()

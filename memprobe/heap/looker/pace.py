@@ -33,6 +33,7 @@ MOST_AHEAD_NS = 12 * NS
 """CPU time after which no more early looks begin: two at a heap of some 5 M objects are possible."""
 
 _SLOWING = 4
+_NEVER = 1 << 63
 
 
 @dataclass(slots=True)
@@ -42,7 +43,9 @@ class _Turn:
     early_ns: int
     """If it may be spent ahead; else later."""
 
-    later_ns: int
+    later_ns: int = _NEVER
+    """Whatever was spent before; a process that has not been looked at waits until it may be early."""
+
     first_ns: int | None = None
     """When its first look began."""
 
@@ -58,7 +61,7 @@ class Pace:
 
     def follow(self, targets: Iterable[TargetId], now_ns: int) -> None:
         """Say which processes there are; a new one is due at once."""
-        self._turns = {target: self._turns.get(target) or _Turn(now_ns, now_ns) for target in targets}
+        self._turns = {target: self._turns.get(target) or _Turn(now_ns) for target in targets}
 
     def next(self, now_ns: int) -> TargetId | None:
         """Return whose turn it is, who has waited longest; None if it is nobody's."""
@@ -89,7 +92,7 @@ class Pace:
     def failed(self, target: TargetId, pause_ns: int, now_ns: int) -> None:
         """Note that a process cannot be looked at, and let it alone for a while."""
         if target in self._turns:
-            self._turns[target] = _Turn(now_ns + pause_ns, now_ns + pause_ns)
+            self._turns[target] = _Turn(now_ns + pause_ns)
 
     def forget(self, target: TargetId) -> None:
         """Begin anew with a process when it is followed the next time."""

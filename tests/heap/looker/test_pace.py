@@ -83,17 +83,21 @@ def test_one_that_has_gone_has_no_turn() -> None:
     assert pace.next(100 * NS) is None
 
 
-@given(costs=st.lists(st.integers(1, 15 * NS), min_size=1, max_size=40), crowd=st.integers(1, 9))
-def test_the_looks_cost_their_share_in_the_long_run(costs: list[int], crowd: int) -> None:
+@given(
+    costs=st.lists(st.integers(1, 15 * NS), min_size=1, max_size=40),
+    crowd=st.integers(1, 9),
+    turnover=st.integers(0, 9),
+)
+def test_the_looks_cost_their_share_in_the_long_run(costs: list[int], crowd: int, turnover: int) -> None:
     """However many processes come and go."""
     pace, now_ns, spent_ns = Pace(), 0, 0
     for number, cost_ns in enumerate(costs):
-        pace.follow([TargetId(number // 3 + index, 1) for index in range(crowd)], now_ns)
+        pace.follow([TargetId(number * turnover // 3 + index, 1) for index in range(crowd)], now_ns)
         while (target := pace.next(now_ns)) is None:
             now_ns += NS
         pace.begun(target, now_ns)
         now_ns += cost_ns
         spent_ns += cost_ns
         pace.done(target, cost_ns, now_ns)
-        assert spent_ns <= now_ns * SHARE + MOST_AHEAD_NS + 2 * max(costs) * crowd
+        assert spent_ns <= now_ns * SHARE + MOST_AHEAD_NS + max(costs) * (crowd + 1)
         assert pace.ahead_ns(now_ns) >= int(spent_ns - now_ns * SHARE) - 1
