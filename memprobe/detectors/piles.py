@@ -72,7 +72,7 @@ def signs(evidence: Evidence, grown: Grown) -> Iterator[Sign]:
 def held_by(grown: Grown) -> Iterator[str]:
     """Say what holds the holder, and how much hangs on it."""
     if grown.subject.chain:
-        yield f"It is itself in {grown.subject.chain[0]}."
+        yield f"{grown.subject.chain[0]} holds it, or the same things."
     if grown.bytes:
         yield f"{grown.bytes:,} bytes would be free without it."
 

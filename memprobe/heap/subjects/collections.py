@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.limits import Limits
 from memprobe.heap.subjects.places import Place, Places
 from memprobe.heap.subjects.remembered import Remembered
+from memprobe.heap.subjects.sharing import Filled, keepers
 from memprobe.heap.subjects.words import holder_text, holders_above, stable_number
 from memprobe.vocab.subject import Seen, Subject, What
 
@@ -80,6 +81,7 @@ class Collections:
         self._watchable = set(size_fields(python))
         roots = self._holders.holding.roots.values()
         self._modules = {root.place.address for root in roots if root.place.role is Role.NAMESPACE}
+        self._keepers: dict[str, str] = {}
         self.told: dict[int, int] = {}
         """The keys of what was told, by address or place."""
 
@@ -93,10 +95,17 @@ class Collections:
                 found.setdefault(named.key, []).append(named)
                 self.told[self._identity(named.place)] = named.key
         again = set(keys.values())
+        self._keepers = keepers(self._graph, self._filled(found.values()))
         for key, same in found.items():
             counted = self._counted(same)
             if counted.count or key in again:
                 yield counted
+
+    def _filled(self, found: Iterable[Sequence[_Named]]) -> list[Filled]:
+        """Those that can share what they hold: single ones, the heaviest first."""
+        single = [same[0] for same in found if len(same) == 1 and same[0].place.members == 1]
+        single.sort(key=lambda one: (-one.place.entries, one.text))
+        return [Filled(one.text, int(one.place.nodes[0])) for one in single]
 
     def _chosen(self, before: Remembered, keys: dict[int, int]) -> list[int]:
         """Return which places matter: what grew, what was told before, what is large."""
@@ -177,9 +186,15 @@ class Collections:
             container=LRU_CACHE if lru is not None else self._kinds.names[kind],
             elements=filling.elements,
             limit=self._limit(named, node, lru, count) if len(nodes) == 1 else None,
-            chain=holders_above(named.path, self._kinds.class_of),
+            chain=self._chain(named),
             notes=notes,
         )
+
+    def _chain(self, named: _Named) -> tuple[str, ...]:
+        """Return what holds it: the collections on the path, and the one that has the same things."""
+        keeper = self._keepers.get(named.text)
+        above = holders_above(named.path, self._kinds.class_of)
+        return above if keeper is None else tuple(dict.fromkeys((keeper, *above)))
 
     def _lru_wrapper(self, path: Path) -> int | None:
         """Return the address of the lru_cache whose dict this is."""

@@ -10,6 +10,7 @@ keys, found without naming any.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -184,9 +185,9 @@ class Places:
         return numbers, single
 
     def _is_linked(self, nodes: Nodes) -> Flags:
-        """Say which objects are links of a chain: the one before is of the same type."""
+        """Say which objects are links of a chain: the one before is of the same type, and no collection."""
         types, above = self._graph.types, self._holding.before[nodes]
-        inside = above < len(self._graph)
+        inside = (above < len(self._graph)) & ~(self._crowds | self._tuples)[types[nodes]]
         found = np.zeros(len(nodes), np.bool_)
         found[inside] = types[above[inside]] == types[nodes[inside]]
         return found
@@ -215,11 +216,11 @@ class Places:
         crowd[crowd] = ~self._own_dicts(distinct[crowd])
         return np.asarray(crowd[which], np.bool_)
 
-    @property
+    @cached_property
     def _crowds(self) -> Flags:
         return self._kinds.collections | self._kinds.built_on({"frozenset"})
 
-    @property
+    @cached_property
     def _tuples(self) -> Flags:
         return self._kinds.built_on({"tuple"})
 
