@@ -52,12 +52,12 @@ class Hubs:
         if not reached or not len(common):
             return None
         way = self._in_order(common.tolist())
-        while way:
-            node = way[self._before_links(way)]
+        last = self._before_links(way)
+        # Where the chain has no owner but a namespace, its first link says best where it is.
+        for node in (*way[last : last + 2], *way[:last][::-1]):
             hub = self._hub(node, int(below[node]))
             if hub is not None:
                 return hub
-            way = way[: way.index(node)]
         return None
 
     def _in_order(self, nodes: list[int]) -> list[int]:
@@ -80,9 +80,12 @@ class Hubs:
 
     def _hub(self, node: int, objects: int) -> Hub | None:
         path = self._holders.path_to(node)
+        kind = int(self._graph.types[node])
         if path is None or path.places[-1].role in (Role.NAMESPACE, Role.CLOSURE):
             return None
-        is_collection = bool(self._kinds.collections[self._graph.types[node]])
+        if self._kinds.bases[kind] in ("type", "module", "function"):
+            return None
+        is_collection = bool(self._kinds.collections[kind])
         class_of = self._kinds.class_of
         chain = holders_above(path, class_of)
         return Hub(node, holder_text(path, class_of), chain, objects, is_collection)

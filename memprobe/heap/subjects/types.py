@@ -107,5 +107,5 @@ class Types:
                 elements=self._fillings.sort(self._kinds.names.index(name)),
                 chain=hub.chain,
             )
-            key = f"holder:{int(self._answers.graph.addresses[node]):x}"
+            key = f"holder:{stable_number(hub.holder):016x}"
             yield Counted(subject, key, objects, int(retained[node]))

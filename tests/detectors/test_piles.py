@@ -1,0 +1,169 @@
+"""Collections, listeners, tasks, timers and cycles: what kind of leak a growing number is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from detectors.made_up import growth
+from memprobe.detectors.caches import LRU_CACHE, Caches
+from memprobe.detectors.cycles import NOTHING, Cycles
+from memprobe.detectors.evidence import Detector, Evidence, Grown, Suspect
+from memprobe.detectors.fixes import Cause
+from memprobe.detectors.listeners import Listeners
+from memprobe.detectors.tasks import Tasks
+from memprobe.detectors.timers import Timers
+from memprobe.ledger import Ledger
+from memprobe.vocab.finding import Kind
+from memprobe.vocab.subject import Elements, Subject, What
+
+NS = 1_000_000_000
+OFF = "the collector is off"
+
+
+def pile(number: int, what: What = What.CONTAINER, *, per_s: float = 10.0, **subject: Any) -> Grown:
+    """One subject that grows, by 600 in a minute unless told."""
+    given: dict[str, Any] = {
+        "type": "app.Session",
+        "holder": f"app.PILE_{number}",
+        "elements": Elements.DATA,
+    } | subject
+    added = int(60 * per_s)
+    return Grown(7, number, Subject(what, **given), added, added, None, None, None, growth(per_s))
+
+
+def said(detector: Detector, *piles: Grown) -> list[Suspect]:
+    evidence = Evidence(Ledger(), 7, 0, 60 * NS, tuple(piles), None)
+    return list(detector.suspects(evidence))
+
+
+def only(suspects: Sequence[Suspect]) -> Suspect:
+    (suspect,) = suspects
+    return suspect
+
+
+def test_a_dict_of_data_is_a_cache() -> None:
+    found = only(said(Caches(), pile(1, container="dict")))
+    assert (found.kind, found.holder, found.type) == (Kind.CACHES, "app.PILE_1", "app.Session")
+    assert found.fix is Cause.CACHE_WITHOUT_LIMIT
+    assert found.confidence > 0.5
+    assert "600 entries of app.Session" in found.title
+
+
+@pytest.mark.parametrize(
+    ("subject", "cause"),
+    [
+        ({"container": LRU_CACHE}, Cause.LRU_WITHOUT_LIMIT),
+        ({"container": LRU_CACHE, "notes": ("it is the cache of a method",)}, Cause.LRU_ON_METHOD),
+        ({"container": LRU_CACHE, "elements": Elements.CALLABLES}, Cause.LRU_WITHOUT_LIMIT),
+        ({"container": "set"}, Cause.REGISTRY),
+        ({"container": "list", "type": "str"}, Cause.CACHE_WITHOUT_LIMIT),
+        ({"container": "collections.deque", "holder": "app.JOBS.queue"}, Cause.QUEUE_WITHOUT_LIMIT),
+    ],
+)
+def test_the_cause_follows_from_the_collection(subject: dict[str, Any], cause: Cause) -> None:
+    assert only(said(Caches(), pile(1, **subject))).fix is cause
+
+
+def test_what_has_a_limit_is_hardly_suspect() -> None:
+    free, limited = (only(said(Caches(), pile(1, limit=limit))) for limit in (None, 100_000))
+    assert limited.confidence < 0.5 < free.confidence
+
+
+def test_few_new_entries_are_no_cache() -> None:
+    few = replace(pile(1), added=20)
+    assert said(Caches(), few) == []
+
+
+def test_files_in_a_dict_are_a_cache_if_they_are_closed() -> None:
+    kept = pile(1, elements=Elements.HANDLES, type="_io.TextIOWrapper")
+    assert only(said(Caches(), kept)).kind is Kind.CACHES
+    descriptors = pile(2, What.HANDLES, type="file", holder="")
+    assert said(Caches(), kept, descriptors) == []
+
+
+def test_weak_references_are_suspect_only_if_nothing_else_is() -> None:
+    weak = pile(1, type="weakref.ReferenceType", container="set")
+    assert only(said(Caches(), weak)).holder == "app.PILE_1"
+    assert [one.holder for one in said(Caches(), weak, pile(2))] == ["app.PILE_2"]
+    slower = pile(2, per_s=1.0)
+    assert len(said(Caches(), weak, slower)) == 1
+
+
+def test_a_registry_of_pythons_own_is_not_the_cause_of_what_grows_in_the_program() -> None:
+    own = pile(1, holder="threading._active", elements=Elements.CALLABLES)
+    assert only(said(Listeners(), own)).holder == "threading._active"
+    assert said(Listeners(), own, pile(2, What.TASKS, holder="")) == []
+
+
+def test_callables_are_listeners_whatever_holds_them() -> None:
+    handlers = pile(1, holder="app.STUFF[…]", elements=Elements.CALLABLES, type="method")
+    assert said(Caches(), handlers) == []
+    found = only(said(Listeners(), handlers))
+    assert (found.kind, found.fix) == (Kind.LISTENERS, Cause.LISTENERS_NOT_REMOVED)
+    at_exit = replace(handlers, subject=replace(handlers.subject, holder="<atexit>"))
+    assert only(said(Listeners(), at_exit)).fix is Cause.EXIT_HANDLERS
+
+
+def test_tasks_and_who_keeps_them_are_one_suspect() -> None:
+    tasks = pile(1, What.TASKS, type="app.worker", holder="", elements=Elements.UNKNOWN)
+    kept = pile(2, elements=Elements.TASKS, type="_asyncio.Task")
+    found = only(said(Tasks(), tasks, kept))
+    assert (found.type, found.holder, found.fix) == ("app.worker", "app.PILE_2", Cause.TASKS_PENDING)
+    assert found.grown == (tasks, kept)
+
+
+def test_ended_tasks_are_told_from_waiting_ones() -> None:
+    ended = pile(1, What.ENDED_TASKS, type="_asyncio.Task", holder="app.KEPT")
+    kept = pile(2, elements=Elements.TASKS, type="_asyncio.Task")
+    found = only(said(Tasks(), ended, kept))
+    assert (found.holder, found.fix) == ("app.PILE_2", Cause.TASKS_KEPT)
+    assert only(said(Tasks(), ended)).holder == "app.KEPT"
+
+
+def test_timers_are_named_after_who_keeps_them_rather_than_the_loop() -> None:
+    timers = pile(1, What.TIMERS, type="app.expire", holder="loop._scheduled")
+    scheduled = pile(2, elements=Elements.TIMERS, holder="asyncio.Loop._scheduled")
+    handlers = pile(3, elements=Elements.TIMERS, holder="app.Cache._handlers")
+    assert only(said(Timers(), timers, scheduled, handlers)).holder == "app.Cache._handlers"
+    assert only(said(Timers(), timers, scheduled)).holder == "asyncio.Loop._scheduled"
+    assert only(said(Timers(), scheduled)).kind is Kind.TIMERS
+
+
+def test_the_garbage_of_a_process_is_one_suspect() -> None:
+    lists = pile(1, What.GARBAGE, type="list", per_s=50.0, holder="", notes=(OFF,))
+    requests = pile(2, What.GARBAGE, type="app.Request", holder="", notes=(OFF,))
+    found = only(said(Cycles(), lists, requests))
+    assert (found.type, found.holder, found.fix) == ("app.Request", NOTHING, Cause.COLLECTOR_OFF)
+    assert found.grown == (requests, lists)
+
+
+def test_garbage_is_less_sure_while_the_collector_may_come() -> None:
+    def sure(notes: tuple[str, ...], duration_s: float = 60.0, what: What = What.GARBAGE) -> float:
+        grown = pile(1, what, type="app.Request", holder="", notes=notes)
+        short = replace(grown, growth=replace(grown.growth, duration_s=duration_s, probability=0.6))
+        return only(said(Cycles(), short)).confidence
+
+    assert sure(()) < 0.5 < sure((OFF,))
+    assert sure((OFF,), duration_s=20.0) < 0.5
+    assert sure((), what=What.UNCOLLECTABLE) > sure((OFF,))
+
+
+def test_exceptions_that_are_kept() -> None:
+    errors = pile(1, elements=Elements.EXCEPTIONS, type="ValueError", container="list")
+    assert said(Caches(), errors) == []
+    assert only(said(Cycles(), errors)).fix is Cause.TRACEBACKS_KEPT
+    chain = pile(2, What.HOLDER, elements=Elements.EXCEPTIONS, type="traceback", holder="app.error")
+    assert only(said(Cycles(), chain)).holder == "app.error"
+
+
+@pytest.mark.parametrize("detector", [Caches(), Cycles(), Listeners(), Tasks(), Timers()])
+def test_what_does_not_grow_is_not_suspect(detector: Detector) -> None:
+    flat = [
+        replace(pile(number, what, elements=elements), added=0, growth=growth(0.0, 0.0))
+        for number, (what, elements) in enumerate((what, one) for what in What for one in Elements)
+    ]
+    assert said(detector, *flat) == []
