@@ -97,9 +97,11 @@ class Session:
         if self.target.python is not None:
             # First: what it forks inherits no descriptor of a BPF program then.
             self._heap = HeapSource(self.target.process.id)
+            self._sources.append(self._heap)
             self._heap.start()
         self._kernel = self._started_kernel()
-        self._sources = [source for source in (self._kernel, self._heap) if source is not None]
+        if self._kernel is not None:
+            self._sources.append(self._kernel)
         options = ProcfsOptions(tree=self.options.tree, reports_processes=self._kernel is None)
         self._procfs = ProcfsSource(self.target.process, self.target.python, options)
         self._procfs.start()

@@ -18,6 +18,8 @@ import pytest
 import pythons
 from cli.running import COMMAND, complaint, document, run
 from cli.unprivileged import needs_root
+from memprobe.recording.reader import RecordingReader
+from memprobe.vocab.subject import Seen
 
 OPENED = 20
 WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--")
@@ -242,6 +244,46 @@ def test_children_that_are_older_than_the_attach_are_followed(
     assert report["evidence"]["repaired"] == 0
     assert document("report", str(recording)) == report
     assert born(alone, "open_some") == []
+
+
+@pytest.mark.parametrize("wrapper", [(), WITHOUT_BPF], ids=["as it is", "without BPF"])
+@needs_root
+def test_heaps_are_looked_at(targets: Path, tmp_path: Path, wrapper: tuple[str, ...]) -> None:
+    """Those of the workers, too; and a recording tells the same."""
+    recording = tmp_path / "run.mprobe"
+    with pythons.own().spawn(targets / "piling_up.py") as target:
+        workers = [int(target.ask("worker")) for _ in range(2)]
+        family = {target.pid, *workers}
+        with attached(target.pid, "--tree", "--json", "--record", recording, wrapper=wrapper) as process:
+            wait_for(recording, "samples", process)
+            deadline = time.monotonic() + 60
+            while looked_at(recording).keys() != family:
+                assert process.poll() is None
+                assert time.monotonic() < deadline, looked_at(recording)
+                time.sleep(0.1)
+            report = ended(process)
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+    assert document("report", str(recording)) == report
+    assert report["evidence"]["torn_objects"] == 0
+    assert report["evidence"]["snapshots"] >= 3
+    assert [one for one in report["evidence"]["invisible"] if "heap" in one] == []
+    assert {pid: counts["__main__.JOBS"] for pid, counts in looked_at(recording).items()} == dict.fromkeys(
+        family, 300
+    )
+
+
+def looked_at(recording: Path) -> dict[int, dict[str, int]]:
+    """Lengths of collections by process and holder, as far as a recording goes."""
+    found: dict[int, dict[str, int]] = {}
+    holders: dict[int, str] = {}
+    with RecordingReader(recording) as reader:
+        while (batch := reader.poll()) is not None:
+            holders |= {number: subject.holder for number, subject in batch.subjects.items()}
+            for row in batch.populations[batch.populations["flags"] & Seen.DIED == 0]:
+                counts = found.setdefault(int(row["pid"]), {})
+                counts[holders.get(int(row["subject_id"]), "")] = int(row["count"])
+    return found
 
 
 @needs_root

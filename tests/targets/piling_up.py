@@ -1,5 +1,5 @@
-"""Grows collections by as much as it is told, and says their lengths; `worker` forks one that does the same."""
-import os, sys
+"""Grows collections by as much as it is told, and says their lengths; forks workers that do nothing."""
+import os, signal, sys
 
 
 class Job:
@@ -25,6 +25,8 @@ for line in sys.stdin:
         print("renewed", flush=True)
     elif word == "worker":
         worker = os.fork()
-        print(*([worker] if worker else []), end="\n" if worker else "", flush=True)
+        while worker == 0:
+            signal.pause()
+        print(worker, flush=True)
     elif word == "exec":
         os.execv(sys.executable, [sys.executable, "-c", rest])

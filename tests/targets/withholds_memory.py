@@ -1,4 +1,6 @@
-"""Make whoever reads this process wait for ever: a page that a userfaultfd handler never fills."""
+"""Make whoever reads this process wait for ever: a page that a userfaultfd handler never fills.
+
+With an argument from the first line of input on."""
 import ctypes
 import fcntl
 import mmap
@@ -7,6 +9,9 @@ import sys
 
 SYS_USERFAULTFD, UFFDIO_API, UFFDIO_REGISTER, MISSING = 323, 0xC018AA3F, 0xC020AA00, 1
 
+if sys.argv[1:]:
+    print("ready", flush=True)
+    sys.stdin.readline()
 libc = ctypes.CDLL(None, use_errno=True)
 handler = libc.syscall(SYS_USERFAULTFD, 0)
 if handler < 0:

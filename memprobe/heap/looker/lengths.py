@@ -16,7 +16,10 @@ import numpy.typing as npt
 from memprobe.vocab import Memory
 
 STILL_NS = 10_000_000_000
-"""What has not changed for so long is told so seldom; and once more, as it was, right before it changes."""
+"""What has not changed for so long, or not yet, stands still."""
+
+SELDOM_NS = 30_000_000_000
+"""What stands still is told so seldom: and once more, as it was, right before it changes."""
 
 _WORD = 8
 _TAGS = np.uint64(3)
@@ -55,8 +58,9 @@ class Lengths:
         changed = found != self._values
         held_back = changed & (self._read_ns > self._told_ns)
         yield from self._lengths(held_back, self._values, self._read_ns)
-        self._changed_ns[changed] = time_ns
-        due = changed | (time_ns - self._changed_ns < STILL_NS) | (time_ns - self._told_ns >= STILL_NS)
+        self._changed_ns[changed & (self._read_ns > 0)] = time_ns
+        moves = (self._changed_ns > 0) & (time_ns - self._changed_ns < STILL_NS)
+        due = changed | moves | (time_ns - self._told_ns >= SELDOM_NS)
         self._values, self._read_ns = found, np.full(len(found), time_ns)
         self._told_ns[due] = time_ns
         yield from self._lengths(due, self._values, self._read_ns)

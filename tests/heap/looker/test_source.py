@@ -13,6 +13,7 @@ import pytest
 
 import pythons
 from memprobe.heap.source import HeapSource
+from memprobe.target import errand
 from memprobe.target.proc.process import open_process
 from memprobe.vocab import TargetId
 from memprobe.vocab.batch import Batch
@@ -148,9 +149,9 @@ def test_a_target_that_ends_keeps_what_was_known_of_it(targets: Path) -> None:
 
 def test_a_look_that_is_killed_is_done_again(targets: Path) -> None:
     with pythons.own().spawn(targets / "piling_up.py") as target, looking(target.pid) as run:
-        errand = run.source._errand
-        assert errand is not None
-        os.kill(errand.pid, 9)
+        under_way = run.source._errand
+        assert under_way is not None
+        os.kill(under_way.pid, 9)
         run.until(lambda: bool(run.invisible))
         assert "without an answer" in run.invisible[0]
         run.until(lambda: run.looks.get(target.pid) == 1)
@@ -158,12 +159,25 @@ def test_a_look_that_is_killed_is_done_again(targets: Path) -> None:
         assert run.source.costs().helper_cpu_ns == 0
 
 
+def test_a_look_that_hangs_is_given_up(targets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = pythons.own()
+    if not (3, 9) <= own.version <= (3, 11):
+        pytest.skip("the target knows the interpreter state of 3.9 to 3.11 only")
+    monkeypatch.setattr(errand, "BLOCKED_LIMIT_S", 0.5)
+    with own.spawn(targets / "withholds_memory.py", "later") as target, looking(target.pid) as run:
+        run.until(lambda: run.looks.get(target.pid) == 1)
+        if target.ask("now") == "refused":
+            pytest.skip("this kernel has no userfaultfd for us")
+        run.until(lambda: any("does not return" in sentence for sentence in run.invisible))
+        assert run.died == set()
+
+
 def test_nothing_is_left_behind(targets: Path) -> None:
     with pythons.own().spawn(targets / "piling_up.py") as target:
         with looking(target.pid) as run:
-            errand = run.source._errand
-            assert errand is not None
-            child = errand.pid
+            under_way = run.source._errand
+            assert under_way is not None
+            child = under_way.pid
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
         run.source.close()
