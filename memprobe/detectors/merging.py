@@ -3,7 +3,7 @@
 Suspects belong together if they are the same thing (in several processes, or by several detectors), if they
 rest on the same numbers, if they come from one line of the program (a client that opens two pipes and starts
 a thread), or if one is held by what the other piles up: the cache that holds the sessions that hold the
-sockets.
+sockets; or if they grow at one pace and are tied in another way (`pacing`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from memprobe.detectors.evidence import Grown, Suspect, worst_first
+from memprobe.detectors.pacing import goes_with, names_last
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import is_library, own_frame
 
@@ -33,6 +35,9 @@ SCARCEST_FIRST = (
     Kind.NATIVE,
 )
 """What names a leak of several kinds: what there are the fewest of, and what says most about the cause."""
+
+COMPARED = 200
+"""So many suspects, the surest, are compared pair by pair: 20,000 pairs, some 20 ms."""
 
 NEARLY_AS_SURE = 0.3
 """A suspect may lead if it is not less sure than the surest by more than this."""
@@ -103,6 +108,12 @@ def _links(suspects: Sequence[Suspect]) -> Iterator[tuple[int, int]]:
             yield from (
                 (over, place) for over in by_holder.get(path, ()) if _carries(suspects[over], suspect)
             )
+    yield from _paced(suspects)
+
+
+def _paced(suspects: Sequence[Suspect]) -> Iterator[tuple[int, int]]:
+    worst = range(min(len(suspects), COMPARED))
+    return (pair for pair in combinations(worst, 2) if goes_with(*(suspects[place] for place in pair)))
 
 
 def _marks(suspect: Suspect) -> Iterator[object]:
@@ -140,10 +151,10 @@ def _leak(suspects: list[Suspect]) -> Leak:
     return Leak(lead, (lead, *same), tuple(others))
 
 
-def _precedence(suspect: Suspect) -> tuple[int, int, float]:
-    """The scarcest kind first, then what holds the rest, then the surest."""
+def _precedence(suspect: Suspect) -> tuple[tuple[bool, ...], int, int, float]:
+    """What may be the cause first, then the scarcest kind, then what holds the rest, then the surest."""
     depth = len(_STEPS.split(suspect.holder)) if suspect.holder else MAX_STEPS
-    return SCARCEST_FIRST.index(suspect.kind), depth, -suspect.confidence
+    return names_last(suspect), SCARCEST_FIRST.index(suspect.kind), depth, -suspect.confidence
 
 
 def _function(suspect: Suspect) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import dropwhile
 from typing import TypeVar
 
 from memprobe.detectors.evidence import Grown
@@ -11,7 +12,7 @@ from memprobe.detectors.merging import Leak
 from memprobe.detectors.ranking import exhaustion, severity
 from memprobe.ledger import Ledger
 from memprobe.vocab.finding import Age, Finding
-from memprobe.vocab.stack import own_frame
+from memprobe.vocab.stack import Frame, is_standard, own_frame
 
 Number = TypeVar("Number", int, float)
 
@@ -29,7 +30,7 @@ def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float, usd_per
     """Return the finding of a leak."""
     size_bytes = _bytes(leak, lambda grown: grown.bytes)
     lead, soonest = leak.lead, exhaustion(leak, ledger)
-    site = lead.site or next((one.site for one in leak.suspects if one.site), ())
+    site = _telling(lead.site or next((one.site for one in leak.suspects if one.site), ()))
     holder = lead.holder or next((one.holder for one in leak.suspects if one.holder), "")
     return Finding(
         id=finding_id,
@@ -59,6 +60,11 @@ def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float, usd_per
 def cost_usd_per_month(size_bytes: float | None, usd_per_gb_hour: float) -> float | None:
     """Return what it costs to hold this much for a month."""
     return None if size_bytes is None else size_bytes / GB * HOURS_PER_MONTH * usd_per_gb_hour
+
+
+def _telling(site: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """Return a stack from the innermost frame on that is not of the standard library, if there is one."""
+    return tuple(dropwhile(is_standard, site)) or site
 
 
 def _title(leak: Leak) -> str:

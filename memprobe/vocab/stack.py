@@ -39,6 +39,11 @@ def is_library(frame: Frame) -> bool:
     return LIBRARY.search(frame.file) is not None
 
 
+def is_standard(frame: Frame) -> bool:
+    """Whether a frame is of the standard library."""
+    return is_library(frame) and "-packages/" not in frame.file
+
+
 def own_frame(frames: tuple[Frame, ...]) -> Frame | None:
     """Return the innermost frame that is the program's own code; the innermost if none is."""
     return next((frame for frame in frames if not is_library(frame)), frames[0] if frames else None)

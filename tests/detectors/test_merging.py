@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
-from detectors.made_up import SITE, grown, suspect
+from detectors.made_up import SITE, grown, growth, suspect
+from memprobe.detectors.evidence import Suspect
 from memprobe.detectors.merging import Leak, merge
 from memprobe.detectors.verdicts import finding_id
 from memprobe.vocab.finding import Kind
@@ -114,3 +116,53 @@ def test_an_id_has_no_key_no_line_and_no_number_in_it() -> None:
     first = suspect(Kind.HANDLES, grown(1), site=SITE[1:])
     second = suspect(Kind.HANDLES, grown(1), site=moved)
     assert finding_id(only(merge([first]))) == finding_id(only(merge([second])))
+
+
+def paced(kind: Kind, subject_id: int, per_s: float, **values: Any) -> Suspect:
+    return suspect(kind, grown(subject_id, growth=growth(per_s)), **values)
+
+
+def test_plumbing_that_keeps_pace_comes_of_the_same() -> None:
+    sockets = paced(Kind.SOCKETS, 1, 6.0, type="socket", site=SITE)
+    keys = paced(Kind.CACHES, 2, 12.02, type="selectors.SelectorKey", holder="app.loop._fd_to_key")
+    weak = paced(Kind.LISTENERS, 3, 5.99, type="weakref.KeyedRef", holder="asyncio.tasks._all.data")
+    leak = only(merge([keys, weak, sockets]))
+    assert leak.lead == sockets
+    assert set(leak.others) == {keys, weak}
+
+
+def test_plumbing_at_another_pace_is_another_leak() -> None:
+    sockets = paced(Kind.SOCKETS, 1, 6.0, type="socket", site=SITE)
+    keys = paced(Kind.CACHES, 2, 8.5, type="selectors.SelectorKey", holder="app.loop._fd_to_key")
+    assert len(merge([keys, sockets])) == 2
+
+
+def test_two_leaks_of_the_program_at_one_pace_stay_two() -> None:
+    first = paced(Kind.CACHES, 1, 10.0, holder="app.FIRST")
+    second = paced(Kind.LISTENERS, 2, 10.0, holder="app.BUS", type="app.on_event")
+    assert len(merge([first, second])) == 2
+
+
+def test_a_file_opened_in_the_constructor_of_what_is_held_is_held_there() -> None:
+    site = (Frame("__init__", "/lib/python3.8/site-packages/archive/zip.py", 9), SITE[1])
+    files = paced(Kind.HANDLES, 1, 6.0, type="file", site=site)
+    cache = paced(Kind.CACHES, 2, 6.0, type="archive.zip.Archive", holder="archive.spec.CACHE")
+    other = paced(Kind.CACHES, 3, 6.0, type="archive.tar.Archive", holder="archive.spec.OTHERS")
+    together, alone = merge([files, cache, other])
+    assert (together.lead, together.others) == (files, (cache,))
+    assert alone.lead == other
+
+
+def test_what_a_loop_accepts_is_the_other_end_of_what_the_program_opened() -> None:
+    opened = paced(Kind.SOCKETS, 1, 6.0, type="socket", site=SITE)
+    under = (Frame("accept", "/usr/lib/python3.11/socket.py", 7), Frame("<module>", "/srv/app.py", 99))
+    accepted = paced(Kind.SOCKETS, 2, 6.0, type="socket", site=under, confidence=0.9)
+    assert only(merge([accepted, opened])).lead == opened
+
+
+def test_types_of_one_cycle_are_one() -> None:
+    garbage = [
+        paced(Kind.CYCLES, number, 50.0 * number, type=f"app.T{number}", holder="<nothing>")
+        for number in (1, 2, 3)
+    ]
+    assert len(only(merge(garbage)).suspects) == 3
