@@ -13,37 +13,46 @@ or under noise, is regular only from afar.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import log
 
 import numpy as np
 
 from memprobe.models.growth.history import Column, Past
 
-PRIOR = 1.0
-"""Variance of the prior of (drift / size of a step of one second), per second."""
+PRIOR = 30.0
+"""Variance of the prior of (drift / size of a step of one second), per second: a leak is regular."""
 
 GRAIN = 1 / 3
 """Share of one piece squared that every step is rough by: a walk by single pieces goes up n times in a row
 with 2**-n, and more than 2**n must not be claimed from it."""
 
+FIRST = 0.75
+"""Weight of the first point among all beginnings, and of the finest scale among all: most leaks are there
+when one begins to watch. The others share the rest, the earlier and the finer the more."""
+
 
 def evidence(scales: Sequence[Past], unit: float) -> tuple[float, float]:
     """log10 of the e-value for growth, and the second at which the growth most likely began."""
     found = []
-    for past in scales:
-        if len(past.time_s) > 1:
-            ratios = _ratios(past, unit)
-            best = int(ratios.argmax())
-            found.append((float(ratios[best]), float(past.time_s[best])))
+    for past, weight in _weighted(scales):
+        ratios = _ratios(past, unit)
+        best = int(ratios.argmax())
+        found.append((float(ratios[best] + weight), float(past.time_s[best])))
     best_ratio, began_s = max(found)
-    return (best_ratio - log(len(scales))) / log(10.0), began_s
+    return best_ratio / log(10.0), began_s
 
 
 def evidence_from_first(scales: Sequence[Past], unit: float) -> float:
     """log10 of the e-value for growth since the first point."""
-    best = max(float(_ratios(past, unit)[0]) for past in scales if len(past.time_s) > 1)
-    return (best - log(len(scales))) / log(10.0)
+    return max(float(_ratios(past, unit)[0] + weight) for past, weight in _weighted(scales)) / log(10.0)
+
+
+def _weighted(scales: Sequence[Past]) -> Iterator[tuple[Past, float]]:
+    """The scales with more than one point, and the logarithm of what each counts."""
+    for rank, past in enumerate(scales):
+        if len(past.time_s) > 1:
+            yield past, log((1.0 - FIRST) / 2.0**rank) if rank else log(FIRST)
 
 
 def _ratios(past: Past, unit: float) -> Column:
@@ -56,5 +65,6 @@ def _ratios(past: Past, unit: float) -> Column:
     steps = past.points[:0:-1].cumsum()[::-1]
     ratio: Column = -0.5 * (np.log1p(prior) + steps * np.log1p(-share * prior / (1.0 + prior)))
     before = past.points[:-1].cumsum() - 1.0
-    ratio -= np.log(2.0 * np.maximum(before * (before + 1.0), 1.0))
+    ratio[0] += log(FIRST)
+    ratio[1:] += np.log((1.0 - FIRST) / (before[1:] * (before[1:] + 1.0)))
     return ratio

@@ -37,8 +37,8 @@ there is no hurry, and warm-ups of hours are as slow."""
 PIECES = 100.0
 """Pools of connections and threads take fewer."""
 
-EVIDENCE = 4.3
-"""log10 of 200 series times 100 days: one false alarm among them, if all of them merely wander."""
+EVIDENCE = 3.0
+"""log10: of a thousand series that wander by more than a pool takes, at most one is ever taken for growth."""
 
 FALLS = 3.0
 """It must have grown by this many times the deepest fall that was seen."""

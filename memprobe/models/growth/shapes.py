@@ -66,7 +66,9 @@ def _risen(went: Course) -> Shape:
         return Shape.BOUNDED
     if went.log10_evidence >= ALIKE and went.new > 0.0:
         return Shape.WARM_UP if slowed else _growing(went)
-    return Shape.FLAT if went.high - went.low < NOISE * went.step else Shape.UNSURE
+    width = went.high - went.low
+    wobbles = width < NOISE * went.step and went.last - went.first < width / 2.0
+    return Shape.FLAT if wobbles else Shape.UNSURE
 
 
 def _follows_the_day(past: Past) -> bool:
