@@ -42,10 +42,10 @@ class Kernel:
         self.table_of[pid] = self._new_table({})
         return pid
 
-    def open(self, pid: int, stack: int) -> int:
+    def open(self, pid: int, stack: int, how: int = BirthHow.OPEN) -> int:
         table = self._table(pid)
         descriptor = next(number for number in range(len(table) + 1) if number not in table)
-        self._born(pid, descriptor, BirthHow.OPEN, stack, path=f"/tmp/{stack}".encode())
+        self._born(pid, descriptor, how, stack, path=f"/tmp/{stack}".encode())
         return descriptor
 
     def dup_over(self, pid: int, source: int, descriptor: int, stack: int) -> None:

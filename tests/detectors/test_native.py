@@ -1,0 +1,119 @@
+"""Memory that no Python object explains, and objects that only native code holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from detectors.stories import BLOCKS, FILE, MIB, OBJECTS, OTHER_LINE, Story
+from memprobe.vocab.finding import Kind
+from memprobe.vocab.subject import Subject, What
+
+WATCHED_S = 26
+RESIDENT = 100 * MIB
+PER_S = 400_000
+
+Course = Callable[[int], int]
+"""Bytes by second."""
+
+
+def steady(second: int) -> int:
+    return PER_S * second
+
+
+def still(_: int) -> int:
+    return 0
+
+
+def run(
+    resident: Course = steady,
+    objects: Course = still,
+    arena_free: Course = still,
+    blocks: Course = still,
+    more: Callable[[int], dict[Subject, tuple[int, int]]] = lambda _: {},
+) -> Story:
+    story = Story()
+    story.attach()
+    for second in range(WATCHED_S):
+        anonymous = RESIDENT + resident(second)
+        story.numbers |= {"rss_bytes": anonymous + MIB, "rss_anonymous_bytes": anonymous}
+        story.numbers |= {"arena_free_bytes": MIB + arena_free(second)}
+        own = {OBJECTS: RESIDENT // 2 + objects(second), BLOCKS: MIB + blocks(second)}
+        story.heap = {one: (size, size) for one, size in own.items()} | more(second)
+        story.grown_at = {FILE: 300_000, OTHER_LINE: 50_000}
+        story.tell()
+    return story
+
+
+def test_memory_without_objects_is_told_by_the_line_below_which_it_grows() -> None:
+    (found,) = run().sure()
+    assert found.kind is Kind.NATIVE
+    assert found.site[0].function == "Store.load"
+    assert found.bytes_per_s == pytest.approx(PER_S, rel=0.05)
+    assert "store.py:12" in found.title
+    assert "391 kB every second" in found.title
+
+
+def test_buffers_in_pythons_own_allocator_are_told_so() -> None:
+    (plain,) = run().sure()
+    (found,) = run(blocks=steady).sure()
+    assert found.confidence > plain.confidence
+    assert any("hold no object" in sentence for sentence in found.evidence)
+
+
+@pytest.mark.parametrize(
+    "explained",
+    [{"objects": steady}, {"arena_free": steady}, {"resident": still}, {"resident": lambda s: 40_000 * s}],
+    ids=["objects", "fragmentation", "nothing", "creeping"],
+)
+def test_what_is_explained_or_small_is_no_native_leak(explained: dict[str, Course]) -> None:
+    assert run(**explained).sure() == []
+
+
+def test_memory_that_was_taken_once_is_no_leak() -> None:
+    assert run(resident=lambda second: 40 * MIB * (second > 8)).sure() == []
+
+
+def test_memory_that_objects_of_a_growing_collection_own_is_theirs() -> None:
+    files = Subject(What.CONTAINER, "app.Image", "app.IMAGES")
+    story = run(more=lambda second: {files: (50 * second, 5_000 * second)})
+    assert Kind.NATIVE not in {one.kind for one in story.findings()}
+
+
+def test_objects_that_only_native_code_holds() -> None:
+    lost = Subject(What.UNHELD, "datetime.timedelta")
+    (found,) = run(objects=steady, more=lambda s: {lost: (30 + 10_000 * s, 400_000 * s)}).sure()
+    assert (found.kind, found.type, found.holder) == (Kind.NATIVE, "datetime.timedelta", "<native code>")
+    assert found.site[0].function == "Store.load"
+    assert "Py_DECREF" in found.suggested_fix
+
+
+def test_a_few_of_them_that_come_and_go_are_none() -> None:
+    lost = Subject(What.UNHELD, "int")
+    story = run(objects=steady, more=lambda s: {lost: (120 + s % 3, 4000)})
+    assert story.sure() == []
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        ({}, "leak"),
+        ({"resident": still}, "steady"),
+        ({"resident": still, "arena_free": lambda s: 60 * MIB}, "fragmentation"),
+        ({"arena_free": steady}, "fragmentation"),
+        ({"resident": lambda s: min(s, 5) * 4 * MIB, "objects": lambda s: min(s, 5) * 4 * MIB}, "warm-up"),
+        ({"objects": steady}, "growing"),
+    ],
+)
+def test_the_memory_in_one_word(told: dict[str, Course], word: str) -> None:
+    verdict = run(**told).verdicts.verdict
+    assert verdict.memory == word
+    assert verdict.memory_why is not None
+
+
+def test_a_collection_with_a_limit_is_a_bounded_cache() -> None:
+    cache = Subject(What.CONTAINER, "app.Row", "app.rows", limit=2000)
+    story = run(objects=steady, more=lambda s: {cache: (min(2000, 100 * s), 400_000 * s)})
+    assert story.verdicts.verdict.memory == "bounded cache"
+    assert "at most 2,000" in (story.verdicts.verdict.memory_why or "")
