@@ -23,6 +23,9 @@ ALIKE = frozenset({Kind.CYCLES, Kind.NATIVE})
 """Kinds that come type by type: of one cycle, of one lost reference, every type grows."""
 
 _RESOURCES = frozenset({Kind.THREADS, Kind.SOCKETS, Kind.HANDLES, Kind.TIMERS, Kind.TASKS})
+_PLUMBERS = frozenset({"selectors", "asyncio", "_asyncio", "concurrent", "multiprocessing", "contextvars"})
+"""Modules whose objects nobody collects on purpose."""
+
 _WEAK = ("weakref", "ReferenceType", "KeyedRef")
 
 
@@ -54,7 +57,11 @@ def is_under_a_loop(suspect: Suspect) -> bool:
 
 def is_plumbing(suspect: Suspect) -> bool:
     """Tell whether it is kept by the standard library, for its own purposes."""
-    return is_weak(suspect) or _is_standard(suspect.holder) or _is_standard(suspect.type)
+    if suspect.kind == Kind.NATIVE and suspect.holder:  # of objects: what has a type of the program says more
+        return "." not in suspect.type
+    root, dot, _ = suspect.holder.partition(".")
+    is_inside = bool(dot) and root in sys.stdlib_module_names
+    return is_weak(suspect) or is_inside or suspect.type.partition(".")[0] in _PLUMBERS
 
 
 def is_weak(suspect: Suspect) -> bool:
@@ -79,8 +86,3 @@ def _is_method(frame: Frame, path: str, name: str) -> bool:
     in_class, _, method = frame.function.rpartition(".")
     is_there = frame.file.endswith((f"{path}.py", f"{path}/__init__.py"))
     return is_there and (in_class.endswith(name) if in_class else method in ("__init__", "__new__"))
-
-
-def _is_standard(path: str) -> bool:
-    root, dot, _ = path.partition(".")
-    return bool(dot) and root in sys.stdlib_module_names

@@ -15,6 +15,9 @@ SURE = 0.5
 IN_FULL = 3
 """So many findings are shown with all that is known of them: the worst. The others have a line each."""
 
+NAMED = 4
+"""So many findings are named in the first line."""
+
 SENTENCES = 3
 """Of the evidence, the most telling; all of it is in the document."""
 
@@ -32,13 +35,12 @@ def findings_sections(findings: Sequence[dict[str, Any]]) -> Iterator[Section]:
 
 
 def summary(findings: Sequence[dict[str, Any]]) -> str:
-    """The verdict in one sentence."""
+    """The verdict in a few words."""
     sure = [one for one in findings if one["confidence"] >= SURE]
     suspected = len(findings) - len(sure)
     if sure:
-        first = sure[0]
-        more = f", and {count(len(sure) - 1, 'more finding')}" if len(sure) > 1 else ""
-        return f"{first['kind']}: {first['title']} ({percent(first)} sure){more}"
+        named = ", ".join(f"{one['kind']} ({percent(one)})" for one in sure[:NAMED])
+        return f"{count(len(sure), 'leak')}: {named}{', ...' if len(sure) > NAMED else ''}"
     return f"no leak found, {count(suspected, 'suspect')}" if suspected else "no leak found"
 
 

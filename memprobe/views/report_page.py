@@ -16,6 +16,9 @@ from memprobe.views.quantities import UNKNOWN, count, duration, megabytes
 ROWS = 20
 """Rows of a table on a page; all of them are in the document."""
 
+ROWS_BESIDE_FINDINGS = 5
+"""Where there are findings, they are what the page is for."""
+
 COMMAND_WIDTH = 300
 MIB = 1 << 20
 SENTENCES = {loss.name: loss.sentence for loss in LOSSES}
@@ -30,11 +33,12 @@ BORN = {
 
 def page(document: dict[str, Any]) -> Page:
     """Everything that a person wants to see of a report."""
+    rows = ROWS_BESIDE_FINDINGS if document["findings"] else ROWS
     sections = [
         *findings_sections(document["findings"]),
         Section("target", (Facts(tuple(_target(document))),)),
-        *handles_sections(document["handles"]),
-        *_growth(document["growth"]),
+        *handles_sections(document["handles"], rows),
+        *_growth(document["growth"], rows),
         Section("memory", (Facts(tuple(_memory(document))),)),
         Section("what it cost", (Facts(tuple(_overhead(document["overhead"]))),)),
         *_lost(document["evidence"]),
@@ -51,10 +55,10 @@ def handles_page(document: dict[str, Any]) -> Page:
         f"pid {document['target']['pid']} has {count(total, 'open handle')} from {count(len(rows), 'place')}"
     )
     invisible = _invisible(document["evidence"]["invisible"])
-    return Page(verdict, (*handles_sections(rows, limit=len(rows)), *invisible))
+    return Page(verdict, (*handles_sections(rows, len(rows)), *invisible))
 
 
-def handles_sections(rows: Sequence[dict[str, Any]], limit: int = ROWS) -> Iterator[Section]:
+def handles_sections(rows: Sequence[dict[str, Any]], limit: int) -> Iterator[Section]:
     """Open handles by birth site; those from before the attach have none."""
     if not rows:
         return
@@ -78,14 +82,14 @@ def _handle(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _growth(rows: Sequence[dict[str, Any]]) -> Iterator[Section]:
+def _growth(rows: Sequence[dict[str, Any]], limit: int) -> Iterator[Section]:
     if not rows:
         return
     numbers = (Column("grown", right=True), Column("per hour", right=True))
     columns = (*numbers, Column("how"), Column("at", stretches=True))
-    table = Table(columns, tuple(_grown(row) for row in rows[:ROWS]))
+    table = Table(columns, tuple(_grown(row) for row in rows[:limit]))
     note = Notes(("The same memory may stand here under several hows: it is mapped, then used.",))
-    yield Section("growing memory", (table, *_more(len(rows) - ROWS), note))
+    yield Section("growing memory", (table, *_more(len(rows) - limit), note))
 
 
 def _grown(row: dict[str, Any]) -> tuple[str, ...]:
@@ -101,14 +105,13 @@ def _more(rows: int) -> tuple[Notes, ...]:
 def _verdict(document: dict[str, Any]) -> str:
     target, process, memory = document["target"], document["process"], document["memory"]
     facts = [
-        summary(document["findings"]),
         f"watched for {duration(document['window']['duration_s'])}",
         count(process["fds"], "open handle"),
         f"{megabytes(memory['rss_mb'])} resident",
     ]
     if target["ended"]:
         facts.append(target["ended"])
-    return f"pid {target['pid']}: {', '.join(facts)}"
+    return f"pid {target['pid']}: {summary(document['findings'])}; {', '.join(facts)}"
 
 
 def _target(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

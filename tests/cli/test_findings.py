@@ -45,7 +45,7 @@ def test_two_leaks_at_once_one_of_them_in_every_worker(bpf: None, targets: Path,
 
     page = run("report", str(recording), "--fail-on", "threads")
     assert page.returncode == 0
-    assert page.stdout.splitlines()[0].startswith(f"pid {target.pid}: handles: ")
+    assert page.stdout.splitlines()[0].startswith(f"pid {target.pid}: 2 leaks: handles (")
     for part in ("two_leaks.py:19", "__main__.CACHE", files["id"], cache["id"], "Limit __main__.CACHE"):
         assert part in page.stdout
     assert run("report", str(recording), "--fail-on", "any", "--min-confidence", "1").returncode == 0
