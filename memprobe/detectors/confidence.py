@@ -10,8 +10,14 @@ from __future__ import annotations
 import math
 from enum import Enum
 
+from memprobe.models.growth import Growth
+
 CERTAIN = 0.99
 """No finding is surer than this: what a source does not see can always explain it."""
+
+
+SOON_S = 16.0
+"""Watched for less than this, nothing speaks for a leak: it does not make up for time that has not passed."""
 
 
 class Sign(Enum):
@@ -64,3 +70,9 @@ def confidence(probability: float, *signs: Sign) -> float:
     bounded = min(max(probability, 1e-9), CERTAIN)
     log_odds = math.log(bounded / (1 - bounded)) + sum(sign.weight for sign in signs)
     return min(CERTAIN, 1 / (1 + math.exp(-log_odds)))
+
+
+def sure_of(growth: Growth, *signs: Sign) -> float:
+    """Return how sure it is that something grows for good; what speaks for it counts after SOON_S."""
+    counted = signs if growth.duration_s >= SOON_S else [sign for sign in signs if sign.weight < 0]
+    return confidence(growth.probability, *counted)

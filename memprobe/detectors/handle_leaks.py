@@ -27,12 +27,6 @@ OWNERS = (0.25, 1.5)
 LOOKS = 2
 """So many looks at the heap before it is said that no object owns them."""
 
-MANY = 100
-"""Of so many, none of which was closed, it is said: pools have fewer."""
-
-KEPT_S = 10.0
-"""If half of them are older than this; requests take less."""
-
 OBJECTS = "objects"
 """Of MEMORY: all Python objects; counted at every look at the heap."""
 
@@ -83,8 +77,6 @@ class HandleLeak:
             yield Sign.OLD
         if closed > SHARE * opened:
             yield Sign.RECYCLED
-        if opened >= MANY and not closed and (self.group.median_age_s or 0.0) > KEPT_S:
-            yield Sign.NOTHING_REMOVED
         if self.grown.seen & Seen.ESTIMATED:
             yield Sign.ROUGH
 

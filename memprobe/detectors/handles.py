@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from memprobe.detectors.confidence import confidence
+from memprobe.detectors.confidence import sure_of
 from memprobe.detectors.evidence import Evidence, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.handle_leaks import PLURALS, HandleLeak, described, kind_of, leaks
@@ -32,7 +32,7 @@ def _suspect(leak: HandleLeak) -> Suspect:
     return Suspect(
         kind=Kind.HANDLES,
         grown=leak.rests_on,
-        confidence=confidence(grown.growth.probability, *leak.signs),
+        confidence=sure_of(grown.growth, *leak.signs),
         title=f"{number} stay open, {more_of(grown)}{where('opened', subject.site)}",
         type=subject.type,
         holder=leak.owner.subject.holder if leak.owner else "",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from memprobe.detectors.evidence import Evidence, Grown
+from memprobe.models.growth import Growth
 from memprobe.vocab.subject import What
 
 ANONYMOUS, ARENA_FREE, STACKS = "anonymous", "free in arenas", "stacks"
@@ -78,3 +79,9 @@ def memory_of(evidence: Evidence, grown: Grown, part: float = PART) -> Grown | N
         if rates.grown.pid == grown.pid and explained and rates.objects >= SHARE * rates.anonymous > 0:
             return rates.grown
     return None
+
+
+def surest(grown: Grown, memory: Grown | None) -> Growth:
+    """Return the course that says more: that of the objects, or of the memory which they take."""
+    courses = (one.growth for one in (grown, memory) if one is not None)
+    return max(courses, key=lambda growth: growth.probability)

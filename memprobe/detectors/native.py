@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from memprobe.detectors.confidence import Sign, confidence
+from memprobe.detectors.confidence import Sign, sure_of
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.memory_rates import Rates, memory_of, memory_rates
+from memprobe.detectors.memory_rates import Rates, memory_of, memory_rates, surest
 from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame, own_frame
@@ -66,7 +66,7 @@ def _memory(rates: Rates, site: tuple[Frame, ...]) -> Suspect:
     return Suspect(
         kind=Kind.NATIVE,
         grown=(grown,),
-        confidence=confidence(grown.growth.probability, *signs),
+        confidence=sure_of(grown.growth, *signs),
         title=f"Memory that no Python object explains grows by {_kib(rates.unexplained)} kB every second"
         f"{where('taken', site)}",
         type="memory of C code",
@@ -98,11 +98,10 @@ def _unheld(evidence: Evidence, grown: Grown, memory: Grown | None) -> Suspect:
     subject = grown.subject
     site = subject.site or _grows_at(evidence, grown.pid)
     signs = [Sign.UNREACHABLE] if memory is None else [Sign.UNREACHABLE, Sign.CORROBORATED]
-    probability = max(one.growth.probability for one in (grown, memory) if one)
     return Suspect(
         kind=Kind.NATIVE,
         grown=(grown,),
-        confidence=confidence(probability, *signs),
+        confidence=sure_of(surest(grown, memory), *signs),
         title=f"{grown.count:,} {subject.type} are kept alive by references that nothing in Python has, "
         f"{more_of(grown)}{where('made', site)}",
         type=subject.type,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from memprobe.detectors.confidence import Sign, confidence
+from memprobe.detectors.confidence import Sign, sure_of
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.handle_leaks import SHARE, HandleLeak, described, leaks
 from memprobe.detectors.handles import NO_SITE
-from memprobe.detectors.memory_rates import memory_of
+from memprobe.detectors.memory_rates import memory_of, surest
 from memprobe.detectors.sites import more_of, where
 from memprobe.ledger.derived import waiting_socket
 from memprobe.vocab.finding import Kind
@@ -62,7 +62,7 @@ def _suspect(leak: HandleLeak, state: str) -> Suspect:
     return Suspect(
         kind=Kind.SOCKETS,
         grown=leak.rests_on,
-        confidence=confidence(grown.growth.probability, *signs),
+        confidence=sure_of(grown.growth, *signs),
         title=f"{number} stay open, {more_of(grown)}{where('opened', subject.site)}",
         type=state,
         holder=leak.owner.subject.holder if leak.owner else "",
@@ -114,7 +114,7 @@ def _idle(evidence: Evidence, grown: Grown) -> Suspect:
     return Suspect(
         kind=Kind.SOCKETS,
         grown=(grown,),
-        confidence=max(IDLE, confidence(grown.growth.probability, Sign.UNREACHABLE)),
+        confidence=max(IDLE, sure_of(grown.growth, Sign.UNREACHABLE)),
         title=f"{described(grown.count, SOCKET)} {what} stay open, the oldest for {oldest_s:.0f} s and more",
         type=grown.subject.type,
         holder="",
@@ -132,7 +132,7 @@ def _unsent(evidence: Evidence) -> Iterator[Suspect]:
         memory = memory_of(evidence, grown, part=0.0)
         is_buffer = grown.subject.type in SENT and grown.subject.holder and grown.added >= FEW
         if is_buffer and (memory or grown.growth.probability > 0) and _is_unsent(evidence, grown.pid):
-            yield _backlog(grown, memory or grown)
+            yield _backlog(grown, memory)
 
 
 def _is_unsent(evidence: Evidence, pid: int) -> bool:
@@ -140,12 +140,12 @@ def _is_unsent(evidence: Evidence, pid: int) -> bool:
     return bool((queues >= BACKLOG_BYTES).any())
 
 
-def _backlog(grown: Grown, memory: Grown) -> Suspect:
+def _backlog(grown: Grown, memory: Grown | None) -> Suspect:
     subject = grown.subject
     return Suspect(
         kind=Kind.SOCKETS,
         grown=(grown,),
-        confidence=confidence(max(grown.growth.probability, memory.growth.probability), Sign.CORROBORATED),
+        confidence=sure_of(surest(grown, memory), Sign.CORROBORATED),
         title=f"{subject.holder} is filled faster than its peer reads: {grown.count:,} pieces wait",
         type=subject.type,
         holder=subject.holder,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from memprobe.detectors.confidence import Sign, confidence
+from memprobe.detectors.confidence import Sign, sure_of
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.handle_leaks import owner_of
@@ -73,7 +73,7 @@ def _suspect(evidence: Evidence, total: Grown, sorts: tuple[Grown, ...]) -> Susp
     return Suspect(
         kind=Kind.THREADS,
         grown=(*(sorts or (total,)), *([owner] if owner else [])),
-        confidence=confidence(total.growth.probability, *signs),
+        confidence=sure_of(total.growth, *signs),
         title=f"{lead.count:,} threads{f' that run {runs}' if sorts else ''} have not ended, "
         f"{more_of(total)}{where('started', site)}",
         type=runs,
@@ -115,7 +115,7 @@ def _kept(kept: Grown) -> Suspect:
     return Suspect(
         kind=Kind.THREADS,
         grown=(kept,),
-        confidence=confidence(kept.growth.probability, Sign.NOT_DATA),
+        confidence=sure_of(kept.growth, Sign.NOT_DATA),
         title=f"{subject.holder} keeps {kept.count:,} {subject.type} of threads, {more_of(kept)}",
         type=subject.type,
         holder=subject.holder,

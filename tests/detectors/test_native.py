@@ -22,8 +22,16 @@ def steady(second: int) -> int:
     return PER_S * second
 
 
+def loading(second: int) -> int:
+    return min(second, 5) * 4 * MIB
+
+
 def still(_: int) -> int:
     return 0
+
+
+def nothing(_: int) -> dict[Subject, tuple[int, int]]:
+    return {}
 
 
 def run(
@@ -31,7 +39,8 @@ def run(
     objects: Course = still,
     arena_free: Course = still,
     blocks: Course = still,
-    more: Callable[[int], dict[Subject, tuple[int, int]]] = lambda _: {},
+    *,
+    more: Callable[[int], dict[Subject, tuple[int, int]]] = nothing,
 ) -> Story:
     story = Story()
     story.attach()
@@ -64,11 +73,11 @@ def test_buffers_in_pythons_own_allocator_are_told_so() -> None:
 
 @pytest.mark.parametrize(
     "explained",
-    [{"objects": steady}, {"arena_free": steady}, {"resident": still}, {"resident": lambda s: 40_000 * s}],
+    [(steady, steady), (steady, still, steady), (still,), (lambda second: 40_000 * second,)],
     ids=["objects", "fragmentation", "nothing", "creeping"],
 )
-def test_what_is_explained_or_small_is_no_native_leak(explained: dict[str, Course]) -> None:
-    assert run(**explained).sure() == []
+def test_what_is_explained_or_small_is_no_native_leak(explained: tuple[Course, ...]) -> None:
+    assert run(*explained).sure() == []
 
 
 def test_memory_that_was_taken_once_is_no_leak() -> None:
@@ -98,16 +107,16 @@ def test_a_few_of_them_that_come_and_go_are_none() -> None:
 @pytest.mark.parametrize(
     ("told", "word"),
     [
-        ({}, "leak"),
-        ({"resident": still}, "steady"),
-        ({"resident": still, "arena_free": lambda s: 60 * MIB}, "fragmentation"),
-        ({"arena_free": steady}, "fragmentation"),
-        ({"resident": lambda s: min(s, 5) * 4 * MIB, "objects": lambda s: min(s, 5) * 4 * MIB}, "warm-up"),
-        ({"objects": steady}, "growing"),
+        ((steady,), "leak"),
+        ((still,), "steady"),
+        ((still, still, lambda _: 60 * MIB), "fragmentation"),
+        ((steady, still, steady), "fragmentation"),
+        ((loading, loading), "warm-up"),
+        ((steady, steady), "growing"),
     ],
 )
-def test_the_memory_in_one_word(told: dict[str, Course], word: str) -> None:
-    verdict = run(**told).verdicts.verdict
+def test_the_memory_in_one_word(told: tuple[Course, ...], word: str) -> None:
+    verdict = run(*told).verdicts.verdict
     assert verdict.memory == word
     assert verdict.memory_why is not None
 
