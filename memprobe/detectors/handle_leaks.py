@@ -130,7 +130,8 @@ def _goes_with(total: Grown, place: Grown) -> bool:
 
 
 def _leak(evidence: Evidence, grown: Grown) -> HandleLeak:
-    owner = owner_of(evidence, grown, Elements.HANDLES, Elements.SOCKETS)
+    elements = Elements.SOCKETS if kind_of(grown) == "socket" else Elements.HANDLES
+    owner = owner_of(evidence, grown, elements)
     group = evidence.ledger.handle_group(grown.pid, grown.subject_id)
     return HandleLeak(
         grown=grown,
@@ -141,14 +142,18 @@ def _leak(evidence: Evidence, grown: Grown) -> HandleLeak:
     )
 
 
-def owner_of(evidence: Evidence, grown: Grown, *elements: Elements) -> Grown | None:
-    """Return the collection that is filled with such things and grows along with them; None if none does."""
+def owner_of(evidence: Evidence, grown: Grown, elements: Elements) -> Grown | None:
+    """Return the collection that is filled with such things and keeps pace with them best, if any."""
     found = [
         one
         for one in evidence.growing(What.CONTAINER, What.HOLDER)
-        if one.pid == grown.pid and one.subject.elements in elements and _keeps_pace(one, grown)
+        if one.pid == grown.pid and one.subject.elements is elements and _keeps_pace(one, grown)
     ]
-    return max(found, key=lambda one: (one.growth.probability, one.count, one.subject_id), default=None)
+    return min(found, key=lambda one: (_apart(one, grown), one.subject_id), default=None)
+
+
+def _apart(other: Grown, grown: Grown) -> float:
+    return abs(other.growth.per_s - grown.growth.per_s)
 
 
 def _keeps_pace(other: Grown, grown: Grown) -> bool:

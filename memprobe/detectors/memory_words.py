@@ -53,7 +53,8 @@ def _grown(
     course = _course(evidence, account.pid)
     rests = course is not None and course.growth.shape in AT_REST
     if sure:
-        return LEAK, f"{grew}; the first cause is: {sure[0].title}."
+        most = max(sure, key=lambda one: one.bytes_per_s or 0.0)
+        return LEAK, f"{grew}; first of all by this: {most.title}."
     if (account.arena_free.added or 0) >= SHARE * added:
         free = _mib(account.arena_free.added or 0)
         return FRAGMENTATION, f"{grew}, and {free} MB of it are free again inside of Python's arenas."

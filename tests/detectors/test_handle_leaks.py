@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from detectors.stories import ACCEPTED, FILE, OBJECTS, OTHER_LINE, Story
@@ -94,6 +96,20 @@ def test_the_collection_that_keeps_them_is_the_holder() -> None:
     assert found.holder == "shop.store.OPEN"
     assert found.site[0].function == "Store.load"
     assert "shop.store.OPEN" in found.suggested_fix
+
+
+def test_what_keeps_pace_with_them_but_has_other_things_is_not_the_holder() -> None:
+    logs = replace(HELD, holder="shop.LOGS")
+    peers = replace(HELD, holder="shop.PEERS", elements=Elements.SOCKETS)
+    story = Story(states={ACCEPTED: SocketState.ESTABLISHED})
+    story.attach()
+    for second in range(WATCHED_S):
+        story.open(FILE, 10)
+        story.open(ACCEPTED, 11)
+        story.heap = {logs: (10 * second, 1000 * second), peers: (11 * second, 1000 * second)}
+        story.tell()
+    holders = {one.kind: one.holder for one in story.sure()}
+    assert holders == {Kind.HANDLES: "shop.LOGS", Kind.SOCKETS: "shop.PEERS"}
 
 
 def looked_at(opened: Subject | None) -> Story:
