@@ -149,7 +149,12 @@ def owner_of(evidence: Evidence, grown: Grown, elements: Elements) -> Grown | No
         for one in evidence.growing(What.CONTAINER, What.HOLDER)
         if one.pid == grown.pid and one.subject.elements is elements and _keeps_pace(one, grown)
     ]
-    return min(found, key=lambda one: (_apart(one, grown), one.subject_id), default=None)
+    return min(found, key=lambda one: (_is_pythons(one), _apart(one, grown), one.subject_id), default=None)
+
+
+def _is_pythons(one: Grown) -> bool:
+    """Tell whether it is a registry that Python keeps for itself: what the program has says more."""
+    return one.subject.holder.startswith("threading.")
 
 
 def _apart(other: Grown, grown: Grown) -> float:

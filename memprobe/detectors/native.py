@@ -16,9 +16,6 @@ from memprobe.vocab.subject import What
 NATIVE = "<native code>"
 """The holder of what only C code refers to, as the heap calls it."""
 
-LEAST_BYTES = 3 << 20
-"""Less is what buffers and caches of libraries take as they warm up: 1.2 MB was seen of one buffer."""
-
 OWNERS = tuple(set(What) - {What.MEMORY})
 OWNING = 0.3
 """Growth of anything else that is so sure may be what owns the memory: files have buffers, threads heaps."""
@@ -61,8 +58,6 @@ def _has_owner(evidence: Evidence, pid: int, site: tuple[Frame, ...]) -> bool:
 def _memory(rates: Rates, site: tuple[Frame, ...]) -> Suspect:
     grown = rates.grown
     signs = [Sign.CORROBORATED] if rates.is_in_arenas else []
-    if rates.unexplained * grown.growth.duration_s < LEAST_BYTES:
-        signs.append(Sign.SMALL)
     return Suspect(
         kind=Kind.NATIVE,
         grown=(grown,),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from detectors.stories import FILE, MIB, OBJECTS, STACKS, Story
@@ -42,7 +44,7 @@ def run(
 def test_threads_are_told_by_the_line_that_starts_them_and_by_what_they_run() -> None:
     (found,) = run(8, {WORKERS: 8}).sure()
     assert (found.kind, found.type, found.limit) == (Kind.THREADS, "shop.api.Api.work", "threads")
-    assert [frame.function for frame in found.site] == ["Api.call"]
+    assert [frame.function for frame in found.site] == ["Thread.start", "Api.call"]
     assert "api.py:33" in found.title
     assert any("waiting in wait" in sentence for sentence in found.evidence)
 
@@ -52,9 +54,12 @@ def test_threads_that_python_does_not_know_are_counted_all_the_same() -> None:
     assert (found.type, found.count) == ("thread", 1 + 8 * (WATCHED_S - 1))
 
 
-def test_those_that_run_are_why_their_registry_grows() -> None:
+def test_those_that_run_are_why_their_registries_grow() -> None:
     (found,) = run(8, {ACTIVE: 8}).sure()
     assert (found.kind, found.holder) == (Kind.THREADS, "threading._active")
+    workers = replace(ACTIVE, holder="shop.WORKERS")
+    (found,) = run(8, {ACTIVE: 8, workers: 8}).sure()
+    assert (found.kind, found.holder) == (Kind.THREADS, "shop.WORKERS")
 
 
 def test_what_ended_threads_leave_is_a_leak_though_none_runs() -> None:
