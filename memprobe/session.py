@@ -97,11 +97,9 @@ class Session:
         if self.target.python is not None:
             # First: what it forks inherits no descriptor of a BPF program then.
             self._heap = HeapSource(self.target.process.id)
-            self._sources.append(self._heap)
             self._heap.start()
         self._kernel = self._started_kernel()
-        if self._kernel is not None:
-            self._sources.append(self._kernel)
+        self._sources = [source for source in (self._kernel, self._heap) if source is not None]
         options = ProcfsOptions(tree=self.options.tree, reports_processes=self._kernel is None)
         self._procfs = ProcfsSource(self.target.process, self.target.python, options)
         self._procfs.start()
@@ -185,6 +183,7 @@ class Session:
         for source in (self._kernel, self._heap, self._procfs, self._kernel, self._kernel):
             if source is not None:
                 self._poll(source)
+        self._verdicts.settle(self.ledger)
         self._check(time.monotonic_ns())
         self._note()
 
@@ -257,6 +256,7 @@ def replayed(path: Path, usd_per_gb_hour: float | None = None) -> tuple[Ledger, 
         verdicts = Verdicts(run.pid, tree=run.tree, usd_per_gb_hour=price)
         while (batch := reader.poll()) is not None:
             fold(ledger, batch, run.pid, verdicts)
+        verdicts.settle(ledger)
     return ledger, replace(run, verdict=verdicts.verdict)
 
 

@@ -1,7 +1,7 @@
 """The state of one run: from the numbers of its subjects to its findings.
 
-Verdicts are made when the target was sampled, once a second, and at the time of the sample: a replay has the
-same samples, so it comes to the same findings.
+Verdicts are made when the target was sampled, in the first minute at every sample, and at the time of the
+sample: a replay has the same samples, so it comes to the same findings.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ from memprobe.vocab.sort import Sort
 
 REMEMBERED = 4096
 """So many findings of a run keep their ids; more than that is a target that makes them up."""
+
+
+SELDOM, SOON_NS = 60, 10_000_000_000
+"""It is judged anew when the run is longer by one part in this many, or 10 s: a verdict takes 10 to 30 ms."""
 
 
 @dataclass(slots=True)
@@ -66,16 +70,26 @@ class Verdicts:
         self._courses = Courses()
         self._shown: dict[str, _Shown] = {}
         self._of_subject: dict[Key, _Shown] = {}
+        self._now_ns = self._judged_ns = 0
 
     def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
         """Take in what a batch brought, after the ledger has; with a sample of the target, judge."""
         self._courses.add(news.populations, ledger)
         times_ns = samples["time_ns"][samples["pid"] == self._pid]
         if len(times_ns):
-            self._judge(ledger, int(times_ns.max()))
+            self._now_ns = int(times_ns.max())
+            watched_ns = self._now_ns - (ledger.begin_ns or 0)
+            if self._now_ns - self._judged_ns >= min(watched_ns // SELDOM, SOON_NS):
+                self._judge(ledger)
 
-    def _judge(self, ledger: Ledger, now_ns: int) -> None:
-        evidence = self._evidence(ledger, now_ns)
+    def settle(self, ledger: Ledger) -> None:
+        """Judge what came since the last verdict: at the end of a run, or of its recording."""
+        if self._now_ns > self._judged_ns:
+            self._judge(ledger)
+
+    def _judge(self, ledger: Ledger) -> None:
+        self._judged_ns = self._now_ns
+        evidence = self._evidence(ledger, self._now_ns)
         self.grown = evidence.grown
         suspects = [
             suspect

@@ -15,6 +15,7 @@ SURE = 0.5
 IN_FULL = 3
 """So many findings are shown with all that is known of them: the worst. The others have a line each."""
 
+A_CENT = 0.01
 NAMED = 4
 """So many findings are named in the first line."""
 
@@ -71,7 +72,7 @@ def _facts(one: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _amounts(one: dict[str, Any]) -> Iterator[str]:
     if one["count"] is not None:
-        yield f"{one['count']:,} {one['type']}" if one["type"] else f"{one['count']:,}"
+        yield f"{one['count']:,} x {one['type']}" if one["type"] else f"{one['count']:,}"
     if one["added"] is not None:
         yield f"{one['added']:+,} since the attach"
     if one["count_per_s"] is not None:
@@ -80,5 +81,5 @@ def _amounts(one: dict[str, Any]) -> Iterator[str]:
         yield size(one["bytes"])
     if one["bytes_per_s"] is not None:
         yield f"{size(round(one['bytes_per_s'] * 3600))} an hour"
-    if one["cost_usd_per_month"] is not None:
+    if one["cost_usd_per_month"] is not None and one["cost_usd_per_month"] >= A_CENT:
         yield f"{one['cost_usd_per_month']:,.2f} USD a month as it is"

@@ -75,6 +75,7 @@ def judged(batches: Sequence[Batch]) -> Verdicts:
     ledger, verdicts = Ledger(tree=False), Verdicts(PID, detectors=(Everything(),))
     for batch in batches:
         fold(ledger, batch, PID, verdicts)
+    verdicts.settle(ledger)
     return verdicts
 
 

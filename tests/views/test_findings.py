@@ -50,7 +50,7 @@ def test_a_finding_says_what_how_fast_who_where_how_sure_and_what_to_do() -> Non
     for part in (
         "1 leak: caches (93 %)",
         "1. caches: app.CACHE has 3,050 entries, 50.0 more every second",
-        "3,050 app.Session, +2,950 since the attach, +50.0 a second, 3.0 MB, 3.4 MB an hour",
+        "3,050 x app.Session, +2,950 since the attach, +50.0 a second, 3.0 MB, 3.4 MB an hour",
         "remember /srv/app.py:31",
         "memory used up in 2 h 0 min: warning",
         "93 %, found after 17 s [caches-0123abcd]",
