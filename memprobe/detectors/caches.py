@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.piles import NO_SITE, WEAK, held_by, is_echo, keeping_pace, plural, signs
+from memprobe.detectors.piles import (
+    GARBAGE_LIST,
+    NO_SITE,
+    WEAK,
+    held_by,
+    is_echo,
+    keeping_pace,
+    plural,
+    signs,
+)
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
@@ -43,7 +52,7 @@ class Caches:
 def _is_ours(evidence: Evidence, grown: Grown) -> bool:
     """Say whether a collection is of data: or of files that are closed, which is the same."""
     subject = grown.subject
-    if is_echo(evidence, grown):
+    if subject.type in WEAK or subject.holder == GARBAGE_LIST or is_echo(evidence, grown):
         return False
     if subject.elements in OPEN:
         return not keeping_pace(evidence.growing(What.HANDLES), grown)

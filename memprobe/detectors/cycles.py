@@ -7,15 +7,19 @@ from collections.abc import Iterable, Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.piles import NO_SITE, filled, held_by, signs
+from memprobe.detectors.piles import GARBAGE_LIST, NO_SITE, filled, held_by, signs
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
 
-COLLECTED_BY_HAND_S = 32.0
+COLLECTED_BY_HAND_S = 20.0
 """A program that has turned the collector off may collect by hand: so long it is given to do so."""
 
-OFF = ("the collector is off", "the collector's threshold is 0: it never runs by itself")
+OFF = (
+    "the collector is off",
+    "the collector's threshold is 0: it never runs by itself",
+    "the collector's threshold is so high that it hardly ever runs",
+)
 
 NOTHING = "<nothing>"
 """What stands for the holder of garbage."""
@@ -42,8 +46,12 @@ class Cycles:
                 by_process.setdefault(grown.pid, []).append(grown)
             for together in by_process.values():
                 yield _cycle(evidence, _ranked(together))
+        for grown in evidence.growing(What.CONTAINER):
+            if grown.subject.holder == GARBAGE_LIST:
+                yield _saved(evidence, grown)
         for grown in filled(evidence, Elements.EXCEPTIONS):
-            yield _kept(evidence, grown)
+            if grown.subject.holder != GARBAGE_LIST:
+                yield _kept(evidence, grown)
 
 
 def _ranked(garbage: Iterable[Grown]) -> tuple[Grown, ...]:
@@ -106,6 +114,22 @@ def _cause(lead: Grown) -> Cause:
     if lead.subject.what is What.UNCOLLECTABLE:
         return Cause.UNCOLLECTABLE
     return Cause.COLLECTOR_OFF if _is_off(lead) else Cause.CYCLES_WAIT
+
+
+def _saved(evidence: Evidence, grown: Grown) -> Suspect:
+    subject = grown.subject
+    return Suspect(
+        kind=Kind.CYCLES,
+        grown=(grown,),
+        confidence=confidence(grown.growth.probability, Sign.UNREACHABLE, *signs(evidence, grown)),
+        title=f"{GARBAGE_LIST} has {grown.count:,} {subject.type} that were garbage, {more_of(grown)}",
+        type=subject.type,
+        holder=subject.holder,
+        site=subject.site,
+        evidence=("The collector saves what it finds (gc.DEBUG_SAVEALL), or cannot free it.",),
+        fix=Cause.UNCOLLECTABLE,
+        limits=() if subject.site else (NO_SITE,),
+    )
 
 
 def _kept(evidence: Evidence, grown: Grown) -> Suspect:

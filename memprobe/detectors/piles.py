@@ -21,6 +21,9 @@ CERTAIN = 0.5
 
 _ROOT = re.compile(r"\w+")
 
+GARBAGE_LIST = "gc.garbage"
+"""Where the collector puts what it cannot free, or shall not."""
+
 NO_SITE = "Which line puts them in is not known: nothing was seen of the insertions."
 
 
@@ -33,9 +36,31 @@ def filled(evidence: Evidence, *elements: Elements) -> Iterator[Grown]:
 
 def keeping_pace(piles: Iterable[Grown], grown: Grown) -> tuple[Grown, ...]:
     """Return the piles of the same process that grow along with something, the most certain first."""
-    low, high = (bound * grown.growth.per_s for bound in PACE)
-    found = [one for one in piles if one.pid == grown.pid and low <= one.growth.per_s <= high]
+    low, high = (bound * rate(grown) for bound in PACE)
+    found = [one for one in piles if one.pid == grown.pid and low <= rate(one) <= high]
     return tuple(sorted(found, key=lambda one: (-one.growth.probability, -one.count, one.subject_id)))
+
+
+def rate(grown: Grown) -> float:
+    """Return how many more there were every second on average: few looks are enough to know that."""
+    duration_s = grown.growth.duration_s
+    return grown.added / duration_s if duration_s > 0 else 0.0
+
+
+def along_with(
+    evidence: Evidence, what: What, kept: tuple[Grown, ...]
+) -> Iterator[tuple[Grown, tuple[Grown, ...]]]:
+    """Yield what grows of one sort, or may: then the collections that keep pace with it do."""
+    lowest = evidence.thresholds.shown / 4
+    for grown in evidence.of(what):
+        along = keeping_pace(kept, grown) if grown.added > 0 else ()
+        if along or (grown.added > 0 and grown.growth.probability >= lowest):
+            yield grown, along
+
+
+def surest(*piles: Grown) -> float:
+    """Return the highest probability of things that grow together."""
+    return max(one.growth.probability for one in piles)
 
 
 def is_echo(evidence: Evidence, grown: Grown) -> bool:

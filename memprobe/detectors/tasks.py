@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.piles import NO_SITE, filled, held_by, keeping_pace, signs
+from memprobe.detectors.piles import NO_SITE, along_with, filled, held_by, signs, surest
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
@@ -22,12 +22,11 @@ class Tasks:
         """Yield one for each coroutine that waits more and more often, and for what keeps ended tasks."""
         kept = tuple(filled(evidence, Elements.TASKS))
         told: set[tuple[int, int]] = set()
-        for grown in evidence.growing(What.TASKS):
-            along = keeping_pace(kept, grown)
+        for grown, along in along_with(evidence, What.TASKS, kept):
             told |= {one.key for one in along}
             yield _pending(evidence, grown, along)
-        for grown in evidence.growing(What.ENDED_TASKS):
-            along = tuple(one for one in keeping_pace(kept, grown) if one.key not in told)
+        others = tuple(one for one in kept if one.key not in told)
+        for grown, along in along_with(evidence, What.ENDED_TASKS, others):
             told |= {one.key for one in along}
             yield _ended(evidence, grown, along)
         for grown in kept:
@@ -41,7 +40,7 @@ def _pending(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Susp
     return Suspect(
         kind=Kind.TASKS,
         grown=(grown, *along),
-        confidence=confidence(grown.growth.probability, Sign.NOT_DATA, *signs(evidence, grown)),
+        confidence=confidence(surest(grown, *along), Sign.NOT_DATA, *signs(evidence, grown)),
         title=f"{grown.count:,} tasks of {subject.type} wait{where} and do not end, {more_of(grown)}",
         type=subject.type,
         holder=along[0].subject.holder if along else subject.holder,
@@ -60,7 +59,7 @@ def _ended(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Suspec
         kind=Kind.TASKS,
         # The collection first: its numbers are exact, and read every second.
         grown=(*along, grown),
-        confidence=confidence(_surest(grown, along), *signed),
+        confidence=confidence(surest(grown, *along), *signed),
         title=f"{holder or 'Somebody'} keeps {grown.count:,} {subject.type} that have ended, "
         f"{more_of(grown)}",
         type=subject.type,
@@ -70,10 +69,6 @@ def _ended(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Suspec
         fix=Cause.TASKS_KEPT,
         limits=(NO_SITE,),
     )
-
-
-def _surest(grown: Grown, along: tuple[Grown, ...]) -> float:
-    return max(one.growth.probability for one in (grown, *along))
 
 
 def _kept_in(along: tuple[Grown, ...]) -> Iterator[str]:

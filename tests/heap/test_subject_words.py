@@ -12,7 +12,7 @@ from memprobe.heap.references import Place
 from memprobe.heap.subjects.remembered import MOST_COUNTED, Remembered, remember, unpacked
 from memprobe.heap.subjects.words import holder_text, holders_above, stable_number
 
-CLASSES = {2: "app.pool.Pool", 4: "app.pool.Session"}
+CLASSES = {2: "app.pool.Pool", 3: "queue.Queue", 4: "app.pool.Session"}
 
 
 def class_of(address: int) -> str:
@@ -36,9 +36,11 @@ def path(*steps: str) -> Path:
             "app.pool.Session.log",
             ("app.pool.Pool._all",),
         ),
+        (("<thread 47 'main'> app:run local pool", "", ".jobs", ".queue"), "app.pool.Pool.jobs.queue", ()),
+        (("<thread 47 'main'> app:run local jobs", ".x", "", "", ".y"), "app.pool.Session.y", ()),
         (("<thread 47 'main'> app:run local rows",), "<thread 'main'> app:run local rows", ()),
         (("app", ".STREAM", " <frame app:numbers>.local rows"), "<frame app:numbers>.local rows", ()),
-        (("logging", ".table", "[…]", ".handlers"), "logging.table[…].handlers", ("logging.table",)),
+        (("logging", ".table", "[…]", ".handlers"), "queue.Queue.handlers", ("logging.table",)),
         (("app", ".f", ".<cache>"), "app.f", ()),
         (("app", ".f", ".<cache>", "[…]"), "app.f.<cache>[…]", ("app.f",)),
         (("app", ".error", *([".tb_next"] * 9)), "app.error.tb_next…", ()),

@@ -136,6 +136,15 @@ def test_what_is_under_way(interpreter: Interpreter, targets: Path) -> None:
     assert (waiting.count, waiting.subject.limit) == (5, None)
 
 
+def test_what_runs_at_exit(interpreter: Interpreter, targets: Path) -> None:
+    with interpreter.spawn(targets / "watched.py") as target, surveying(target.pid) as surveyor:
+        before = collections(survey(surveyor)).get("<atexit>")
+        target.ask("import atexit; [atexit.register(HOLDER.__init__) for _ in range(40)]")
+        after = collections(survey(surveyor))["<atexit>"]
+    assert (after.count or 0) - (before.count or 0 if before else 0) == 40
+    assert after.subject.elements is Elements.CALLABLES
+
+
 def test_sums(interpreter: Interpreter, targets: Path) -> None:
     with interpreter.spawn(targets / "watched.py") as target, surveying(target.pid) as surveyor:
         before = {one.key: one for one in survey(surveyor)}

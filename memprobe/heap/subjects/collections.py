@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from memprobe.heap.subjects.places import Place, Places
 from memprobe.heap.subjects.remembered import Remembered
 from memprobe.heap.subjects.sharing import Filled, keepers
 from memprobe.heap.subjects.words import holder_text, holders_above, stable_number
-from memprobe.vocab.subject import Seen, Subject, What
+from memprobe.vocab.subject import Elements, Seen, Subject, What
 
 LARGEST = 60
 """So many of the largest are told of."""
@@ -49,6 +50,7 @@ LRU_CACHE = "functools.lru_cache"
 ON_METHOD = "it is the cache of a method: its keys keep the instances alive"
 
 _LRU_WRAPPER = "functools._lru_cache_wrapper"
+_AT_EXIT = re.compile(r"<atexit>\[\d+\]\.func$")
 _INTERNAL = re.compile(
     r"<static memory of libpython|<interpreter |sys\.path_importer_cache|<type |<native code>($|[\[{]|\.<)"
 )
@@ -94,12 +96,23 @@ class Collections:
             if named is not None:
                 found.setdefault(named.key, []).append(named)
                 self.told[self._identity(named.place)] = named.key
+        yield from self._at_exit()
         again = set(keys.values())
         self._keepers = keepers(self._graph, self._filled(found.values()))
         for key, same in found.items():
             counted = self._counted(same)
             if counted.count or key in again:
                 yield counted
+
+    def _at_exit(self) -> Iterator[Counted]:
+        """Yield the functions that run at exit: up to 3.13 they are in no collection."""
+        titles = [root for root in self._answers.roots if _AT_EXIT.match(root.title)]
+        nodes = [self._graph.node(root.place.address) for root in titles]
+        kinds = Counter(self._kinds.names[int(self._graph.types[node])] for node in nodes if node is not None)
+        if kinds:
+            kind = kinds.most_common(1)[0][0]
+            subject = Subject(What.CONTAINER, kind, "<atexit>", (), "atexit", Elements.CALLABLES)
+            yield Counted(subject, "container:<atexit>", len(titles), None)
 
     def _filled(self, found: Iterable[Sequence[_Named]]) -> list[Filled]:
         """Those that can share what they hold: single ones, the heaviest first."""

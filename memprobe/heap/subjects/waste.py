@@ -22,8 +22,12 @@ MOST_TYPES = 25
 
 LEAST_OBJECTS = 2
 
+HIGH = 1_000_000
+"""A threshold that no program of ordinary size comes to within minutes."""
+
 OFF = "the collector is off"
 THRESHOLD_0 = "the collector's threshold is 0: it never runs by itself"
+HIGH_THRESHOLD = "the collector's threshold is so high that it hardly ever runs"
 STARVED = "the oldest generation is due and is not collected"
 HAS_DEL = "its class has __del__"
 FROZEN = "some objects are frozen (gc.freeze): the collector leaves them alone"
@@ -76,6 +80,8 @@ class Waste:
             yield OFF
         elif not state.thresholds[0]:
             yield THRESHOLD_0
+        elif state.thresholds[0] >= HIGH:
+            yield HIGH_THRESHOLD
         elif state.counts[-1] > STARVED_ROUNDS * state.thresholds[-1] > 0:
             yield STARVED
         if state.frozen_objects:

@@ -35,14 +35,16 @@ _ROOT = re.compile(r"[\w]+")
 def holder_text(path: Path, class_of: ClassOf, last: int = -1) -> str:
     """Return what the holder at the end of a path is called, or the one at an earlier place of it."""
     end = path.ends[last]
-    index = last % len(path.places)
-    for place in range(index - 1, 0, -1):
+    named = []
+    for place in range(last % len(path.places) - 1, 0, -1):
         start = path.ends[place]
         attribute = path.text[start:end]
         name = class_of(path.places[place].address) if attribute.startswith(".") else ""
-        if name:
-            return _short(f"{name}{attribute}" if _is_fleeting(path.text[:start]) else path.text[:end])
-    return _short(path.text[:end])
+        if name and _is_fleeting(path.text[:start]):
+            named.append(f"{name}{attribute}")
+            if not _is_pythons(name):
+                return _short(named[-1])
+    return _short(named[0] if named else path.text[:end])
 
 
 def holders_above(path: Path, class_of: ClassOf) -> tuple[str, ...]:
@@ -59,9 +61,13 @@ def _is_fleeting(way: str) -> bool:
     """Say whether a way may be another one at the next look."""
     if way.startswith("<") or _FRAME in way:
         return True
-    root = _ROOT.match(way)
-    is_internal = root is not None and root[0] in sys.stdlib_module_names
-    return is_internal and any(hidden in generalised(way) for hidden in _HIDDEN)
+    return _is_pythons(way) and any(hidden in generalised(way) for hidden in _HIDDEN)
+
+
+def _is_pythons(name: str) -> bool:
+    """Say whether a name begins in a module of Python's own library."""
+    root = _ROOT.match(name)
+    return root is not None and root[0] in sys.stdlib_module_names
 
 
 def _short(text: str) -> str:
