@@ -129,12 +129,25 @@ class Fake:
     """A source that costs what it is told."""
 
     def costs(self) -> SourceCosts:
-        return SourceCosts(helper_cpu_ns=7)
+        return SourceCosts(helper_cpu_ns=7, helper_bytes=30, ahead_ns=4)
 
 
 def test_helpers_that_live_are_memprobes_own() -> None:
-    sample = take_sample(5, [Fake()], lambda: OwnUsage(100, 200, 300))
-    assert (sample.time_ns, sample.own_cpu_ns, sample.own_rss_bytes) == (5, 107, 200)
+    sample = take_sample(5, [Fake(), Fake()], lambda: OwnUsage(100, 200, 300))
+    assert (sample.time_ns, sample.own_cpu_ns, sample.own_rss_bytes) == (5, 114, 260)
+    assert sample.sources.ahead_ns == 8
+
+
+def test_what_is_spent_ahead_is_charged_when_it_is_paid_back() -> None:
+    def between(own_ns: int, before_ns: int, after_ns: int) -> tuple[int, int]:
+        begin = CostSample(0, SourceCosts(ahead_ns=before_ns), 0)
+        found = cost_between(begin, CostSample(SECOND, SourceCosts(ahead_ns=after_ns), own_ns), KNOWN)
+        assert found is not None
+        return found.own_cpu_ns, found.due_cpu_ns
+
+    assert between(900, 0, 850) == (900, 50)
+    assert between(50, 850, 800) == (50, 100)
+    assert between(50, 0, 70) == (50, 0)
 
 
 def test_memprobes_own_process_can_be_asked() -> None:

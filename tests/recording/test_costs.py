@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,8 @@ sources = st.builds(
     stopped_ns=counters,
     longest_stop_ns=counters,
     helper_cpu_ns=counters,
+    helper_bytes=counters,
+    ahead_ns=counters,
 )
 samples = st.builds(CostSample, counters, sources, counters, known, known)
 
@@ -52,6 +56,22 @@ def test_what_was_packed_comes_back(written: list[list[CostSample]]) -> None:
             blocks += packer.add(sample)
         blocks += packer.take()
     assert list(unpacked_costs(blocks)) == [sample for block in written for sample in block]
+
+
+@given(st.lists(samples, min_size=1, max_size=4))
+def test_a_block_of_before_helpers_were_weighed(written: list[CostSample]) -> None:
+    """It lacks the last two counters of the sources; they are 0 then."""
+    older = [replace(one, sources=replace(one.sources, programs=())) for one in written]
+    packer = CostPacker()
+    blocks = [block for one in older for block in packer.add(one)]
+    blocks += packer.take()
+    (count, head, data), *more = blocks
+    columns = np.frombuffer(zlib.decompress(data), "<i8").reshape(-1, count)
+    assert not more
+    stored = (count, head, zlib.compress(columns[:-2].tobytes()))
+    assert list(unpacked_costs([stored])) == [
+        replace(one, sources=replace(one.sources, helper_bytes=0, ahead_ns=0)) for one in older
+    ]
 
 
 @given(st.integers(), st.none() | st.text(max_size=20), st.binary(max_size=40))
