@@ -82,7 +82,7 @@ def courses(scales: Sequence[Past], unit: float) -> Iterator[Course]:
     past = scales[0]
     start = int(past.time_s.searchsorted(began_s))
     yield _course(past, start, log10)
-    if start:
+    if start and past.fallen.any():
         yield _course(past, 0, evidence_from_first(scales, unit))
 
 

@@ -7,7 +7,7 @@ do; docs/models.md says where it comes from, and bench/results/models.md how oft
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, log
 
 from memprobe.models.growth.course import Course
 
@@ -149,4 +149,4 @@ def _beyond_a_day(went: Course) -> float:
     base = went.last - went.new
     if went.churn < 0.02 or went.duration_s > 1.5 * DAY_S or base <= 0.0:
         return inf
-    return went.new / (base * DAY_PER_S * went.run_s)
+    return log(max(went.last / base, 1.0)) / (DAY_PER_S * went.run_s)
