@@ -57,6 +57,16 @@ class History:
     def __len__(self) -> int:
         return len(self._columns[0])
 
+    @property
+    def first(self) -> float:
+        """The first value."""
+        return self._columns[1][0]
+
+    @property
+    def duration_s(self) -> float:
+        """From the first point to the last."""
+        return self._columns[0][-1]
+
     def add(self, time_ns: int, value: float) -> bool:
         """One more point, unless it is not later than the one before."""
         times, values, *_ = self._columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from memprobe.models.growth.history import History
 from memprobe.models.growth.shape import Growth
-from memprobe.models.growth.verdict import too_short, verdict
+from memprobe.models.growth.verdict import still, too_short, verdict
 
 SCALES, COARSER = 4, 16
 """A series is kept as it is, and three times more of every 16th, 256th and 4096th point."""
@@ -13,7 +13,7 @@ SCALES, COARSER = 4, 16
 class Series:
     """A number over time, and whether it grows for good."""
 
-    __slots__ = ("_age_s", "_limit", "_points", "_scales", "_unit")
+    __slots__ = ("_age_s", "_has_moved", "_limit", "_points", "_scales", "_unit")
 
     def __init__(self, *, limit: int | None = None, unit: float = 1.0, age_s: float | None = None) -> None:
         """What is known beforehand.
@@ -24,6 +24,7 @@ class Series:
         """
         self._scales = [History() for _ in range(SCALES)]
         self._points = 0
+        self._has_moved = False
         self._limit = limit
         self._unit = unit
         self._age_s = age_s
@@ -38,10 +39,14 @@ class Series:
                 break
             index //= COARSER
         self._points += 1
+        self._has_moved = self._has_moved or value != self._scales[0].first
 
     def growth(self) -> Growth:
         """What it has come to so far."""
         if self._points < 2:
             return too_short(self._points)
+        if not self._has_moved:
+            # Most numbers never change, and the rest of this module would take a hundred times as long.
+            return still(self._scales[0], self._points, self._limit)
         scales = [scale.past() for scale in self._scales]
         return verdict(scales, self._limit, self._unit, self._age_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 POINTS = 32
 """As many at most; every pair of them has a slope."""
 
+EVENLY = np.arange(POINTS) / (POINTS - 1)
+
 SIGMAS = 1.96
 
 
@@ -17,16 +20,24 @@ def slope(time_s: NDArray[np.float64], value: NDArray[np.float64]) -> tuple[floa
     """The median of the slopes of all pairs (Theil and Sen), and the ends of its 95 % interval."""
     count = len(time_s)
     if count > POINTS:
-        chosen = np.searchsorted(time_s, np.linspace(time_s[0], time_s[-1], POINTS))
-        chosen = np.unique(np.minimum(chosen, count - 1))
+        evenly = time_s[0] + (time_s[-1] - time_s[0]) * EVENLY
+        chosen = np.minimum(time_s.searchsorted(evenly), count - 1)
+        chosen = chosen[np.flatnonzero(np.diff(chosen, prepend=-1))]
         time_s, value = time_s[chosen], value[chosen]
         count = len(time_s)
     if count < 2:
         return 0.0, 0.0, 0.0
-    one, other = np.triu_indices(count, 1)
+    one, other = _pairs(count)
     slopes = np.sort((value[other] - value[one]) / (time_s[other] - time_s[one]))
     pairs = len(slopes)
     around = SIGMAS * sqrt(count * (count - 1) * (2 * count + 5) / 18)
     low = max(int((pairs - around) / 2), 0)
     middle = (slopes[(pairs - 1) // 2] + slopes[pairs // 2]) / 2
     return float(middle), float(slopes[low]), float(slopes[pairs - 1 - low])
+
+
+@cache
+def _pairs(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The numbers of the earlier and the later point of every pair; for 32 counts at most."""
+    one, other = np.triu_indices(count, 1)
+    return one, other

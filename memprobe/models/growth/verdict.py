@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memprobe.models.growth.course import Course, courses
-from memprobe.models.growth.history import Past
+from memprobe.models.growth.history import History, Past
 from memprobe.models.growth.needs import needs, probability
 from memprobe.models.growth.shape import Growth, Shape
-from memprobe.models.growth.shapes import GROWING, sentence_of, shape_of
+from memprobe.models.growth.shapes import FULL, GROWING, sentence_of, shape_of
 from memprobe.models.growth.slope import slope
 
 ON_THE_WAY = 0.3
@@ -49,6 +49,14 @@ def _scarcest(went: Course, unit: float, age_s: float | None) -> tuple[Course, s
     """The course with the need of which there is least."""
     missing, scarcest = min(needs(went, unit, age_s).items(), key=lambda need: need[1])
     return went, missing, scarcest
+
+
+def still(history: History, points: int, limit: int | None) -> Growth:
+    """What can be said of a number that has never changed."""
+    duration_s, value = history.duration_s, history.first
+    shape = Shape.BOUNDED if limit and value >= FULL * limit else Shape.FLAT
+    sentence = f"stays at {value:,.0f} for {duration_s:.0f} s"
+    return Growth(shape, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, points, duration_s, sentence)
 
 
 def too_short(points: int) -> Growth:
