@@ -113,12 +113,15 @@ def _unheld(evidence: Evidence, grown: Grown, memory: Grown | None) -> Suspect:
 
 
 def _grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
-    """Return the stack below which most memory was touched for the first time, of the line with most."""
+    """Return the stack below which most memory was touched for the first time, of the line with most.
+
+    What was touched without any Python code has no line.
+    """
     by_line: dict[Frame, list[tuple[Frame, ...]]] = {}
     sums: dict[Frame, int] = {}
     for one in evidence.ledger.growth_sites(pid):  # most first
         frame = own_frame(one.site)
-        if one.how == "fault" and one.bytes > 0 and frame is not None:
+        if one.how == "fault" and one.bytes > 0 and frame is not None and frame.file:
             by_line.setdefault(frame, []).append(one.site)
             sums[frame] = sums.get(frame, 0) + one.bytes
     return by_line[max(sums, key=sums.__getitem__)][0] if sums else ()

@@ -13,6 +13,8 @@ def where(done: str, site: tuple[Frame, ...]) -> str:
     frame = own_frame(site)
     if frame is None:
         return ""
+    if not frame.file:
+        return f": {done} by code that is not Python"
     through = "" if frame is site[0] else f", through {site[0].function}"
     return f": {done} in {frame.function} ({PurePath(frame.file).name}:{frame.line}{through})"
 

@@ -26,6 +26,7 @@ BLOCKS = Subject(What.MEMORY, "blocks without an object")
 FILE = 1
 ACCEPTED = 2
 OTHER_LINE = 3
+C_THREAD = 4
 STACKS = {
     FILE: Stack((Frame("Store.load", "/srv/shop/store.py", 12), Frame("main", "/srv/shop/app.py", 40)), True),
     ACCEPTED: Stack(
@@ -36,6 +37,7 @@ STACKS = {
         True,
     ),
     OTHER_LINE: Stack((Frame("Other.run", "/srv/shop/other.py", 7),), True),
+    C_THREAD: Stack((Frame("<no Python code>", "", 0),), True),
 }
 
 
@@ -92,7 +94,6 @@ class Story:
         self._fold(replace(self._batch("procfs"), samples=self._sample()))
 
     def findings(self, kind: Kind | None = None) -> list[Finding]:
-        self.verdicts.settle(self.ledger)
         return [one for one in self.verdicts.verdict.findings if kind in (None, one.kind)]
 
     def sure(self) -> list[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from detectors.stories import BLOCKS, FILE, MIB, OBJECTS, OTHER_LINE, Story
+from detectors.stories import BLOCKS, C_THREAD, FILE, MIB, OBJECTS, OTHER_LINE, Story
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Subject, What
 
@@ -50,7 +50,7 @@ def run(
         story.numbers |= {"arena_free_bytes": MIB + arena_free(second)}
         own = {OBJECTS: RESIDENT // 2 + objects(second), BLOCKS: MIB + blocks(second)}
         story.heap = {one: (size, size) for one, size in own.items()} | more(second)
-        story.grown_at = {FILE: 300_000, OTHER_LINE: 50_000}
+        story.grown_at = {FILE: 300_000, OTHER_LINE: 50_000, C_THREAD: 900_000}
         story.tell()
     return story
 
