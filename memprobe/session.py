@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from memprobe.abi import ProcessHow
 from memprobe.detectors.verdicts import Verdicts
-from memprobe.errors import NoKernelSupport, NotPermitted, UnreadableRecording
+from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted, UnreadableRecording
+from memprobe.experience import Experience, Remembered, Stand, program_of, recorded_normal, remembered
 from memprobe.governor import (
     CHECK_INTERVAL_NS,
     Calibrator,
@@ -24,6 +25,8 @@ from memprobe.governor import (
 )
 from memprobe.heap.source import HeapSource
 from memprobe.ledger import Ledger
+from memprobe.ledger.ledger import News
+from memprobe.models.learning.normal import Normal
 from memprobe.recording.reader import RecordingReader
 from memprobe.recording.writer import RecordingWriter
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
@@ -34,6 +37,8 @@ from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import Metered, ProgramRuns
 from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
 from memprobe.vocab.knobs import Sheddable
+from memprobe.vocab.rows import Rows
+from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
 
 TICK_S = 0.1
@@ -57,17 +62,27 @@ class Options:
     record: Path | None = None
     seed: int = 0
     usd_per_gb_hour: float = USD_PER_GB_HOUR
+    learn: bool = False
+    """Whether what earlier runs have learned counts, and this one is remembered."""
 
 
-def fold(ledger: Ledger, batch: Batch, pid: int, verdicts: Verdicts | None = None) -> bool:
+class Judge(Protocol):
+    """What goes by the ledger, batch by batch."""
+
+    def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
+        """Take in what a batch brought, after the ledger has."""
+        ...
+
+
+def fold(ledger: Ledger, batch: Batch, pid: int, *judges: Judge) -> bool:
     """Take a batch in, and judge what is known then; return whether the target has ended in it.
 
     The end of the target itself is not folded: its report is about what was open when it ended.
     """
     ends = (batch.processes["how"] == ProcessHow.EXIT) & (batch.processes["pid"] == pid)
     news = ledger.fold(replace(batch, processes=batch.processes[~ends]) if ends.any() else batch)
-    if verdicts is not None:
-        verdicts.fold(ledger, news, batch.samples)
+    for judge in judges:
+        judge.fold(ledger, news, batch.samples)
     return bool(ends.any())
 
 
@@ -77,16 +92,22 @@ class Session:
     def __init__(self, target: Opened, options: Options) -> None:
         self.target, self.options = target, options
         self.ledger = Ledger(tree=options.tree)
+        self._known = remembered(_program_in(target)) if options.learn else Remembered("", Normal())
+        self._experience = Experience(target.process.pid, tree=options.tree, normal=self._known.normal)
         self._verdicts = Verdicts(
-            target.process.pid, tree=options.tree, usd_per_gb_hour=options.usd_per_gb_hour
+            target.process.pid,
+            tree=options.tree,
+            normal=self._known.normal,
+            usd_per_gb_hour=options.usd_per_gb_hour,
         )
         self.ended: str | None = None
-        self._invisible: list[str] = []
+        self._invisible: list[str] = list(self._known.remarks)
         self._calibrator = Calibrator()
         self._kernel: Source | None = None
         self._heap: HeapSource | None = None
         self._sources: list[Source] = []
         self._recording: RecordingWriter | None = None
+        self._learned = self._known.normal.as_json()
         self._begin_s = time.time()
         self._sample_due_ns = self._check_due_ns = 0
 
@@ -183,9 +204,25 @@ class Session:
         for source in (self._kernel, self._heap, self._procfs, self._kernel, self._kernel):
             if source is not None:
                 self._poll(source)
-        self._verdicts.settle(self.ledger)
         self._check(time.monotonic_ns())
+        self._hand_on()
         self._note()
+
+    def _hand_on(self) -> None:
+        """Remember for later runs what this one has seen."""
+        if self.options.learn:
+            stands = [
+                Stand(
+                    one.subject.what,
+                    Sort.of(one.subject),
+                    one.count,
+                    one.growth.shape,
+                    one.growth.probability,
+                )
+                for one in self._verdicts.grown
+            ]
+            findings = self._verdicts.verdict.findings
+            self._invisible += self._experience.hand_on(self._known.program, self.ledger, stands, findings)
 
     def _check(self, now_ns: int) -> None:
         sample = self._governor.check(now_ns)
@@ -200,7 +237,8 @@ class Session:
             return
         if self._recording is not None:
             self._recording.write(batch)
-        if fold(self.ledger, batch, self.target.process.pid, self._verdicts) and self.ended is None:
+        judges = self._experience, self._verdicts
+        if fold(self.ledger, batch, self.target.process.pid, *judges) and self.ended is None:
             self._say_ended()
 
     def _say_ended(self) -> None:
@@ -222,6 +260,7 @@ class Session:
             "tree": self.options.tree,
             "seed": self.options.seed,
             "usd_per_gb_hour": self.options.usd_per_gb_hour,
+            "learned": self._learned,
             "ended": self.ended,
             "governor": governor_facts(governor),
             "overhead": governor.overhead,
@@ -253,10 +292,11 @@ def replayed(path: Path, usd_per_gb_hour: float | None = None) -> tuple[Ledger, 
         run = _run_of(reader, path)
         ledger = Ledger(tree=run.tree)
         price = _price(reader.facts) if usd_per_gb_hour is None else usd_per_gb_hour
-        verdicts = Verdicts(run.pid, tree=run.tree, usd_per_gb_hour=price)
+        normal = _normal(reader, path)
+        experience = Experience(run.pid, tree=run.tree, normal=normal)
+        verdicts = Verdicts(run.pid, tree=run.tree, normal=normal, usd_per_gb_hour=price)
         while (batch := reader.poll()) is not None:
-            fold(ledger, batch, run.pid, verdicts)
-        verdicts.settle(ledger)
+            fold(ledger, batch, run.pid, experience, verdicts)
     return ledger, replace(run, verdict=verdicts.verdict)
 
 
@@ -297,6 +337,22 @@ def _run(facts: dict[str, Any], verdict: Verdict) -> Run:
 def _price(facts: dict[str, Any]) -> float:
     price = facts.get("usd_per_gb_hour")
     return float(price) if isinstance(price, int | float) else USD_PER_GB_HOUR
+
+
+def _normal(reader: RecordingReader, path: Path) -> Normal:
+    try:
+        return recorded_normal(reader.facts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableRecording(f"{path}: what the run had learned is damaged ({error!r})") from error
+
+
+def _program_in(target: Opened) -> str:
+    """Return the name of the program that runs in the target."""
+    try:
+        folder = target.process.folder.link("cwd")
+    except (OSError, MemprobeError):
+        folder = ""
+    return program_of(target.facts.cmdline, folder)
 
 
 def _program(programs: Sequence[ProgramRuns]) -> ProgramRuns:

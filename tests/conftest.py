@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,10 @@ settings.register_profile(
     derandomize=CI,  # CI judges a change, not its luck; the fuzzers look for what is new
 )
 settings.load_profile("untimed")
+
+# What tests learn is forgotten with them, and is not the user's.
+_state = tempfile.TemporaryDirectory(prefix="memprobe-state-")
+os.environ["XDG_STATE_HOME"] = _state.name
 
 _passed_under: set[str] = set()
 

@@ -27,6 +27,7 @@ FLOORS = {
     "models": 3,
     "detectors": 4,
     "blame": 4,
+    "experience": 4,
     "governor": 4,
     "views": 4,
     "session": 5,

@@ -28,6 +28,9 @@ from memprobe.errors import OutputNotWritable, UsageError
 )
 @click.option("--tree", is_flag=True, help="Follow its children too.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of all sampling.")
+@click.option(
+    "--no-learn", is_flag=True, help="Ask nothing of earlier runs, and remember nothing of this one."
+)
 @usd_per_gb_hour
 @fails_on
 @as_json
@@ -39,6 +42,7 @@ def attach(
     max_overhead: float,
     tree: bool,
     seed: int,
+    no_learn: bool,
     usd_per_gb_hour: float | None,
     fail_on: tuple[str, ...],
     min_confidence: float,
@@ -66,7 +70,7 @@ def attach(
     from memprobe.session import Options
     from memprobe.views import output
 
-    options = Options(tree, max_overhead, None if record is None else Path(record), seed)
+    options = Options(tree, max_overhead, None if record is None else Path(record), seed, learn=not no_learn)
     if usd_per_gb_hour is not None:
         options = replace(options, usd_per_gb_hour=usd_per_gb_hour)
     document = watched(number, options, duration)

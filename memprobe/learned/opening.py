@@ -23,6 +23,21 @@ _HEADER_BYTES = 100
 _MAGIC = b"SQLite format 3\0"
 
 
+class StoreFailed(Exception):
+    """The store cannot be had, or not be written; whoever wants it goes on without, or says so."""
+
+
+@contextmanager
+def failures(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with the file into StoreFailed."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailed(f"{error.filename or path}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise StoreFailed(f"{path}: {error}") from error
+
+
 def default_path() -> Path:
     """Return where the store of this user is: under $XDG_STATE_HOME, or ~/.local/state."""
     state = os.environ.get("XDG_STATE_HOME", "")
@@ -33,13 +48,14 @@ def default_path() -> Path:
 def opened(path: Path) -> tuple[sqlite3.Connection, tuple[str, ...]]:
     """Open the store, made anew if need be; also say in sentences what was kept aside.
 
-    Raises OSError or sqlite3.Error if there can be none here.
+    Raises StoreFailed if there can be none here.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(path):
-        complaint = _complaint(path)
-        said = () if complaint is None else (_kept_aside(path, *complaint),)
-        return _connected(path), said
+    with failures(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(path):
+            complaint = _complaint(path)
+            said = () if complaint is None else (_kept_aside(path, *complaint),)
+            return _connected(path), said
 
 
 @contextmanager

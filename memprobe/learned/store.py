@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from memprobe.learned import format as limits
-from memprobe.learned.opening import default_path, opened
+from memprobe.learned.opening import default_path, failures, opened
 from memprobe.vocab.sort import Sort
 
 State: TypeAlias = Mapping[str, Any]
@@ -103,7 +103,7 @@ class Store:
     def programs(self) -> list[tuple[str, int, float, float]]:
         """Return every program with its runs, and when the first and the last one ended; newest first."""
         rows = self._rows("SELECT program, runs, first_s, last_s FROM programs ORDER BY last_s DESC, program")
-        return list(rows)
+        return [(program, runs, first_s, last_s) for program, runs, first_s, last_s in rows]
 
     def habits(self, program: str | None = None) -> list[Known]:
         """Return what is known of a program, or of all; what is no JSON is passed over."""
@@ -147,11 +147,7 @@ class Store:
         """Put what a run has to say to what is known."""
         now_s = time.time() if now_s is None else now_s
         with self._change() as database:
-            database.execute(
-                "INSERT INTO programs VALUES (?1, 1, ?2, ?2) "
-                "ON CONFLICT DO UPDATE SET runs = runs + 1, last_s = excluded.last_s",
-                (program, now_s),
-            )
+            self.note_program(program, 1, now_s, now_s)
             for sort, state in lessons.habits.items():
                 self.merge_habit(Known(program, sort, state, now_s), merge)
             database.executemany(
@@ -164,6 +160,15 @@ class Store:
             )
             self.note_findings(lessons.findings)
             self._forget(program, now_s)
+
+    def note_program(self, program: str, runs: int, first_s: float, last_s: float) -> None:
+        """Count runs of a program; inside of a change."""
+        self._database.execute(
+            "INSERT INTO programs VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "runs = runs + excluded.runs, first_s = min(first_s, excluded.first_s), "
+            "last_s = max(last_s, excluded.last_s)",
+            (_text(program), runs, first_s, last_s),
+        )
 
     def merge_habit(self, known: Known, merge: Merge) -> None:
         """Put one habit to what is known; inside of a change."""
@@ -189,15 +194,19 @@ class Store:
 
     def say(self, said: Said) -> None:
         """Remember a word of the user."""
-        with self._change() as database:
-            database.execute(
-                "INSERT INTO opinions (key, verdict, reason, said_s) VALUES (?, ?, ?, ?)",
-                (_text(said.key), said.verdict, _text(said.reason), said.said_s),
-            )
-            database.execute(
-                "DELETE FROM opinions WHERE id NOT IN (SELECT id FROM opinions ORDER BY id DESC LIMIT ?)",
-                (limits.MAX_OPINIONS,),
-            )
+        with self._change():
+            self.note_opinion(said)
+
+    def note_opinion(self, said: Said) -> None:
+        """Remember a word of the user; inside of a change."""
+        self._database.execute(
+            "INSERT INTO opinions (key, verdict, reason, said_s) VALUES (?, ?, ?, ?)",
+            (_text(said.key), said.verdict, _text(said.reason), said.said_s),
+        )
+        self._database.execute(
+            "DELETE FROM opinions WHERE id NOT IN (SELECT id FROM opinions ORDER BY id DESC LIMIT ?)",
+            (limits.MAX_OPINIONS,),
+        )
 
     def reset(self, program: str | None = None) -> int:
         """Forget a program, or everything with what the user has said; return how many programs that were."""
@@ -219,13 +228,14 @@ class Store:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._database
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+        with failures(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
 
     def _forget(self, program: str, now_s: float) -> None:
         """Drop what is too old or too much."""
@@ -259,8 +269,9 @@ class Store:
         for table in ("habits", "findings", "observations"):
             change(f"DELETE FROM {table} WHERE program NOT IN (SELECT program FROM programs)")
 
-    def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
-        return self._database.execute(query, values)
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with failures(self.path):
+            return self._database.execute(query, values).fetchall()
 
 
 def _parsed(text: object) -> Any:

@@ -66,7 +66,11 @@ class Sketch:
         """Count numbers, each once or with its weight."""
         found, place = np.unique(buckets(values), return_inverse=True)
         for bucket, weight in zip(found.tolist(), np.bincount(place, weights).tolist(), strict=True):
-            self._weights[bucket] = self._weights.get(bucket, 0.0) + weight
+            self.count(bucket, weight)
+
+    def count(self, bucket: int, weight: float) -> None:
+        """Count what is known to be in this bucket."""
+        self._weights[bucket] = self._weights.get(bucket, 0.0) + weight
         self._collapse()
 
     def quantile(self, share: float) -> float | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from memprobe.learned import Known, Lessons, Observed, Reported, Said, Store
+from memprobe.learned import Known, Lessons, Observed, Reported, Said, Store, StoreFailed
 from memprobe.learned import format as limits
 from memprobe.learned.opening import default_path
 from memprobe.vocab.sort import Sort
@@ -156,7 +156,7 @@ def test_a_newer_store_is_kept_aside(tmp_path: Path) -> None:
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     elsewhere, path = tmp_path / "elsewhere", tmp_path / "learned.sqlite3"
     path.symlink_to(elsewhere)
-    with pytest.raises(OSError, match="symbolic"):
+    with pytest.raises(StoreFailed, match="symbolic"):
         Store(path)
     assert not elsewhere.exists()
 

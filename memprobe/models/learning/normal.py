@@ -7,7 +7,7 @@ finding stays in the report, and stays on its side of 0.5 unless the user's own 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ from memprobe.vocab.sort import Sort
 
 CONFIDENT = 0.5
 """The side of this on which a verdict is, only the user changes."""
+
+NEARLY = 0.49
+"""As far as what is on the other side may come; rounded it must not seem to have crossed."""
 
 ASSUMED_STEP = 0.5
 """The most that a default moves the natural log-odds of a confidence."""
@@ -89,8 +92,7 @@ class Normal:
         """Tell whether one of this sort that is this old is still needed."""
         curves = [curve for width in sort.widths if (curve := self._curve(width)).total > 0]
         ending = will_end(curves, self._life_s(sort, size_bytes), age_s)
-        closed = curves[-1].ended.total if curves else 0.0
-        kept = self.protection(sort).score * OPENED_AND_CLOSED / (OPENED_AND_CLOSED + closed)
+        kept = self._kept(sort, curves[-1].ended.total if curves else 0.0)
         value, low, high = (1 - (1 - share) * (1 - kept) for share in (ending.value, ending.low, ending.high))
         return Needed(value, low, high, _said_of_age(age_s, ending, curves))
 
@@ -98,10 +100,7 @@ class Normal:
         """Tell how likely such things are kept on purpose."""
         default = default_of(sort)
         score, reason, runs, right, wrong = default.kept, default.reason, 0.0, 0.0, 0.0
-        for width in sort.widths[1:]:  # all files of a program are no sort
-            habit = self.habits.get(width)
-            if habit is None or habit.kept + habit.closed <= 0:
-                continue
+        for width, habit in self._told(sort):
             told = habit.kept + habit.closed
             score = (habit.kept + STRENGTH * score) / (told + STRENGTH)
             reason, runs, right, wrong = _said_of_runs(width, habit), told, habit.right, habit.wrong
@@ -138,6 +137,26 @@ class Normal:
             for kind, group, site, habit in value.get("habits", [])
         }
         return cls(habits, tuple(Opinion.from_json(one) for one in value.get("opinions", [])))
+
+    def _kept(self, sort: Sort, closed: float) -> float:
+        """Return the probability that an old one is kept, at a place where so many were closed.
+
+        What closes what it opens seldom keeps some on purpose, unless earlier runs have shown just that.
+        """
+        protection = self.protection(sort)
+        learned = protection.runs / (protection.runs + STRENGTH)
+        assumed = OPENED_AND_CLOSED / (OPENED_AND_CLOSED + closed)
+        return protection.score * (learned + (1 - learned) * assumed)
+
+    def _told(self, sort: Sort) -> Iterator[tuple[Sort, Habit]]:
+        """Yield what runs have told of its group and of itself; or else of its place, whatever the group."""
+        told = [
+            (width, habit)
+            for width in sort.widths[1:]  # all files of a program are no sort
+            if (habit := self.habits.get(width)) and habit.kept + habit.closed > 0
+        ]
+        itself = any(width == sort for width, _ in told)
+        return ((width, habit) for width, habit in told if width.group or not itself or width == sort)
 
     def _curve(self, sort: Sort) -> Curve:
         live, habit = self.live.get(sort), self.habits.get(sort)
@@ -180,7 +199,7 @@ def same_side(before: float, after: float) -> float:
     """Keep a verdict on its side."""
     if before >= CONFIDENT:
         return max(after, CONFIDENT)
-    return min(after, math.nextafter(CONFIDENT, 0.0))
+    return min(after, max(before, NEARLY))
 
 
 def _said_of_runs(sort: Sort, habit: Habit) -> str:

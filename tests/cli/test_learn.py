@@ -1,0 +1,188 @@
+"""learn: what is shown, said, carried elsewhere and forgotten; and what attach does with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import pythons
+from cli.running import complaint, document, run
+from memprobe.learned import Lessons, Reported, Store
+from memprobe.models.learning.habit import Habit, merged
+from memprobe.models.sketch import Sketch
+from memprobe.vocab.sort import Sort
+
+PROGRAM = "/srv/shop/app.py #12ab34"
+PLACE = Sort("file", ".tmp", "shop/app.py:upload")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty state folder; commands are run with it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "memprobe" / "learned.sqlite3"
+
+
+@pytest.fixture
+def known(state: Path) -> Path:
+    """A store that knows two programs."""
+    usual = Sketch({100: 2.0})
+    habit = Habit(life_s=1.5, counts=usual, runs=2, closed=2, right=1).as_json()
+    finding = Reported(
+        PROGRAM, "handles-1a2b", "handles", "9 files \x1b[31mstay open", PLACE.site, 0.9, 1.7e9
+    )
+    with Store(state) as store:
+        store.learn(PROGRAM, Lessons({PLACE: habit}, findings=[finding]), merged)
+        store.learn("worker.py", Lessons({PLACE: habit}), merged)
+    return state
+
+
+def said(state: Path) -> list[tuple[str, str, str]]:
+    with Store(state) as store:
+        return [(one.key, one.verdict, one.reason) for one in store.opinions()]
+
+
+def test_nothing_is_known_at_first(state: Path) -> None:
+    shown = document("learn", "show")
+    assert (shown["schema"], shown["programs"], shown["opinions"]) == ("memprobe.known/1", [], [])
+    assert "0 programs known" in run("learn", "show").stdout
+
+
+def test_what_is_known_is_shown(known: Path) -> None:
+    programs = document("learn", "show")["programs"]
+    assert {row["program"]: (row["runs"], row["sorts"]) for row in programs} == {
+        PROGRAM: (1, 1),
+        "worker.py": (1, 1),
+    }
+    (program,) = document("learn", "show", "shop")["programs"]
+    (row,) = program["habits"]
+    assert (row["kind"], row["group"], row["site"]) == ("file", ".tmp", "shop/app.py:upload")
+    assert (row["life_s"], row["runs"], row["right"]) == (
+        1.5,
+        pytest.approx(2, abs=0.01),
+        pytest.approx(1, abs=0.01),
+    )
+    assert row["protection"] < 0.15
+    text = run("learn", "show", "shop").stdout
+    assert "shop/app.py:upload" in text
+    assert "1.5 s" in text
+
+
+def test_the_users_word_is_kept(known: Path) -> None:
+    answer = run("learn", "feedback", "handles-1a2b", "false-positive", "--reason", "a pool")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "\x1b" not in answer.stdout
+    assert "stay open" in answer.stdout
+    run("learn", "feedback", ".tmp", "confirmed")
+    assert said(known) == [("handles-1a2b", "false-positive", "a pool"), (".tmp", "confirmed", "")]
+    assert "a pool" in run("learn", "show").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["feedback", "app.py:42", "confirmed"], "app.py:FUNCTION"),
+        (["feedback", " ", "confirmed"], "KEY"),
+        (["feedback", ".tmp", "maybe"], "false-positive"),
+        (["show", "nobody"], "nothing is known"),
+        (["show", "py"], "2 names"),
+        (["reset"], "--all"),
+        (["reset", "shop", "--all"], "--all"),
+        (["import", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_wrong_usage_is_said_and_changes_nothing(known: Path, arguments: list[str], words: str) -> None:
+    assert words in complaint(run("learn", *arguments), 2)
+    assert said(known) == []
+
+
+def test_what_is_exported_can_be_imported_elsewhere(
+    known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("learn", "feedback", ".tmp", "confirmed")
+    file = tmp_path / "known.json"
+    assert run("learn", "export", str(file)).returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert json.loads(run("learn", "export").stdout)["programs"] == json.loads(file.read_text())["programs"]
+    before = document("learn", "show", "shop")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    for _ in range(2):  # a word is taken over once, what was counted is added up
+        assert run("learn", "import", str(file)).returncode == 0
+    after = document("learn", "show", "shop")
+    assert [row["key"] for row in after["opinions"]] == [".tmp"]
+    assert after["programs"][0]["runs"] == 2 * before["programs"][0]["runs"]
+    assert complaint(run("learn", "export", str(file)), 8)
+
+
+def test_a_damaged_document_is_refused(known: Path, tmp_path: Path) -> None:
+    file = tmp_path / "known.json"
+    for text in ("{", "[]", '{"schema": "memprobe.learned/1", "programs": {}}'):
+        file.write_text(text)
+        assert "nothing was imported" in complaint(run("learn", "import", str(file)), 2)
+
+
+def test_what_is_forgotten_is_gone(known: Path) -> None:
+    assert "1 programs" in run("learn", "reset", "shop").stdout
+    assert [row["program"] for row in document("learn", "show")["programs"]] == ["worker.py"]
+    run("learn", "reset", "--all")
+    assert document("learn", "show")["programs"] == []
+
+
+def test_a_broken_store_is_kept_aside_and_said(known: Path) -> None:
+    known.write_text("hello")
+    told = run("learn", "show")
+    assert told.returncode == 0
+    assert "learned.sqlite3.broken-1" in told.stderr
+    assert (known.parent / "learned.sqlite3.broken-1").read_text() == "hello"
+
+
+def test_a_state_folder_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert "XDG_STATE_HOME" in complaint(run("learn", "show"), 8)
+
+
+SERVICE = """
+import os, sys, tempfile, time
+folder, held = tempfile.mkdtemp(), [open(__file__) for _ in range(3)]
+print("ready", flush=True)
+for line in sys.stdin:
+    for number in range(int(line)):
+        with open(os.path.join(folder, f"{number}.tmp"), "w"):
+            pass
+    print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[pythons.Target]:
+    """A program that opens and closes as many files as it is asked to."""
+    script = tmp_path / "service.py"
+    script.write_text(SERVICE)
+    with pythons.own().spawn(script) as target:
+        yield target
+
+
+def test_a_run_is_remembered_and_known_to_its_recording(
+    bpf: None, state: Path, service: pythons.Target, tmp_path: Path
+) -> None:
+    recording = tmp_path / "run.mprobe"
+    document("attach", service.pid, "--duration", "1", "--no-learn")
+    assert not state.exists()
+    document("attach", service.pid, "--duration", "1.5")
+    run("learn", "feedback", ".tmp", "false-positive", "--reason", "said before")
+    report = document("attach", service.pid, "--duration", "1.5", "--record", str(recording))
+    with closing(sqlite3.connect(recording)) as database:
+        (learned,) = database.execute("SELECT value FROM facts WHERE name = 'learned'").fetchone()
+    assert [one["reason"] for one in json.loads(learned)["opinions"]] == ["said before"]
+    assert json.loads(learned)["habits"]
+    (program,) = document("learn", "show")["programs"]
+    assert (program["runs"], program["program"]) == (2, os.fspath(tmp_path / "service.py"))
+    state.unlink()
+    assert document("report", str(recording)) == report
