@@ -23,7 +23,7 @@ def named(report: dict[str, Any], kind: str) -> dict[str, Any]:
 def test_two_leaks_at_once_one_of_them_in_every_worker(bpf: None, targets: Path, tmp_path: Path) -> None:
     recording = tmp_path / "run.mprobe"
     with pythons.own().spawn(targets / "two_leaks.py") as target:
-        arguments = ("--tree", "--duration", SECONDS, "--record", recording, "--usd-per-gb-hour", 1)
+        arguments = ("--tree", "--duration", SECONDS, "--record", str(recording), "--usd-per-gb-hour", 1)
         done = run("attach", target.pid, *arguments, "--fail-on", "caches", "--json")
     assert (done.returncode, done.stderr) == (1, "")
     report = json.loads(done.stdout)
