@@ -61,8 +61,8 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
         "each connection that {line} takes.",
         Cause.BACKLOG: "{holder} is filled faster than the peer reads: at {line}, wait for the buffer to "
         "empty (await writer.drain()), limit its size, and drop a peer that is too slow.",
-        Cause.CACHE_WITHOUT_LIMIT: "Limit {holder}: evict the oldest beyond a size or an age, or delete "
-        "each entry when it is done with; {line} puts them in.",
+        Cause.CACHE_WITHOUT_LIMIT: "Limit {holder}: evict the oldest beyond a size or an age, or delete each "
+        "entry when it is done with. They are made by {line}.",
         Cause.LRU_WITHOUT_LIMIT: "Give the lru_cache of {holder} a maxsize; without one it keeps every set "
         "of arguments that it was ever called with. It is filled by {line}.",
         Cause.LRU_ON_METHOD: "Take the lru_cache off the method {holder}: it keeps every instance that it "

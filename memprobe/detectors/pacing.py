@@ -10,8 +10,9 @@ from __future__ import annotations
 import sys
 
 from memprobe.detectors.evidence import Suspect
+from memprobe.detectors.makers import made_by
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.stack import Frame, own_frame
+from memprobe.vocab.stack import own_frame
 
 MANY = 8
 """No more than so many things of one sort are left behind by one request, as far as this goes."""
@@ -77,12 +78,4 @@ def names_last(suspect: Suspect) -> tuple[bool, bool, bool]:
 
 def _makes(held: Suspect, made: Suspect) -> bool:
     """Tell whether one is made in a method of what the other holds: a file opened in its constructor."""
-    module, _, name = held.type.rpartition(".")
-    path = "/" + module.replace(".", "/")
-    return bool(module) and any(_is_method(frame, path, name) for frame in made.site)
-
-
-def _is_method(frame: Frame, path: str, name: str) -> bool:
-    in_class, _, method = frame.function.rpartition(".")
-    is_there = frame.file.endswith((f"{path}.py", f"{path}/__init__.py"))
-    return is_there and (in_class.endswith(name) if in_class else method in ("__init__", "__new__"))
+    return any(made_by(held.type, frame) for frame in made.site)

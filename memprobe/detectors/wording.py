@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from memprobe.detectors.evidence import Grown
 from memprobe.detectors.fixes import advice
+from memprobe.detectors.makers import stack_of_maker
 from memprobe.detectors.merging import Leak
 from memprobe.detectors.ranking import exhaustion, severity
 from memprobe.ledger import Ledger
-from memprobe.vocab.finding import Age, Finding
+from memprobe.vocab.finding import Age, Finding, Kind
 from memprobe.vocab.stack import Frame, is_standard, own_frame
 
 Number = TypeVar("Number", int, float)
@@ -30,7 +31,7 @@ def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float, usd_per
     """Return the finding of a leak."""
     size_bytes = _bytes(leak, lambda grown: grown.bytes)
     lead, soonest = leak.lead, exhaustion(leak, ledger)
-    site = _telling(lead.site or next((one.site for one in leak.suspects if one.site), ()))
+    site = _telling(_site(leak, ledger))
     holder = lead.holder or next((one.holder for one in leak.suspects if one.holder), "")
     return Finding(
         id=finding_id,
@@ -60,6 +61,13 @@ def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float, usd_per
 def cost_usd_per_month(size_bytes: float | None, usd_per_gb_hour: float) -> float | None:
     """Return what it costs to hold this much for a month."""
     return None if size_bytes is None else size_bytes / GB * HOURS_PER_MONTH * usd_per_gb_hour
+
+
+def _site(leak: Leak, ledger: Ledger) -> tuple[Frame, ...]:
+    known = next((one.site for one in leak.suspects if one.site), ())
+    if known or not leak.piles or leak.lead.kind == Kind.NATIVE:
+        return known
+    return stack_of_maker(leak.lead.type, ledger, leak.piles[0].pid)
 
 
 def _telling(site: tuple[Frame, ...]) -> tuple[Frame, ...]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from detectors.made_up import SECOND, SITE, grown, growth, suspect
+from memprobe.abi import GrowthHow
 from memprobe.detectors.fixes import ADVICE, Cause, advice
 from memprobe.detectors.merging import merge
 from memprobe.detectors.ranking import Exhaustion, exhaustion, ranked, severity
 from memprobe.detectors.wording import finding
 from memprobe.ledger import Ledger
+from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import Finding, Kind, Severity
 from memprobe.vocab.rows import unmeasured
+from memprobe.vocab.stack import Frame, Stack
 
 GB = 1 << 30
 
@@ -115,3 +119,17 @@ def test_every_cause_has_advice_that_names_what_is_known(cause: Cause) -> None:
     assert unknown[0].isupper()
     assert unknown.endswith(".")
     assert "{" not in unknown
+
+
+def test_who_makes_what_piles_up_is_seen_where_memory_grows() -> None:
+    of = ledger()
+    maker = (Frame("Session.__init__", "/srv/shop/web.py", 4), Frame("serve", "/srv/app.py", 31))
+    growing = np.zeros(2, rows.GROWTH)
+    growing["pid"], growing["how"], growing["stack_id"] = 7, GrowthHow.BRK, (1, 2)
+    growing["grown_bytes"] = 5000, 9000
+    stacks = {1: Stack((Frame("fill", "/srv/shop/web.py", 9), *maker), True), 2: Stack(maker[1:], True)}
+    of.fold(Batch("kernel", SECOND, 2 * SECOND, growth=growing, stacks=stacks))
+    sessions = suspect(Kind.CACHES, grown(1), type="shop.web.Session", holder="app.CACHE")
+    assert found(of, sessions).site == maker
+    others = suspect(Kind.CACHES, grown(1), type="shop.mail.Session", holder="app.CACHE")
+    assert found(of, others).site == ()
