@@ -211,14 +211,14 @@ def _said_of_runs(sort: Sort, habit: Habit) -> str:
 
 
 def _said_of_age(age_s: float, ending: Share, curves: Sequence[Curve]) -> str:
-    oldest = f"the oldest is {_seconds(age_s)} old"
+    these = f"these are {_seconds(age_s)} old"
     if not curves:
-        return f"{oldest}: {ending.value:.0%} of such things are assumed to be closed yet"
+        return f"{these}: {ending.value:.0%} of such things are assumed to be closed yet"
     typical = curves[-1].ended.quantile(0.99)
     if typical is None:
-        return f"none of {curves[-1].total:,.0f} of this sort was ever closed; {oldest}"
+        return f"none of {curves[-1].total:,.0f} of this sort was ever closed; {these}"
     closed = f"of {curves[-1].ended.total:,.0f} of this sort that were closed, 99 %"
-    return f"{closed} were so within {_seconds(typical)}; {oldest}"
+    return f"{closed} were so within {_seconds(typical)}; {these}"
 
 
 def _calmer_or_sharper(step: float) -> str:
