@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -106,7 +105,8 @@ def _running(case: Case, speed: float, duration_s: float) -> Iterator[Target]:
 
 
 def _attached(case: Case, how: Watch, target: Target, duration_s: float, nothing: Outcome) -> Outcome:
-    options = ["--json", "--duration", str(duration_s), *how.options]
+    # What is learned of one run would be known in the next: every case is to be judged on its own.
+    options = ["--json", "--no-learn", "--duration", str(duration_s), *how.options]
     if how.record is not None:
         options += ["--record", str(how.record / f"{case.name}.mprobe")]
     done = subprocess.run(
@@ -114,7 +114,6 @@ def _attached(case: Case, how: Watch, target: Target, duration_s: float, nothing
         capture_output=True,
         text=True,
         timeout=duration_s + PATIENCE_S,
-        env={**os.environ, "XDG_STATE_HOME": str(FOLDER / "state" / case.name)},
     )
     if done.returncode not in (0, 1):
         return replace(nothing, exit_code=done.returncode, problem=done.stderr.strip()[-300:])
