@@ -26,10 +26,10 @@ from memprobe.heap.subjects.sharing import Filled, keepers
 from memprobe.heap.subjects.words import holder_text, holders_above, stable_number
 from memprobe.vocab.subject import Elements, Seen, Subject, What
 
-LARGEST = 60
+LARGEST = 40
 """So many of the largest are told of."""
 
-GROWN = 60
+GROWN = 40
 """And so many of those that have grown most since the look before."""
 
 MOST = 240

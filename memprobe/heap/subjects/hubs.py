@@ -21,6 +21,10 @@ LINKS = 8
 """A type that is so often on that way is a link of a chain: its first object says who holds the chain."""
 
 
+NEAR = 4
+"""Its first link is not farther from there: a class and two dicts may lie between."""
+
+
 class Hub(NamedTuple):
     """Who holds most of them."""
 
@@ -54,7 +58,7 @@ class Hubs:
         way = self._in_order(common.tolist())
         last = self._before_links(way)
         # Where the chain has no owner but a namespace, its first link says best where it is.
-        for node in (*way[last : last + 2], *way[:last][::-1]):
+        for node in (*way[last : last + NEAR], *way[:last][::-1]):
             hub = self._hub(node, int(below[node]))
             if hub is not None:
                 return hub

@@ -39,6 +39,7 @@ class Limits:
         self._objects = python.objects
         self._members = members
         self._deque = Fields(layout, "dequeobject", "maxlen:signed")
+        self._known: dict[int, list[Reference]] = {}
         self._lru = Fields(layout, "lru_cache_object", "maxsize:signed")
 
     def of_deque(self, address: int) -> int | None:
@@ -63,7 +64,9 @@ class Limits:
         do, in a module they may be about anything.
         """
         found = []
-        for reference in self._members.of(owner)[:MOST_NUMBERS]:
+        if owner.address not in self._known:
+            self._known[owner.address] = self._members.of(owner)[:MOST_NUMBERS]
+        for reference in self._known[owner.address]:
             if self._is_name(reference, name, general=general):
                 value = self._number(reference.place.address)
                 if value is not None and max(1, length) <= value <= LARGEST:
