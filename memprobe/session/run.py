@@ -1,18 +1,17 @@
-"""One run: sources into the ledger, the recording and the governor. Owns time and the loop."""
+"""A run on a live process: sources into the ledger, the recording and the governor; time and the loop."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from memprobe.abi import ProcessHow
 from memprobe.detectors.verdicts import Verdicts
-from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted, UnreadableRecording
-from memprobe.experience import Experience, Remembered, Stand, program_of, recorded_normal, remembered
+from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
+from memprobe.experience import Experience, Remembered, Stand, program_of, remembered
 from memprobe.governor import (
     CHECK_INTERVAL_NS,
     Calibrator,
@@ -20,24 +19,20 @@ from memprobe.governor import (
     Limits,
     LiveGovernor,
     governor_facts,
-    governor_of,
     knobs_of,
 )
 from memprobe.heap.source import HeapSource
 from memprobe.ledger import Ledger
-from memprobe.ledger.ledger import News
 from memprobe.models.learning.normal import Normal
-from memprobe.recording.reader import RecordingReader
 from memprobe.recording.writer import RecordingWriter
+from memprobe.session.folding import fold, run_of
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened, opened
 from memprobe.views.report import Run
-from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import Metered, ProgramRuns
-from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
+from memprobe.vocab.finding import USD_PER_GB_HOUR
 from memprobe.vocab.knobs import Sheddable
-from memprobe.vocab.rows import Rows
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
 
@@ -64,26 +59,6 @@ class Options:
     usd_per_gb_hour: float = USD_PER_GB_HOUR
     learn: bool = False
     """Whether what earlier runs have learned counts, and this one is remembered."""
-
-
-class Judge(Protocol):
-    """What goes by the ledger, batch by batch."""
-
-    def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
-        """Take in what a batch brought, after the ledger has."""
-        ...
-
-
-def fold(ledger: Ledger, batch: Batch, pid: int, *judges: Judge) -> bool:
-    """Take a batch in, and judge what is known then; return whether the target has ended in it.
-
-    The end of the target itself is not folded: its report is about what was open when it ended.
-    """
-    ends = (batch.processes["how"] == ProcessHow.EXIT) & (batch.processes["pid"] == pid)
-    news = ledger.fold(replace(batch, processes=batch.processes[~ends]) if ends.any() else batch)
-    for judge in judges:
-        judge.fold(ledger, news, batch.samples)
-    return bool(ends.any())
 
 
 class Session:
@@ -118,9 +93,11 @@ class Session:
         if self.target.python is not None:
             # First: what it forks inherits no descriptor of a BPF program then.
             self._heap = HeapSource(self.target.process.id)
+            self._sources.append(self._heap)
             self._heap.start()
         self._kernel = self._started_kernel()
-        self._sources = [source for source in (self._kernel, self._heap) if source is not None]
+        if self._kernel is not None:
+            self._sources.append(self._kernel)
         options = ProcfsOptions(tree=self.options.tree, reports_processes=self._kernel is None)
         self._procfs = ProcfsSource(self.target.process, self.target.python, options)
         self._procfs.start()
@@ -204,6 +181,7 @@ class Session:
         for source in (self._kernel, self._heap, self._procfs, self._kernel, self._kernel):
             if source is not None:
                 self._poll(source)
+        self._verdicts.settle(self.ledger)
         self._check(time.monotonic_ns())
         self._hand_on()
         self._note()
@@ -248,7 +226,7 @@ class Session:
 
     def report(self) -> Run:
         """What is known of the run beside the ledger."""
-        return _run(self._facts(), self._verdicts.verdict)
+        return run_of(self._facts(), self._verdicts.verdict)
 
     def _facts(self) -> dict[str, Any]:
         governor = self._governor.governor
@@ -284,66 +262,6 @@ def session(pid: int, options: Options) -> Iterator[Session]:
         held.callback(run.close)
         run.start()
         yield run
-
-
-def replayed(path: Path, usd_per_gb_hour: float | None = None) -> tuple[Ledger, Run]:
-    """Fold a recording; the same as its run came to, at its price of memory or at another."""
-    with RecordingReader(path) as reader:
-        run = _run_of(reader, path)
-        ledger = Ledger(tree=run.tree)
-        price = _price(reader.facts) if usd_per_gb_hour is None else usd_per_gb_hour
-        normal = _normal(reader, path)
-        experience = Experience(run.pid, tree=run.tree, normal=normal)
-        verdicts = Verdicts(run.pid, tree=run.tree, normal=normal, usd_per_gb_hour=price)
-        while (batch := reader.poll()) is not None:
-            fold(ledger, batch, run.pid, experience, verdicts)
-    return ledger, replace(run, verdict=verdicts.verdict)
-
-
-def governed(reader: RecordingReader) -> Governor | None:
-    """Have the governor of a recorded run decide again, by the same samples; None of an older recording."""
-    if "governor" not in reader.facts:
-        return None
-    governor = governor_of(reader.facts["governor"])
-    for sample in reader.costs():
-        governor.fold(sample)
-    return governor
-
-
-def _run_of(reader: RecordingReader, path: Path) -> Run:
-    try:
-        facts, governor = reader.facts, governed(reader)
-        if governor is not None:
-            facts = facts | {"overhead": governor.overhead, "shed": governor.invisible}
-        return _run(facts, Verdict())
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableRecording(f"{path}: the facts of the run are damaged ({error!r})") from error
-
-
-def _run(facts: dict[str, Any], verdict: Verdict) -> Run:
-    return Run(
-        pid=int(facts["pid"]),
-        target=dict(facts["target"]),
-        created_at=str(facts["created_at"]),
-        tier=int(facts["tier"]),
-        tree=bool(facts["tree"]),
-        ended=facts["ended"],
-        overhead=dict(facts["overhead"]),
-        invisible=tuple(map(str, (*facts["invisible"], *facts.get("shed", ())))),
-        verdict=verdict,
-    )
-
-
-def _price(facts: dict[str, Any]) -> float:
-    price = facts.get("usd_per_gb_hour")
-    return float(price) if isinstance(price, int | float) else USD_PER_GB_HOUR
-
-
-def _normal(reader: RecordingReader, path: Path) -> Normal:
-    try:
-        return recorded_normal(reader.facts)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableRecording(f"{path}: what the run had learned is damaged ({error!r})") from error
 
 
 def _program_in(target: Opened) -> str:
