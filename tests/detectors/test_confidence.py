@@ -1,0 +1,69 @@
+"""How signs move a probability, and how often a course is judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from detectors.made_up import SECOND, growth
+from memprobe.detectors import courses
+from memprobe.detectors.confidence import CERTAIN, Sign, confidence
+from memprobe.detectors.courses import Course
+from memprobe.vocab.subject import Subject, What
+
+
+@pytest.mark.parametrize("sign", Sign)
+def test_a_sign_moves_the_odds_by_its_weight_in_one_direction(sign: Sign) -> None:
+    moved = confidence(0.5, sign)
+    assert (moved > 0.5) == (sign.weight > 0)
+    assert confidence(0.2, sign) < moved
+
+
+def test_without_signs_it_is_the_probability_and_never_certain() -> None:
+    assert confidence(0.7) == pytest.approx(0.7)
+    assert confidence(0.0, *Sign) == 0.0
+    assert confidence(1.0, Sign.UNREACHABLE, Sign.OLD) == CERTAIN
+    assert confidence(0.9, Sign.LIMITED) < 0.5
+
+
+class Counting:
+    """Instead of a series: how often it was asked."""
+
+    def __init__(self, **_: Any) -> None:
+        self.asked = 0
+        self.points = 0
+
+    def add(self, time_ns: int, value: float) -> None:
+        self.points += 1
+
+    def growth(self) -> Any:
+        self.asked += 1
+        return growth(probability=0.0)
+
+
+@pytest.mark.parametrize(("per_s", "most", "least"), [(0, 40, 5), (1, 900, 700)], ids=["at rest", "moving"])
+def test_a_course_is_judged_seldom_once_it_is_long(
+    monkeypatch: pytest.MonkeyPatch, per_s: int, most: int, least: int
+) -> None:
+    """Of 3600 points at one a second: a number that rests some times, one that moves every five seconds."""
+    series: list[Counting] = []
+
+    def made(**options: Any) -> Counting:
+        series.append(Counting(**options))
+        return series[-1]
+
+    monkeypatch.setattr(courses, "Series", made)
+    course = Course(Subject(What.CONTAINER), None)
+    for second in range(1, 3601):
+        course.add(second * SECOND, 10 + per_s * second)
+        course.growth()
+    assert series[0].points == 3600
+    assert least <= series[0].asked <= most
+
+
+def test_a_point_that_is_not_later_says_nothing() -> None:
+    course = Course(Subject(What.CONTAINER), None)
+    for second in (5, 5, 4, 6):
+        course.add(second * SECOND, second)
+    assert course.growth().points == 2
