@@ -23,9 +23,6 @@ SOON_S = 16.0
 class Sign(Enum):
     """What is known of a suspect beside its growth, with its weight."""
 
-    NOTHING_REMOVED = ("nothing_removed", 1.0)
-    """Nothing has ever been taken out while it was watched."""
-
     OLD = ("old", 1.0)
     """The oldest have lived longer than such things are needed."""
 
@@ -34,9 +31,6 @@ class Sign(Enum):
 
     CORROBORATED = ("corroborated", 1.0)
     """A second, independent number grows in the same way: descriptors and the objects that own them."""
-
-    GLOBAL = ("global", 0.5)
-    """Its holder lives as long as the program: a module, a class, a closure of a decorator."""
 
     NOT_DATA = ("not_data", 0.5)
     """Callbacks, tasks, threads or handles: programs seldom collect such things on purpose."""
@@ -52,9 +46,6 @@ class Sign(Enum):
 
     ROUGH = ("rough", -1.0)
     """The numbers are estimates, or of something that churns."""
-
-    STARTING = ("starting", -1.0)
-    """The program has only just begun: caches and pools fill at first."""
 
     SMALL = ("small", -2.5)
     """Too few, or too little memory, to matter to anybody yet."""

@@ -36,7 +36,6 @@ class Cause(StrEnum):
     TASKS_KEPT = "ended tasks that are kept"
     TIMERS_NOT_CANCELLED = "timers never cancelled"
     THREADS_NOT_ENDED = "threads that never end"
-    THREADS_STUCK = "threads that wait for the same"
     EXECUTOR_NOT_SHUT_DOWN = "executors never shut down"
     THREADS_KEPT = "ended threads that are kept"
     NATIVE_MEMORY = "memory of an extension"
@@ -94,8 +93,6 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
         "(handle.cancel()), or do not plan the next while one is pending; {line} plans it.",
         Cause.THREADS_NOT_ENDED: "Threads that run {type} are started and never end: let them return and "
         "join() them, or use one pool of fixed size; they are started at {line}.",
-        Cause.THREADS_STUCK: "Threads wait at {line} for what does not come: give the wait a timeout, and "
-        "see who should have answered.",
         Cause.EXECUTOR_NOT_SHUT_DOWN: "Make one executor and use it again, or shut each one down (with, or "
         "shutdown()); it is made at {line}.",
         Cause.THREADS_KEPT: "{holder} keeps what ended threads have left: join() every thread that {line} "

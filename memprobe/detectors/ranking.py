@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from memprobe.detectors.evidence import Resource
 from memprobe.detectors.merging import Leak
+from memprobe.detectors.thresholds import Thresholds
 from memprobe.ledger import Ledger
 from memprobe.vocab.finding import Finding, Severity
 from memprobe.vocab.rows import NOT_MEASURED
@@ -33,11 +34,12 @@ def exhaustion(leak: Leak, ledger: Ledger) -> Exhaustion | None:
     return min(found, key=lambda one: (one.in_s, one.limit), default=None)
 
 
-def severity(soonest: Exhaustion | None) -> Severity:
-    """Return how urgent it is."""
-    if soonest is None or soonest.in_s >= WARNING_S:
-        return Severity.INFO
-    return Severity.CRITICAL if soonest.in_s < CRITICAL_S else Severity.WARNING
+def severity(soonest: Exhaustion | None, size_bytes: int | None, thresholds: Thresholds) -> Severity:
+    """Return how urgent it is: by what is used up soon, or much memory that is gone already."""
+    if soonest is not None and soonest.in_s < CRITICAL_S:
+        return Severity.CRITICAL
+    is_soon = soonest is not None and soonest.in_s < WARNING_S
+    return Severity.WARNING if is_soon or (size_bytes or 0) >= thresholds.memory_bytes else Severity.INFO
 
 
 def ranked(findings: list[Finding], sure: float) -> list[Finding]:

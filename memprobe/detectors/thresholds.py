@@ -31,4 +31,4 @@ class Thresholds:
     """Between two looks at the lengths of what is watched."""
 
     memory_bytes: int = 100 << 20
-    """What memory must have grown by before its growth alone is worth a finding."""
+    """A finding that holds so much is a warning even if no limit is near."""

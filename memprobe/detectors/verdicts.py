@@ -108,7 +108,7 @@ class Verdicts:
         weighed = self._weighed(leak, shown.id)
         if not shown.is_sure and weighed.confidence >= self._thresholds.confident:
             shown.is_sure, shown.after_s = True, evidence.duration_s
-        found = finding(leak, evidence.ledger, shown.id, shown.after_s, self._usd_per_gb_hour)
+        found = finding(leak, evidence, shown.id, shown.after_s, self._usd_per_gb_hour)
         said = (*found.evidence, *weighed.evidence)
         return replace(found, confidence=weighed.confidence, evidence=said)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from itertools import dropwhile
 from typing import TypeVar
 
-from memprobe.detectors.evidence import Grown
+from memprobe.detectors.evidence import Evidence, Grown
 from memprobe.detectors.fixes import advice
 from memprobe.detectors.makers import stack_of_maker
 from memprobe.detectors.merging import Leak
@@ -27,18 +27,20 @@ HOURS_PER_MONTH = 720.0
 GB = 1e9
 
 
-def finding(leak: Leak, ledger: Ledger, finding_id: str, after_s: float, usd_per_gb_hour: float) -> Finding:
+def finding(
+    leak: Leak, evidence: Evidence, finding_id: str, after_s: float, usd_per_gb_hour: float
+) -> Finding:
     """Return the finding of a leak."""
     size_bytes = _bytes(leak, lambda grown: grown.bytes)
-    lead, soonest = leak.lead, exhaustion(leak, ledger)
-    site = _telling(_site(leak, ledger))
+    lead, soonest = leak.lead, exhaustion(leak, evidence.ledger)
+    site = _telling(_site(leak, evidence.ledger))
     holder = lead.holder or next((one.holder for one in leak.suspects if one.holder), "")
     return Finding(
         id=finding_id,
         kind=lead.kind,
         title=_title(leak),
         confidence=lead.confidence,
-        severity=severity(soonest),
+        severity=severity(soonest, size_bytes, evidence.thresholds),
         count=_sum(leak.piles, lambda grown: grown.count),
         added=_sum(leak.piles, lambda grown: grown.added),
         count_per_s=_sum(leak.piles, lambda grown: grown.growth.per_s),

@@ -9,9 +9,11 @@ import pytest
 
 from detectors.made_up import SECOND, SITE, grown, growth, suspect
 from memprobe.abi import GrowthHow
+from memprobe.detectors.evidence import Evidence
 from memprobe.detectors.fixes import ADVICE, Cause, advice
 from memprobe.detectors.merging import merge
 from memprobe.detectors.ranking import Exhaustion, exhaustion, ranked, severity
+from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.wording import finding
 from memprobe.ledger import Ledger
 from memprobe.vocab import rows
@@ -35,7 +37,8 @@ def ledger(**numbers: int) -> Ledger:
 
 def found(of: Ledger, *suspects: Any) -> Finding:
     (leak,) = merge(suspects)
-    return finding(leak, of, "caches-1", 5.0, 0.1)
+    evidence = Evidence(of, 7, 0, of.now_ns, (), None)
+    return finding(leak, evidence, "caches-1", 5.0, 0.1)
 
 
 def test_descriptors_run_out_before_memory() -> None:
@@ -69,8 +72,13 @@ def test_threads_have_a_limit_too() -> None:
     [(10, Severity.CRITICAL), (7200, Severity.WARNING), (30 * 86_400, Severity.INFO)],
 )
 def test_severity_is_how_soon(in_s: float, word: Severity) -> None:
-    assert severity(Exhaustion("memory", in_s)) == word
-    assert severity(None) == Severity.INFO
+    assert severity(Exhaustion("memory", in_s), None, Thresholds()) == word
+
+
+def test_much_memory_is_a_warning_without_any_limit() -> None:
+    assert severity(None, 200 << 20, Thresholds()) == Severity.WARNING
+    assert severity(None, 1 << 20, Thresholds()) == Severity.INFO
+    assert severity(None, None, Thresholds()) == Severity.INFO
 
 
 def test_the_sure_before_suspects_the_soonest_first_then_the_dearest() -> None:
