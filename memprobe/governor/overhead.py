@@ -40,6 +40,11 @@ class Account:
     target_cpu_ns: int | None = 0
     longest_stop_ns: int = 0
     own_rss_peak_bytes: int | None = None
+    own_rss_known_ns: int = 0
+    """How long memprobe's memory was known."""
+
+    own_rss_byte_ns: int = 0
+    """Its sum over that time."""
 
     def fold(self, cost: Cost, sample: CostSample) -> None:
         """Add what the time up to `sample` cost."""
@@ -58,16 +63,20 @@ class Account:
         self.target_cpu_ns = (self.target_cpu_ns or 0) + (cost.target_cpu_ns or 0) if known else None
         if sample.own_rss_bytes is not None:
             self.own_rss_peak_bytes = max(self.own_rss_peak_bytes or 0, sample.own_rss_bytes)
+            self.own_rss_known_ns += cost.elapsed_ns
+            self.own_rss_byte_ns += sample.own_rss_bytes * cost.elapsed_ns
 
     def section(self, calibration: Calibration) -> dict[str, object]:
         """The `overhead` section; nothing is known of a run that has not been sampled twice."""
         known = self.elapsed_ns > 0
-        rss = self.own_rss_peak_bytes
+        peak = self.own_rss_peak_bytes
+        mean = self.own_rss_byte_ns / self.own_rss_known_ns if self.own_rss_known_ns else None
         return {
             "target_slowdown_pct": round(self._pct(self.target.total_ns), 4) if known else None,
             "target_slowdown_how": " ".join(self._how(calibration)) if known else None,
             "profiler_cpu_pct": round(self._pct(self.own_cpu_ns), 3) if known else None,
-            "profiler_rss_mb": None if rss is None else round(rss / 1e6, 1),
+            "profiler_rss_mb": None if mean is None else round(mean / 1e6, 1),
+            "profiler_rss_peak_mb": None if peak is None else round(peak / 1e6, 1),
             "longest_pause_ms": round(self.longest_stop_ns / 1e6, 3),
             "budget_pct": self.limits.slowdown_pct,
         }

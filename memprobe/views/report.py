@@ -62,6 +62,7 @@ OVERHEAD = (
     "target_slowdown_how",
     "profiler_cpu_pct",
     "profiler_rss_mb",
+    "profiler_rss_peak_mb",
     "longest_pause_ms",
     "budget_pct",
 )

@@ -101,11 +101,12 @@ def test_the_report_says_what_it_cost(run: Run) -> None:
         "target_slowdown_how",
         "profiler_cpu_pct",
         "profiler_rss_mb",
+        "profiler_rss_peak_mb",
         "longest_pause_ms",
         "budget_pct",
     ]
     assert section["profiler_cpu_pct"] == 1.0
-    assert section["profiler_rss_mb"] == 40.0
+    assert section["profiler_rss_mb"] == section["profiler_rss_peak_mb"] == 40.0
     assert "BPF programs" in str(section["target_slowdown_how"])
     assert "at 75 ns each (assumed)" in str(section["target_slowdown_how"])
 
@@ -125,6 +126,14 @@ def test_a_replay_decides_and_reports_the_same(run: Run) -> None:
     assert replayed.state == run.governor.state
     assert replayed.overhead == run.governor.overhead
     assert replayed.invisible == run.governor.invisible
+
+
+def test_memory_is_told_as_it_was_on_average_and_at_its_highest() -> None:
+    governor = Governor(Limits(), frozenset())
+    for second, size in enumerate((60, 60, 60, 100, 60)):
+        governor.fold(CostSample(second * 10**9, SourceCosts(), 0, own_rss_bytes=size * 10**6))
+    assert governor.overhead["profiler_rss_mb"] == 70.0
+    assert governor.overhead["profiler_rss_peak_mb"] == 100.0
 
 
 def test_before_two_samples_nothing_is_known() -> None:
