@@ -64,10 +64,10 @@ def memory_rates(evidence: Evidence) -> Iterator[Rates]:
         anonymous, objects = parts.get(ANONYMOUS), parts.get(OBJECTS)
         if anonymous and objects and objects.growth.points >= LOOKS and anonymous.growth.probability > 0:
             others = (parts.get(name) for name in (ARENA_FREE, STACKS, BLOCKS))
-            yield Rates(anonymous, *map(_average, (anonymous, objects, *others)))
+            yield Rates(anonymous, *map(average, (anonymous, objects, *others)))
 
 
-def _average(grown: Grown | None) -> float:
+def average(grown: Grown | None) -> float:
     """Return how fast it has grown since it was first counted."""
     return grown.added / grown.growth.duration_s if grown and grown.growth.duration_s > 0 else 0.0
 

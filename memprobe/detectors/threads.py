@@ -8,6 +8,7 @@ from memprobe.detectors.confidence import Sign, sure_of
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.handle_leaks import owner_of
+from memprobe.detectors.memory_rates import average
 from memprobe.detectors.sites import more_of, where
 from memprobe.ledger.derived import ALL_THREADS
 from memprobe.vocab.finding import Kind
@@ -58,7 +59,7 @@ def _running(evidence: Evidence, total: Grown) -> Suspect:
         if one.pid == total.pid and one.subject.type != ALL_THREADS and one.added > 0
     ]
     sorts.sort(key=lambda one: (-one.added, one.subject_id))
-    known = sum(one.added for one in sorts) >= SHARE * total.added
+    known = sum(map(average, sorts)) >= SHARE * average(total)  # they are counted less often
     return _suspect(evidence, total, tuple(sorts) if known else ())
 
 
@@ -72,10 +73,10 @@ def _suspect(evidence: Evidence, total: Grown, sorts: tuple[Grown, ...]) -> Susp
         signs.append(Sign.LIMITED)
     return Suspect(
         kind=Kind.THREADS,
-        grown=(*(sorts or (total,)), *([owner] if owner else [])),
+        grown=(total, *sorts, *([owner] if owner else [])),
         confidence=sure_of(total.growth, *signs),
-        title=f"{lead.count:,} threads{f' that run {runs}' if sorts else ''} have not ended, "
-        f"{more_of(total)}{where('started', site)}",
+        title=f"{total.count:,} threads have not ended, {more_of(total)}"
+        f"{f', many of them run {runs}' if sorts else ''}{where('started', site)}",
         type=runs,
         holder=owner.subject.holder if owner else lead.subject.holder,
         site=site,
@@ -88,11 +89,11 @@ def _suspect(evidence: Evidence, total: Grown, sorts: tuple[Grown, ...]) -> Susp
 
 def _seen(total: Grown, sorts: tuple[Grown, ...]) -> Iterator[str]:
     if sorts:
-        yield f"The process has {total.count:,} threads, {total.added:,} more than at first."
+        yield f"The process had {total.count - total.added:,} threads at first."
     for one in sorts:
         waits = one.subject.site[0] if one.subject.site else None
         place = f", waiting in {waits.function} (line {waits.line})" if waits else ""
-        yield f"{one.count:,} run {one.subject.type}{place}, {one.added:,} more than at first."
+        yield f"{one.count:,} ran {one.subject.type}{place} when the heap was last looked at."
 
 
 def _cause(lead: Grown, sorts: tuple[Grown, ...]) -> Cause:
