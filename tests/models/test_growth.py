@@ -86,8 +86,9 @@ def test_a_leak_that_begins_after_an_hour_is_found_and_dated() -> None:
     assert "began after 3" in growth.sentence
 
 
-def test_a_leak_in_batches_comes_in_steps() -> None:
-    growth = of(each_second(lambda second: 500 * (second // 30), 900))
+@pytest.mark.parametrize(("period_s", "within_s"), [(5, 30), (30, 150)])
+def test_a_leak_in_batches_comes_in_steps(period_s: int, within_s: int) -> None:
+    growth = of(each_second(lambda second: 500 * (second // period_s), within_s))
     assert growth.shape is Shape.STEPS
     assert growth.probability >= 0.5
 

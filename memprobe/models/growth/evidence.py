@@ -7,8 +7,8 @@ measure) and a normal prior on drift / size of step, is a martingale under the n
 mixture with weights that sum to one. By Ville's inequality it ever reaches E with a probability of at most
 1/E, however long one watches.
 
-Steps are taken from point to point, and from every 16th, 256th and 4096th to the next: what grows in leaps,
-or under noise, is regular only from afar.
+Steps are taken from point to point, from change to change, and from every 16th, 256th and 4096th point to the
+next: what grows in batches, or under noise, is regular only there.
 """
 
 from __future__ import annotations

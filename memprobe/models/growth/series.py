@@ -7,13 +7,16 @@ from memprobe.models.growth.shape import Growth
 from memprobe.models.growth.verdict import still, too_short, verdict
 
 SCALES, COARSER = 4, 16
-"""A series is kept as it is, and three times more of every 16th, 256th and 4096th point."""
+"""A series is kept as it is, and three times more of every 16th, 256th and 4096th point.
+
+And once more of the points at which the number changed: what comes in batches is regular only there.
+"""
 
 
 class Series:
     """A number over time, and whether it grows for good."""
 
-    __slots__ = ("_age_s", "_has_moved", "_limit", "_points", "_scales", "_unit")
+    __slots__ = ("_age_s", "_changes", "_last", "_limit", "_points", "_scales", "_unit")
 
     def __init__(self, *, limit: int | None = None, unit: float = 1.0, age_s: float | None = None) -> None:
         """What is known beforehand.
@@ -23,8 +26,9 @@ class Series:
         process only what has piled up since its start, or piles up for long, is called a leak.
         """
         self._scales = [History() for _ in range(SCALES)]
+        self._changes = History()
+        self._last: float | None = None
         self._points = 0
-        self._has_moved = False
         self._limit = limit
         self._unit = unit
         self._age_s = age_s
@@ -39,14 +43,17 @@ class Series:
                 break
             index //= COARSER
         self._points += 1
-        self._has_moved = self._has_moved or value != self._scales[0].first
+        if value != self._last:
+            self._changes.add(time_ns, value)
+            self._last = value
 
     def growth(self) -> Growth:
         """What it has come to so far."""
         if self._points < 2:
             return too_short(self._points)
-        if not self._has_moved:
+        if len(self._changes) < 2:
             # Most numbers never change, and the rest of this module would take a hundred times as long.
             return still(self._scales[0], self._points, self._limit)
-        scales = [scale.past() for scale in self._scales]
+        finest, *coarser = (scale.past() for scale in self._scales)
+        scales = [finest, self._changes.past(), *coarser]
         return verdict(scales, self._limit, self._unit, self._age_s)
