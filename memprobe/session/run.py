@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
 from memprobe.experience import Experience, Remembered, Stand, program_of, remembered
@@ -39,7 +40,7 @@ from memprobe.vocab.source import Settling, Source
 TICK_S = 0.1
 """Between two looks at the ring: at 200,000 events a second it is half full by then."""
 
-SAMPLE_NS = 1_000_000_000
+SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 """Between two looks at /proc."""
 
 UNSEEN = "Which lines open handles and where memory grows is not seen"
