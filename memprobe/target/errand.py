@@ -143,6 +143,8 @@ class Errand:
 
 def _alone(answers: int, function: Callable[[], Any]) -> Any:
     """Call a function in a child that has nothing of its parent's but memory."""
+    # timeout(1) and others signal a whole group: memprobe ends this child when it ends itself.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What the parent has made is never finalised here: its descriptors have other owners soon.
     gc.freeze()
     os.closerange(3, answers)

@@ -62,6 +62,18 @@ def test_one_that_is_killed() -> None:
             back(errand).get()
 
 
+def test_only_its_parent_ends_it() -> None:
+    """A signal that goes to the whole group is no reason to report that a look has failed."""
+
+    def work() -> str:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        return "alive"
+
+    with sent(work) as errand:
+        assert back(errand).get() == "alive"
+
+
 def test_one_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errands, "BLOCKED_LIMIT_S", 0.3)
     with sent(lambda: time.sleep(100)) as errand, pytest.raises(TargetBlocksReading):
