@@ -80,6 +80,14 @@ uint8_t *heap_pool_class(struct heap *heap, size_t arena, uint64_t address)
     return &heap->pool_classes[arena * heap->pools_per_arena + address / pool_size - first];
 }
 
+static uint8_t class_in_header(const struct heap_plan *plan, const uint8_t *header)
+{
+    uint32_t class = heap_half(header + plan->pool_szidx);
+    bool is_used = heap_half(header + plan->pool_count) != 0 && class < (uint64_t)plan->size_classes;
+
+    return is_used ? (uint8_t)(class + 1) : HEAP_NO_CLASS;
+}
+
 static int read_pool_class(struct heap *heap, uint64_t pool, uint8_t *ret)
 {
     uint8_t bytes[256];
@@ -92,10 +100,13 @@ static int read_pool_class(struct heap *heap, uint64_t pool, uint8_t *ret)
             return err;
         header = bytes;
     }
-    uint32_t class = heap_half(header + plan->pool_szidx);
-    bool is_used = heap_half(header + plan->pool_count) != 0 && class < (uint64_t)plan->size_classes;
-    *ret = is_used ? (uint8_t)(class + 1) : HEAP_NO_CLASS;
+    *ret = class_in_header(plan, header);
     return 0;
+}
+
+void heap_note_pool(struct heap *heap, size_t arena, uint64_t address, const uint8_t *header)
+{
+    *heap_pool_class(heap, arena, address) = class_in_header(&heap->plan, header);
 }
 
 int heap_pool_block_size(struct heap *heap, uint64_t address, uint64_t *ret)

@@ -15,4 +15,7 @@ int heap_arenas_index(struct heap *heap);
 /* Where the class of the pool at an address of this arena is kept. */
 uint8_t *heap_pool_class(struct heap *heap, size_t arena, uint64_t address);
 
+/* Keep what the header of a pool says, as it was just read. */
+void heap_note_pool(struct heap *heap, size_t arena, uint64_t address, const uint8_t *header);
+
 #endif

@@ -5,6 +5,7 @@
  * The target goes on while it is read, so a pool may be caught in the middle of a change: then its
  * list of free blocks leads astray, or they are not as many as its count says. It is read again a few
  * times, and after that taken as it is and said to be torn. */
+#include "heap_arenas.h"
 #include "heap_blocks.h"
 #include "heap_words.h"
 
@@ -161,6 +162,7 @@ int heap_walk_pools(struct heap_walker *walker, const struct heap_span *arena)
     uint64_t pool_size = (uint64_t)walker->heap->plan.pool_size;
     uint64_t end = (arena->address + arena->size) & ~(pool_size - 1);
     uint64_t start = (arena->address + pool_size - 1) & ~(pool_size - 1);
+    size_t number = (size_t)(arena - walker->heap->arenas);
 
     while (start < end) {
         uint64_t size = end - start < HEAP_BUFFER_BYTES ? end - start : HEAP_BUFFER_BYTES;
@@ -168,8 +170,10 @@ int heap_walk_pools(struct heap_walker *walker, const struct heap_span *arena)
         walker->heap->held = walker->buffer;
         walker->heap->held_start = start;
         walker->heap->held_size = size;
-        for (uint64_t done = 0; err == 0 && done < size; done += pool_size)
+        for (uint64_t done = 0; err == 0 && done < size; done += pool_size) {
+            heap_note_pool(walker->heap, number, start + done, walker->buffer + done);
             err = heap_walk_pool(walker, start + done, walker->buffer + done);
+        }
         if (err == 0)
             err = heap_breathe(walker, size);
         if (err != 0)

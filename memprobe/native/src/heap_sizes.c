@@ -6,6 +6,8 @@
 
 #include "heap_words.h"
 
+#include <string.h>
+
 #define HEADER 24 /* of an object with ob_size */
 #define POINTER 8
 #define TAG_BITS 3
@@ -444,6 +446,42 @@ static bool read_old_keys(const struct heap_plan *plan, const uint8_t *data, str
     ret->usable = usable(slots);
     ret->bytes = (uint64_t)plan->keys_size + slots * index_bytes(slots) + ret->usable * (uint64_t)plan->entry_size;
     return true;
+}
+
+#define LEAST_LOG2_SIZE 3
+#define MOST_LOG2_SIZE_IN_POOL 6
+#define SEVERAL_LENGTHS UINT64_MAX
+
+static void note_keys(const struct heap *heap, uint64_t bytes, uint64_t ret[HEAP_BLOCK_CLASSES])
+{
+    uint64_t class = heap_rounded(heap, bytes) / (uint64_t)heap->plan.pool_alignment;
+
+    if (bytes + (heap->debug ? HEAP_DEBUG_BYTES : 0) <= (uint64_t)heap->plan.small_limit
+        && class < HEAP_BLOCK_CLASSES)
+        ret[class] = ret[class] == 0 || ret[class] == bytes ? bytes : SEVERAL_LENGTHS;
+}
+
+void heap_keys_by_class(const struct heap *heap, uint64_t ret[HEAP_BLOCK_CLASSES])
+{
+    const struct heap_plan *plan = &heap->plan;
+
+    memset(ret, 0, HEAP_BLOCK_CLASSES * sizeof(*ret));
+    if (plan->keys_size <= 0 || plan->entry_size <= 0 || heap->arena_count == 0)
+        return;
+    for (unsigned log2_size = LEAST_LOG2_SIZE; log2_size <= MOST_LOG2_SIZE_IN_POOL; log2_size++) {
+        uint64_t slots = (uint64_t)1 << log2_size, before = (uint64_t)plan->keys_size + slots;
+        note_keys(heap, before + usable(slots) * (uint64_t)plan->entry_size, ret);
+        if (plan->keys_slots < 0 && plan->unicode_entry_size > 0)
+            note_keys(heap, before + usable(slots) * (uint64_t)plan->unicode_entry_size, ret);
+    }
+    for (size_t class = 0; class < HEAP_BLOCK_CLASSES; class++)
+        if (ret[class] == SEVERAL_LENGTHS)
+            ret[class] = 0;
+}
+
+void heap_measure_own_keys(const struct heap *heap, uint64_t bytes, struct heap_size *ret)
+{
+    add_table(heap, bytes, ret);
 }
 
 static uint32_t keys_header(const struct heap *heap)

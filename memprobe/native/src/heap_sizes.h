@@ -37,4 +37,13 @@ uint32_t heap_more_bytes(const struct heap *heap, enum heap_more more);
 void heap_measure_more(const struct heap *heap, enum heap_more more, const uint8_t *data, uint32_t bytes,
                        struct heap_size *ret);
 
+#define HEAP_BLOCK_CLASSES 256
+
+/* Of each size class of pools the length of the tables of keys that lie in blocks of it; 0 where there are
+ * none, or of several lengths. */
+void heap_keys_by_class(const struct heap *heap, uint64_t ret[HEAP_BLOCK_CLASSES]);
+
+/* Add a table of keys of a known length that no other dict uses. */
+void heap_measure_own_keys(const struct heap *heap, uint64_t bytes, struct heap_size *ret);
+
 #endif
