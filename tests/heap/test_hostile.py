@@ -126,6 +126,39 @@ def test_a_deque_whose_blocks_are_a_ring(victim: Victim) -> None:
     assert abs(len(before) - len(after)) <= 1
 
 
+ENDLESS_SLOTS = 1 << 13
+"""Of 24 bytes: what fits into the smallest arena."""
+
+
+def endless_keys(victim: Victim, address: int, size: int) -> None:
+    """Make a piece of memory a table of keys with as many empty entries as it has room for."""
+    assert victim.target.python is not None
+    layout = victim.target.python.layout
+    victim.write(address, bytes(size))
+    victim.write(address + layout.offset("PyDictKeysObject.dk_nentries"), struct.pack("<Q", ENDLESS_SLOTS))
+    if layout.version < (3, 11):
+        victim.write(address + layout.offset("PyDictKeysObject.dk_size"), struct.pack("<Q", ENDLESS_SLOTS))
+    else:
+        victim.write(address + layout.offset("PyDictKeysObject.dk_log2_size"), bytes([13]))
+        victim.write(address + layout.offset("PyDictKeysObject.dk_log2_index_bytes"), bytes([14]))
+
+
+def test_dicts_that_claim_the_same_long_table_do_not_each_have_it_read(victim: Victim) -> None:
+    dicts = objects_of(victim, "dict")[:2000]
+    start, size = victim.arenas[len(victim.arenas) // 2]
+    endless_keys(victim, start, size)
+    for address in dicts:
+        victim.write(address + 16, struct.pack("<QQQQ", 1, 0, start, 0))
+    assert victim.target.python is not None
+    with bounded(), open_for_graph(victim.target.process, victim.target.python) as heap:
+        graph = build_graph(heap)
+        bytes_read = heap.native.counters()["bytes_read"]
+    heap_bytes = sum(size for _, size in victim.arenas + victim.regions)
+    assert graph.counters["torn_tables"] > len(dicts) // 2
+    assert bytes_read < 4 * heap_bytes
+    assert len(dicts) * 24 * ENDLESS_SLOTS > 8 * heap_bytes, "or the test shows nothing"
+
+
 def test_a_chain_of_bases_that_is_a_ring(victim: Victim) -> None:
     assert victim.target.python is not None
     base = victim.target.python.layout.offset("PyTypeObject.tp_base")

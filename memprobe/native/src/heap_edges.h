@@ -79,6 +79,7 @@ struct heap_edges {
     size_t node_capacity;
     uint64_t *slots;           /* in graph->targets */
     uint64_t slot_count, slot_capacity, slot_limit;
+    uint64_t table_bytes;      /* that may still be read of tables beyond their first part */
     uint64_t more_at;          /* what the size of the object that passes still depends on, */
     enum heap_more more;       /* until somebody asks for it */
     uint64_t lowest, span;     /* objects lie there, and nowhere else */

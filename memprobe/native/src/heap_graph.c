@@ -2,6 +2,7 @@
 
 #include "heap_graph.h"
 
+#include "heap_blocks.h"
 #include "heap_edges.h"
 #include "heap_sizes.h"
 
@@ -301,7 +302,8 @@ static int trim(struct heap_edges *edges)
 /* --- all of it -------------------------------------------------------------------------------- */
 
 /* Where objects can be, and how many references that much memory can hold. Twice as many, since some are
- * counted under two names (the keys of an OrderedDict). */
+ * counted under two names (the keys of an OrderedDict). A table has one owner, so all together are no longer
+ * than the memory they are in; twice that, since more may be asked for than there is. */
 static void set_bounds(struct heap_edges *edges)
 {
     const struct heap *heap = edges->heap;
@@ -321,6 +323,7 @@ static void set_bounds(struct heap_edges *edges)
         highest = (uint64_t)1 << 47;
     edges->lowest = lowest;
     edges->span = highest > lowest ? highest - lowest : 0;
+    edges->table_bytes = 2 * bytes;
     edges->slot_limit = bytes / 4 < SIZE_MAX / 64 ? bytes / 4 : SIZE_MAX / 64;
 }
 
@@ -347,6 +350,7 @@ int heap_graph_build(struct heap *heap, struct heap_graph *ret)
         err = heap_walk(heap, visit, &edges);
     if (err == 0)
         err = heap_tables_read(&edges);
+    heap_count_reads(heap);
     if (err == 0) {
         heap_tables_follow_rings(&edges);
         err = edges.error;

@@ -41,9 +41,17 @@ static inline void put(struct heap_edges *edges, struct heap_pending *pending, u
     edges->slots[pending->slot++] = heap_edge(target, strength);
 }
 
-/* Ask for what a table leads to: in the next round, if there is one now. */
+/* Ask for what a table leads to: in the next round, if there is one now. Many that claim the same long piece
+ * of memory would each have it read to its end: beyond what all can have together they are left out. */
 static void follow(struct heap_edges *edges, const struct heap_pending *pending)
 {
+    uint32_t bytes = heap_table_bytes(edges, pending);
+
+    if (bytes > edges->table_bytes) {
+        edges->graph->counters.torn_tables++;
+        return;
+    }
+    edges->table_bytes -= bytes;
     if (!edges->in_round) {
         heap_edges_ask_later(edges, pending);
         return;
