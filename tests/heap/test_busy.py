@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import statistics
 import time
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -58,6 +61,50 @@ def test_many_snapshots_of_a_busy_target(interpreter: pythons.Interpreter) -> No
                 resident = resident_kb()
         assert marked > 0.3 * SNAPSHOTS
         assert resident_kb() < resident + 4096
+
+
+class Waves:
+    """What heap_waves.py says of itself: each thread, how many there are and how many were ever made."""
+
+    def __init__(self, file: Path) -> None:
+        file.write_bytes(bytes(64))
+        with file.open("r+b") as opened_file:
+            self._numbers = memoryview(mmap.mmap(opened_file.fileno(), 64)).cast("q")
+
+    @property
+    def alive(self) -> int:
+        return sum(self._numbers[0:8:2])
+
+    @property
+    def made(self) -> int:
+        return sum(self._numbers[1:8:2])
+
+    def watch(self, seen: list[int], is_over: Event) -> None:
+        """Note every millisecond how many there are."""
+        while not is_over.wait(0.001):
+            seen.append(self.alive)
+
+
+def test_a_population_that_is_replaced_meanwhile(interpreter: pythons.Interpreter, tmp_path: Path) -> None:
+    """Within 10 % of how many there were on average, and marked if many came and went."""
+    waves = Waves(tmp_path / "waves")
+    marked = []
+    with (
+        interpreter.spawn(TARGETS / "heap_waves.py", str(tmp_path / "waves")) as target,
+        looking(target.pid) as heap,
+    ):
+        for _ in range(25):
+            seen, is_over, made = [waves.alive], Event(), waves.made
+            watching = Thread(target=waves.watch, args=(seen, is_over))
+            watching.start()
+            row = {row.name: row for row in take_census(heap).rows}["__main__.Wave"]
+            made = waves.made - made
+            is_over.set()
+            watching.join()
+            assert row.count == pytest.approx(statistics.mean(seen), rel=0.1)
+            if made > row.count / 2:
+                marked.append(row.is_churning)
+    assert sum(marked) >= 0.75 * len(marked)
 
 
 def test_types_at_rest_are_not_called_churning(interpreter: pythons.Interpreter) -> None:

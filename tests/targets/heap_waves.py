@@ -1,0 +1,38 @@
+"""heap_waves.py FILE: drops and makes objects flat out in four threads, and counts them in FILE as it goes."""
+
+import mmap
+import os
+import random
+import sys
+import threading
+
+numbers = memoryview(mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)).cast("q")
+"""Of each thread: how many there are now, how many were ever made."""
+
+
+class Wave:
+    def __init__(self, number):
+        self.number, self.load = number, [number]
+        numbers[2 * number] += 1
+        numbers[2 * number + 1] += 1
+
+    def __del__(self):
+        numbers[2 * self.number] -= 1
+
+
+def waves(number):
+    kept = [Wave(number) for _ in range(5000)]
+    while True:
+        at = random.randrange(4000)
+        del kept[at : at + 500]
+        others = [(at, str(at)) for _ in range(random.randrange(500))]
+        kept += [Wave(number) for _ in range(500)]
+        del others
+
+
+for number in range(4):
+    threading.Thread(target=waves, args=(number,), daemon=True).start()
+while sum(numbers[0:8:2]) < 18000:
+    pass
+print("ready", flush=True)
+os.read(0, 1)
