@@ -551,5 +551,11 @@ LOSSES = (
         "A code object was freed, or its process ended, before its name could be read; the "
         "frame has no name.",
     ),
+    Loss(
+        23,
+        "program_skipped",
+        "The kernel did not run a program because another one was at work on that CPU; what it "
+        "would have told is missing until the next census.",
+    ),
 )
 """By id."""

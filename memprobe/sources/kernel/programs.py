@@ -167,6 +167,11 @@ class Programs:
             name: counts for loaded in self._objects.values() for name, counts in loaded.run_counts.items()
         }
 
+    @property
+    def skipped(self) -> int:
+        """How often the kernel did not run a program that was due."""
+        return sum(skipped for _, _, skipped in self.run_counts().values())
+
     # Attaching --------------------------------------------------------------------------------------
 
     def attach(self, *objects: str, hook: str | None = None) -> None:

@@ -189,8 +189,12 @@ class KernelSource:
         self._events.update(born=len(births), died_by_close=len(deaths), mappings=mapped)
         family.learn_numbers((births, deaths, tables, collections))
         own = family.numbers.translated
-        strange = self._ring.strange if self._ring is not None else 0
-        lost = {"record_unreadable": strange, "code_gone": family.codes_gone, "targets_full": family.left_out}
+        lost = {
+            "record_unreadable": self._ring.strange if self._ring is not None else 0,
+            "code_gone": family.codes_gone,
+            "targets_full": family.left_out,
+            "program_skipped": self._programs.skipped,
+        }
         return Batch(
             source=NAME,
             begin_ns=window[0],
