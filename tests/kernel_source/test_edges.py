@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memprobe.abi import CookieRegister, GrowthHow
-from memprobe.sources.kernel.edges import Edges, argument_cookie, find_edges, opened_binary
+from memprobe.sources.kernel.cookies import argument_cookie
+from memprobe.sources.kernel.edges import Edges, find_edges, opened_binary
 from memprobe.sources.kernel.machine_code import first_emulated, instructions
 from memprobe.target.binary.elf import Binary, file_reader
 from memprobe.target.binary.sections import read_sections

@@ -13,14 +13,14 @@ pointers (stripped.py), and the third is not.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 
 from memprobe.abi import CookieRegister, GrowthHow
 from memprobe.errors import ReadFault
-from memprobe.sources.kernel.machine_code import Instruction, first_emulated, instructions
+from memprobe.sources.kernel.cookies import WIDTH_4, argument_cookie
+from memprobe.sources.kernel.machine_code import Instruction, first_emulated, instructions, jump_slot
 from memprobe.sources.kernel.stripped import AllocatorFunctions
 from memprobe.target.binary.binaries import loaded_files, open_file
 from memprobe.target.binary.elf import BadElf, Binary, Symbol, file_reader
@@ -41,8 +41,6 @@ from memprobe.target.proc.process import Process
 _OTHER_MACHINE = "Growth of small objects and the collector are seen from outside: uprobes need x86-64."
 
 CALL, JUMP = 0xE8, 0xE9
-IN_MEMORY = 1 << 20
-WIDTH_4 = 4 << 16
 CALLS_LIMIT = 16
 """Calls of the collector in a build: 3 to 6."""
 
@@ -51,13 +49,6 @@ TEXT_LIMIT = 64 << 20
 _ARENAS = ("_PyObject_ArenaMmap", "_PyMem_ArenaAlloc")
 _COLLECTORS = ("gc_collect_main", "collect")
 _FUNCTIONS = ("allocate_from_new_pool", "_PyObject_Malloc", "PyMem_RawMalloc", *_ARENAS, *_COLLECTORS)
-
-_MEMORY_ARGUMENT = re.compile(r"(-?[48])@(-?\d+)?\(%([a-z0-9]+)\)$")
-_REGISTER_ARGUMENT = re.compile(r"(-?[48])@%([a-z0-9]+)$")
-_REGISTERS = {
-    **{f"r{number}": CookieRegister[f"R{number}"] for number in range(8, 16)},
-    **{f"r{name.lower()}": CookieRegister[name] for name in ("AX", "BX", "CX", "DX", "SI", "DI", "BP", "SP")},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +205,7 @@ class _Build:
         """Where a call ends up in the target: there, or through a stub of the linkage table."""
         bias = self._python.runtime.bias
         for instruction in instructions(self._elf.read_virtual(address, 24), address):
-            slot = _jump_slot(instruction)
+            slot = jump_slot(instruction)
             if slot is not None:
                 return (address + bias, self._word_in_target(slot + bias))
             if not instruction.code.startswith(b"\xf3\x0f\x1e\xfa"):  # endbr64
@@ -306,31 +297,3 @@ def _leading_to(opcode: int, code: bytes, function: int) -> list[int]:
         distances |= bytes_[at + 1 + byte].astype("<u4") << np.uint32(8 * byte)
     found = at[distances.view("<i4") + at + 5 == function]
     return [int(position) for position in found]
-
-
-def _jump_slot(instruction: Instruction) -> int | None:
-    """The address of the pointer that a stub jumps through: jmp *distance(%rip)."""
-    code = instruction.code.removeprefix(b"\xf2")
-    if code[:2] != b"\xff\x25" or len(code) != 6:
-        return None
-    return instruction.end + int.from_bytes(code[2:], "little", signed=True)
-
-
-def argument_cookie(argument: str) -> int | None:
-    """The cookie for an argument as the note describes it; None for a form that is not known."""
-    if match := _MEMORY_ARGUMENT.match(argument):
-        size, distance, name = match.groups()
-        return _cookie(name, size, IN_MEMORY | int(distance or 0) << 24)
-    if match := _REGISTER_ARGUMENT.match(argument):
-        size, name = match.groups()
-        return _cookie(name, size, 0)
-    return None
-
-
-def _cookie(name: str, size: str, rest: int) -> int | None:
-    # %r12d and %eax are the lower halves of r12 and rax.
-    register = _REGISTERS.get(name) or _REGISTERS.get(name.rstrip("d")) or _REGISTERS.get(f"r{name[1:]}")
-    if register is None:
-        return None
-    width = WIDTH_4 if size in ("4", "-4") else 0
-    return (register << 8 | width | rest) & (1 << 64) - 1

@@ -133,3 +133,11 @@ def _leaves(instruction: Instruction) -> bool:
     """Whether what follows in memory may not be what follows in time: ret, indirect jump, trap."""
     code = instruction.code.lstrip(b"\xf2\xf3\x66")
     return code[:1] in _LEAVING or code[:2] == b"\x0f\x0b"
+
+
+def jump_slot(instruction: Instruction) -> int | None:
+    """Return the address of the pointer that a stub jumps through: jmp *distance(%rip)."""
+    code = instruction.code.removeprefix(b"\xf2")
+    if code[:2] != b"\xff\x25" or len(code) != 6:
+        return None
+    return instruction.end + int.from_bytes(code[2:], "little", signed=True)
