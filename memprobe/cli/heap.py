@@ -64,12 +64,7 @@ def heap(
     number = pid_of(pid)
     if number is None:
         raise UsageError(f"{pid!r} is not a pid", remedy="see: memprobe heap --help")
-    if top < 1:
-        raise UsageError("--top must be at least 1")
-    if diff is not None and not 0 < diff < 1e6:
-        raise UsageError("--diff must be above 0 seconds")
-    if not 0 < freeze_limit <= LONGEST_FREEZE_S:
-        raise UsageError(f"--freeze-limit must be above 0 and at most {LONGEST_FREEZE_S:g} seconds")
+    _check(top, diff, freeze_limit)
     from memprobe.heap.wishes import Wishes
 
     wishes = Wishes(
@@ -82,19 +77,17 @@ def heap(
         seed=seed,
         rows=top,
     )
-    if wishes.sample is not None and wishes.needs_graph:
-        raise UsageError(
-            "--sample cannot say who holds what", remedy="leave out --type, --holders, --garbage and --diff"
-        )
-    found = _look(number, wishes)
-    from memprobe.views import output
+    _show(_look(number, wishes), top, as_json)
 
-    if as_json:
-        output.show_json(found.to_dict())
-    else:
-        from memprobe.views.heap_page import page
 
-        output.show(page(found, top=top))
+def _check(top: int, diff: float | None, freeze_limit: float) -> None:
+    """Raise UsageError for numbers that make no sense."""
+    if top < 1:
+        raise UsageError("--top must be at least 1")
+    if diff is not None and not 0 < diff < 1e6:
+        raise UsageError("--diff must be above 0 seconds")
+    if not 0 < freeze_limit <= LONGEST_FREEZE_S:
+        raise UsageError(f"--freeze-limit must be above 0 and at most {LONGEST_FREEZE_S:g} seconds")
 
 
 def _fraction(text: str) -> float:
@@ -110,6 +103,10 @@ def _fraction(text: str) -> float:
 
 
 def _look(pid: int, wishes: Wishes) -> Heap:
+    if wishes.sample is not None and wishes.needs_graph:
+        raise UsageError(
+            "--sample cannot say who holds what", remedy="leave out --type, --holders, --garbage and --diff"
+        )
     from memprobe.heap.document import Heap
     from memprobe.heap.look import look
     from memprobe.target import killable
@@ -122,3 +119,14 @@ def _look(pid: int, wishes: Wishes) -> Heap:
     finally:
         bar.erase()
     return from_plain(Heap, plain)
+
+
+def _show(found: Heap, top: int, as_json: bool) -> None:
+    from memprobe.views import output
+
+    if as_json:
+        output.show_json(found.to_dict())
+    else:
+        from memprobe.views.heap_page import page
+
+        output.show(page(found, top=top))
