@@ -17,6 +17,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from memprobe.heap import lengths
 from memprobe.heap.holders import Holders
 from memprobe.heap.references import Role
 from memprobe.heap.slots import Slot, SlotFinder
@@ -134,18 +135,9 @@ def _refers(one: Watched, reference: bytes, table: bytes) -> bool:
 
 
 def size_fields(python: Python) -> dict[str, int]:
-    """Return where each kind of container has its size."""
-    layout = python.layout
-    items = layout.offset("PyVarObject.ob_size")
-    used = layout.offset("PyDictObject.ma_used")
+    """Return where each kind of container that can grow has its size."""
     return {
-        "list": items,
-        "bytearray": items,
-        "collections.deque": items,
-        "dict": used,
-        "collections.OrderedDict": used,
-        "collections.defaultdict": used,
-        "set": layout.offset("PySetObject.used"),
+        kind: offset for kind, offset in lengths.size_fields(python.layout).items() if kind != "frozenset"
     }
 
 

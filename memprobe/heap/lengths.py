@@ -6,10 +6,28 @@ from collections.abc import Sequence
 
 from memprobe.heap.types import TypeBook
 from memprobe.target.cpython.objects import Objects
+from memprobe.target.layouts import Layout
 
 _COUNTED = ("set", "frozenset", "collections.deque")
 _MAXIMUM_BASES = 16
 _LARGEST = 1 << 40
+
+
+def size_fields(layout: Layout) -> dict[str, int]:
+    """Return where each kind of container has its length, by the C type that it is built on."""
+    items = layout.offset("PyVarObject.ob_size")
+    entries = layout.offset("PyDictObject.ma_used")
+    members = layout.offset("PySetObject.used")
+    return {
+        "list": items,
+        "bytearray": items,
+        "collections.deque": items,
+        "dict": entries,
+        "collections.OrderedDict": entries,
+        "collections.defaultdict": entries,
+        "set": members,
+        "frozenset": members,
+    }
 
 
 class Lengths:
@@ -20,13 +38,12 @@ class Lengths:
         self._memory = objects.memory
         self._objects = objects
         self._types = types
-        size = layout.offset("PyVarObject.ob_size")
+        sizes = size_fields(layout)
         self._by_flag = (
-            (layout.constant("Py_TPFLAGS_LIST_SUBCLASS"), size),
-            (layout.constant("Py_TPFLAGS_DICT_SUBCLASS"), layout.offset("PyDictObject.ma_used")),
+            (layout.constant("Py_TPFLAGS_LIST_SUBCLASS"), sizes["list"]),
+            (layout.constant("Py_TPFLAGS_DICT_SUBCLASS"), sizes["dict"]),
         )
-        used = layout.offset("PySetObject.used")
-        self._by_name = dict.fromkeys(_COUNTED[:2], used) | {_COUNTED[2]: size}
+        self._by_name = {name: sizes[name] for name in _COUNTED}
         self._offsets: dict[int, int | None] = {}
 
     def offset(self, type_address: int) -> int | None:
