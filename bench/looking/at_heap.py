@@ -105,14 +105,19 @@ def look_graph(pid: int) -> dict[str, Any]:
     }
 
 
-def look_command(pid: int) -> dict[str, Any]:
+def look_command(pid: int, diff_s: float | None = None) -> dict[str, Any]:
     """What the reader of `memprobe heap PID` does, and the most memory that this took."""
     from memprobe.heap.look import look
     from memprobe.heap.wishes import Wishes
 
     begun = time.perf_counter()
-    objects = look(pid, Wishes(), lambda _: None).totals.objects
+    objects = look(pid, Wishes(diff_s=diff_s), lambda _: None).totals.objects
     return {"seconds": time.perf_counter() - begun, "objects": objects, "peak_kb": memory_kb("VmHWM")}
+
+
+def look_difference(pid: int) -> dict[str, Any]:
+    """The same for `memprobe heap PID --diff 1`."""
+    return look_command(pid, 1.0)
 
 
 def look_sample(pid: int) -> dict[str, Any]:
@@ -150,6 +155,7 @@ LOOKS: dict[str, Callable[[int], dict[str, Any]]] = {
     "census": look_census,
     "graph": look_graph,
     "command": look_command,
+    "difference": look_difference,
     "sample": look_sample,
 }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memprobe.heap.accumulation import SMALLEST_SHARE, find_piles
+from memprobe.heap.address_set import AddressSet
 from memprobe.heap.arrays import looked_up, pieces, places_of, view
 from memprobe.heap.document import (
     ContainerPart,
@@ -54,21 +55,20 @@ class Answers:
         self.graph = graph
         self._lengths = Lengths(heap.python.objects, heap.types)
         self._members = Members(heap.python)
-        self.roots: list[Root] = []
-        """All of them, an object perhaps several times; empty until they have been read."""
+        self._roots: list[Root] = []
         self._deferred: list[int] = []
 
     def read_roots(self) -> None:
         """Read where holding begins; what comes after this needs the target for names only."""
         heap, graph = self.heap, self.graph
         roots = Roots(heap.python, self._members, heap.mappings)
-        self.roots = roots.read(lambda kind: graph.node(kind) is None)
+        self._roots = roots.read(lambda kind: graph.node(kind) is None)
         self._deferred = roots.deferred()
 
     @cached_property
     def holders(self) -> Holders:
         """Who names the holders; the roots must have been read."""
-        holding = Holding(self.graph, self.roots, self._deferred)
+        holding = Holding(self.graph, self._roots, self._deferred)
         self.graph = holding.graph
         return Holders(self.heap.python, holding, self._members, self.heap.mappings)
 
@@ -87,19 +87,9 @@ class Answers:
         wanted = np.array([name in types for name in self.type_names], np.bool_)
         return looked_up(wanted, self.graph.types)
 
-    def is_new(self, before: npt.NDArray[np.uint64]) -> Mask:
-        """Which objects lie where there was none, given the addresses of then in order.
-
-        A new object in the place of an old one is missed.
-        """
-        addresses = self.graph.addresses
-        if not len(before):
-            return np.ones(len(addresses), np.bool_)
-        fresh = np.empty(len(addresses), np.bool_)
-        for part in pieces(len(addresses)):
-            places = np.minimum(np.searchsorted(before, addresses[part]), len(before) - 1)
-            fresh[part] = before[places] != addresses[part]
-        return fresh
+    def is_new(self, before: AddressSet) -> Mask:
+        """Which objects lie where there was none. A new object in the place of an old one is missed."""
+        return ~before.contains(self.graph.addresses)
 
     def largest(
         self, most: int, *, keep: Callable[[str], bool] | None = None, details: int = 0

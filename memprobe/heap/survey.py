@@ -6,10 +6,8 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from memprobe.heap.address_set import AddressSet
 from memprobe.heap.answers import Answers
 from memprobe.heap.census import frozen_addresses, take_census
 from memprobe.heap.document import (
@@ -35,9 +33,6 @@ from memprobe.heap.waste import garbage_part
 from memprobe.heap.wishes import Wishes
 from memprobe.target.cpython.python import Python
 from memprobe.target.inspection.opening import Opened, resident_bytes
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 LetGo = Callable[[], None]
 
@@ -82,8 +77,8 @@ class Survey:
     lengths: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Type address and length of large containers, by address; of a first look only."""
 
-    addresses: list[npt.NDArray[np.uint64]] = field(default_factory=list)
-    """Of all objects, in order; of a first look only, and gone when it has been compared with."""
+    addresses: list[AddressSet] = field(default_factory=list)
+    """Of all objects; of a first look only, and gone when it has been compared with."""
 
     def apart_s(self, first: Survey) -> float:
         """How long after another one this began."""
@@ -134,7 +129,7 @@ def _walked(
         )
         answers = Answers(heap, build_graph(heap, telling.step("following references")))
         if census_only:
-            addresses = np.sort(answers.graph.addresses)
+            addresses = AddressSet(answers.graph.addresses)
             return replace(survey, lengths=answers.lengths(WATCHED), addresses=[addresses])
         if before is not None:
             survey = replace(survey, types=with_growth(types, before.types))
