@@ -40,7 +40,15 @@ MEMPROBE = Path(sys.executable).with_name("memprobe")
 SERVICE = HERE.parent / "examples" / "leaky_service.py"
 
 EVENTS_PER_S = 200_000
-STORM_S, STEADY_S, SETTLE_S = 10.0, 20.0, 6.0
+STORM_S, STEADY_S = 10.0, 20.0
+
+ATTACHED = 40
+"""Perf events that memprobe holds once its tracepoints are attached, at the least."""
+
+CALM_PCT = 15.0
+"""What memprobe and its children take of a core once they have found their way about the target."""
+
+PATIENCE_S = 60.0
 STORM_LIMITS = (100.0, 120.0)
 STEADY_LIMITS = (5.0, 64.0)
 """Percent of one core, and MB."""
@@ -72,7 +80,8 @@ class Row:
     @property
     def lost(self) -> int:
         """Events that it counted as lost."""
-        return sum(count for name, count in self.report["evidence"]["lost"].items() if "ring_full" in name)
+        lost = self.report["evidence"]["lost"]
+        return sum(count for name, count in lost.items() if "ring_full" in name or name == "program_skipped")
 
     @property
     def was_shed(self) -> bool:
@@ -103,6 +112,19 @@ class Watched:
         """The process and its children."""
         own = psutil.Process(self._process.pid)
         return [own, *own.children(recursive=True)]
+
+    def settle(self) -> None:
+        """Wait until everything is attached, and then until it has calmed down."""
+        end_s = time.monotonic() + PATIENCE_S
+        while self._perf_events() < ATTACHED or self.measure(1.0) > CALM_PCT:
+            if time.monotonic() > end_s:
+                raise SystemExit("memprobe does not calm down")
+            time.sleep(0.1)
+        self.rss_mb = self.pss_mb = 0.0
+
+    def _perf_events(self) -> int:
+        folder = Path(f"/proc/{self._process.pid}/fd")
+        return sum("perf_event" in os.readlink(folder / number) for number in os.listdir(folder))
 
     def measure(self, seconds: float) -> float:
         """Percent of one core over some time; notes the highest memory."""
@@ -145,7 +167,7 @@ def watched(pid: int, *options: str) -> Iterator[Watched]:
     """Attach until the end of the block."""
     found = Watched(pid, *options)
     try:
-        time.sleep(SETTLE_S)
+        found.settle()
         yield found
     finally:
         found.kill()
