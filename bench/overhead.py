@@ -1,13 +1,19 @@
 """What a tool costs the program it observes, for memprobe and others, on the same workload in the same run.
 
-For each workload and tool: blocks without and with the tool in turn (A B A B ... A) within one life of one
-process, which reports its own rate every half second. A slow-down is how much longer an operation takes;
-the statistics are in pairing/estimates.py. The row "nothing" is the harness measuring nothing: its interval
-is the noise. Prints tables and writes bench/results/overhead.md.
+Two processes of a workload run on one CPU, a few milliseconds each in turn, with their clients; one is
+observed, in blocks without and with the tool in turn (A B A B ... A), its twin never. Each reports every half
+second what it did and what CPU time that took, and what an operation cost is divided by what it cost the
+twin in that half second: what the host does to the CPU (a factor of two from one second to the next on a
+shared one) is divided out. What the tool costs the twin (tracepoints are those of the whole machine) is
+measured apart, see pairing/toll.py, and added: the column "of that for all". The statistics are in
+pairing/estimates.py. The row "nothing" is the harness measuring nothing: its interval is the noise.
+CPU time has in it all that probes, traps and allocator hooks do in the program; it does not have the time
+that an operation waits, nor what a tool does to the caches of both.
+Prints tables and writes bench/results/overhead.md, a workload's table if no tool was left out.
 
     --quick            fewer and shorter blocks: does everything work?
-    --pairs N          pairs per tool (12; a third of it for tools that cost tens of percents)
-    --slices N         half seconds per block (6)
+    --pairs N          pairs per tool (16; a quarter of it for tools that cost tens of percents)
+    --slices N         half seconds per block (4)
     --only TEXT        workloads and tools whose name contains this; may be repeated
     --check            end with 1 if memprobe is over its promise (median 1 %, upper bound 2 %)
 """
@@ -21,12 +27,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import mean, median
 
-from pairing.estimates import Estimate, Slice, block_rate, estimate, slowdowns
-from pairing.process import WORKLOAD_TABLE, Running, Workload, running
+from pairing.estimates import Estimate, Slice, block_cost, estimate, slowdowns
+from pairing.process import WORKLOAD_TABLE, Running, Workload, measured
+from pairing.toll import Calls, least_s
 from pairing.tools import Tool, ToolFailed, tools
 
 RESULTS = Path(__file__).resolve().parent / "results" / "overhead.md"
@@ -43,11 +51,16 @@ class Row:
 
     tool: str
     missing: str = ""
-    wall: Estimate | None = None
-    cpu: Estimate | None = None
+    slowdown: Estimate | None = None
+    toll_pct: float | None = None
+    """What the tool costs programs that it does not observe; part of the slow-down."""
+
+    told_pct: float | None = None
+    """What the tool says itself, in per cent of the workload's CPU time."""
+
     tool_cpu_pct: float | None = None
     per_s: float = 0.0
-    """The workload's rate without the tool."""
+    """Operations per second of the workload's CPU time without the tool."""
 
     pairs: int = 0
 
@@ -59,47 +72,78 @@ class Row:
 class Blocks:
     """The slices of every block, with and without."""
 
-    without: list[list[Slice]]
-    with_tool: list[list[Slice]]
-    tool_cpu_pct: list[float]
-    failures: list[str]
+    without: list[list[Slice]] = field(default_factory=list)
+    with_tool: list[list[Slice]] = field(default_factory=list)
+    calls_without_s: list[float] = field(default_factory=list)
+    calls_with_tool_s: list[float] = field(default_factory=list)
+    tool_cpu_pct: list[float] = field(default_factory=list)
+    told_pct: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     """Why blocks with the tool were thrown away."""
 
-    def estimated(self, per_cpu: bool) -> Estimate | None:
-        """The slow-down by one of the two clocks."""
-        free, used = ([block_rate(one, per_cpu) for one in side] for side in (self.without, self.with_tool))
-        return estimate(slowdowns(free, used))
+    @property
+    def toll_pct(self) -> float:
+        """What the system calls of an operation cost more for everybody, of the least that one took."""
+        operation_s = min(one.cpu_s / one.operations for block in self.without for one in block)
+        return (min(self.calls_with_tool_s) - min(self.calls_without_s)) / operation_s * 100
+
+    @property
+    def slowdown(self) -> Estimate | None:
+        """The difference to the twin, and what the twin has to pay itself."""
+        free, used = ([block_cost(one) for one in side] for side in (self.without, self.with_tool))
+        found = estimate(slowdowns(free, used))
+        return None if found is None else found.plus(self.toll_pct)
 
 
-def measure(target: Running, tool: Tool, pairs: int, slices: int) -> Blocks:
-    """A B A B ... A."""
-    blocks = Blocks([target.slices(slices)], [], [], [])
-    while len(blocks.with_tool) < pairs and len(blocks.failures) < FAILURES_LIMIT:
+class Pairs:
+    """Measures one tool on one workload: A B A B ... A."""
+
+    def __init__(self, target: Running, tool: Tool, calls: Calls, slices: int) -> None:
+        self._target, self._tool, self._calls, self._slices = target, tool, calls, slices
+        self.blocks = Blocks()
+
+    def measure(self, pairs: int) -> Blocks:
+        """Go on until there are so many pairs, or the tool has failed too often."""
+        blocks = self.blocks
+        self._without()
+        while len(blocks.with_tool) < pairs and len(blocks.failures) < FAILURES_LIMIT:
+            try:
+                self._with_tool()
+            except ToolFailed as failure:
+                print(f"{self._tool.name}: {failure}", file=sys.stderr, flush=True)
+                blocks.failures.append(str(failure))
+                continue
+            self._without()
+        return blocks
+
+    def _without(self) -> None:
+        self.blocks.without.append(self._target.slices(self._slices))
+        self.blocks.calls_without_s.append(least_s(self._calls))
+
+    def _with_tool(self) -> None:
+        """Keep a block only if the tool has lived through it."""
+        tool = self._tool
+        tool.attach(self._target)
         try:
-            used, cpu_pct = with_tool(target, tool, slices)
-        except ToolFailed as failure:
-            print(f"{tool.name}: {failure}", file=sys.stderr, flush=True)
-            blocks.failures.append(str(failure))
-            continue
-        blocks.with_tool.append(used)
-        blocks.tool_cpu_pct += cpu_pct
-        blocks.without.append(target.slices(slices))
-    return blocks
+            time.sleep(tool.settle_s)
+            begin, begin_s = time.perf_counter(), tool.cpu_s()
+            used = self._target.slices(self._slices)
+            elapsed, end_s = time.perf_counter() - begin, tool.cpu_s()
+            calls_s = least_s(self._calls)
+        finally:
+            tool.detach(self._target)
+        self.blocks.with_tool.append(used)
+        self.blocks.calls_with_tool_s.append(calls_s)
+        if begin_s is not None and end_s is not None:
+            self.blocks.tool_cpu_pct.append((end_s - begin_s) / elapsed * 100)
+        told_pct = tool.told_pct()
+        if told_pct is not None:
+            self.blocks.told_pct.append(told_pct / share_of_core(used))
 
 
-def with_tool(target: Running, tool: Tool, slices: int) -> tuple[list[Slice], list[float]]:
-    """One block with the tool, and the CPU % that the tool took in it."""
-    tool.attach(target)
-    try:
-        time.sleep(tool.settle_s)
-        begin, cpu_s = time.perf_counter(), tool.cpu_s()
-        used = target.slices(slices)
-        end_s = tool.cpu_s()
-    finally:
-        tool.detach(target)
-    if cpu_s is None or end_s is None:
-        return used, []
-    return used, [(end_s - cpu_s) / (time.perf_counter() - begin) * 100]
+def share_of_core(slices: Sequence[Slice]) -> float:
+    """How much of its CPU the workload had; twin and clients had the rest."""
+    return sum(one.cpu_s for one in slices) / sum(one.wall_s for one in slices)
 
 
 def row(workload: Workload, tool: Tool, pairs: int, slices: int) -> Row:
@@ -107,19 +151,20 @@ def row(workload: Workload, tool: Tool, pairs: int, slices: int) -> Row:
     missing = tool.missing()
     if missing:
         return Row(tool.name, missing)
-    with running(workload) as target:
+    with measured(workload) as target:
         target.slices(WARM_UP_SLICES)
-        blocks = measure(target, tool, max(3, round(pairs * tool.pairs_share)), slices)
+        wanted = max(3, round(pairs * tool.pairs_share))
+        blocks = Pairs(target, tool, workload.calls(), slices).measure(wanted)
     if len(blocks.failures) >= FAILURES_LIMIT:
         return Row(tool.name, f"it died in {len(blocks.failures)} blocks, at last: {blocks.failures[-1]}")
-    own = blocks.tool_cpu_pct
-    rates = sorted(block_rate(one, per_cpu=False) for one in blocks.without)
+    free = [one for block in blocks.without for one in block]
     return Row(
         tool.name,
-        wall=blocks.estimated(per_cpu=False),
-        cpu=blocks.estimated(per_cpu=True),
-        tool_cpu_pct=sum(own) / len(own) if own else None,
-        per_s=rates[len(rates) // 2],
+        slowdown=blocks.slowdown,
+        toll_pct=blocks.toll_pct,
+        told_pct=median(blocks.told_pct) if blocks.told_pct else None,
+        tool_cpu_pct=mean(blocks.tool_cpu_pct) if blocks.tool_cpu_pct else None,
+        per_s=median(one.operations / one.cpu_s for one in free),
         pairs=len(blocks.with_tool),
         died=len(blocks.failures),
     )
@@ -130,30 +175,35 @@ def cell(found: Estimate | None) -> str:
     return "" if found is None else f"{found.median:+.2f} ({found.low:+.2f} … {found.high:+.2f})"
 
 
+def number(value: float | None, digits: int) -> str:
+    """Nothing where nothing is known."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
 def table(workload: Workload, rows: Sequence[Row]) -> Iterator[str]:
     """One workload as a Markdown table."""
     yield f"## {workload.name}\n"
-    own, rate = "tool's CPU %", f"{workload.unit}s/s without"
-    yield f"| tool | slow-down % (95 %) | by CPU time % (95 %) | {own} | {rate} | pairs |"
-    yield "|---|---:|---:|---:|---:|---:|"
+    heads = ["tool", "slow-down % (95 %)", "of that for all", "its own account %", "tool's CPU %"]
+    yield f"| {' | '.join(heads)} | {workload.unit}s per CPU s without | pairs |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
     for one in rows:
         if one.missing:
-            yield f"| {one.tool} | not run: {one.missing} | | | | |"
-        else:
-            own = "" if one.tool_cpu_pct is None else f"{one.tool_cpu_pct:.1f}"
-            died = f" (died in {one.died} more blocks)" if one.died else ""
-            slowed = f"{cell(one.wall)} | {cell(one.cpu)}"
-            yield f"| {one.tool}{died} | {slowed} | {own} | {one.per_s:,.0f} | {one.pairs} |"
+            yield f"| {one.tool} | not run: {one.missing} | | | | | |"
+            continue
+        died = f" (died in {one.died} more blocks)" if one.died else ""
+        cells = [f"{one.tool}{died}", cell(one.slowdown), number(one.toll_pct, 2), number(one.told_pct, 2)]
+        cells += [number(one.tool_cpu_pct, 1), f"{one.per_s:,.0f}", str(one.pairs)]
+        yield f"| {' | '.join(cells)} |"
 
 
 def broken_promises(workload: Workload, rows: Sequence[Row]) -> Iterator[str]:
     """Where memprobe costs more than it says."""
     for one in rows:
-        if not one.tool.startswith("memprobe") or one.wall is None:
+        if not one.tool.startswith("memprobe") or one.slowdown is None:
             continue
-        if one.wall.median > MEDIAN_LIMIT_PCT or one.wall.high > UPPER_LIMIT_PCT:
+        if one.slowdown.median > MEDIAN_LIMIT_PCT or one.slowdown.high > UPPER_LIMIT_PCT:
             limits = f"{MEDIAN_LIMIT_PCT} ({UPPER_LIMIT_PCT}) %"
-            yield f"{workload.name}: {one.tool} {cell(one.wall)} % is over {limits}"
+            yield f"{workload.name}: {one.tool} {cell(one.slowdown)} % is over {limits}"
 
 
 def chosen(names: Sequence[str], only: Sequence[str]) -> list[bool]:
@@ -164,36 +214,35 @@ def chosen(names: Sequence[str], only: Sequence[str]) -> list[bool]:
 
 def run(options: argparse.Namespace) -> list[str]:
     """Everything; what there is so far is written after each workload. Returns broken promises."""
-    lines: list[str] = []
     broken: list[str] = []
     every = tools()
-    wanted = [
-        tool for tool, hit in zip(every, chosen([t.name for t in every], options.only), strict=True) if hit
-    ]
+    are_wanted = chosen([tool.name for tool in every], options.only)
     hits = chosen([workload.name for workload in WORKLOAD_TABLE], options.only)
     for workload in (one for one, hit in zip(WORKLOAD_TABLE, hits, strict=True) if hit):
         if workload.needs and find_spec(workload.needs) is None:
-            lines += [f"## {workload.name}\n", f"Not run: pip install {workload.needs}\n"]
+            print(f"{workload.name}: not run: pip install {workload.needs}", file=sys.stderr)
             continue
         rows: list[Row] = []
-        for tool in wanted:
+        for tool in (tool for tool, is_wanted in zip(every, are_wanted, strict=True) if is_wanted):
             rows.append(row(workload, tool, options.pairs, options.slices))
             print(f"{workload.name}: {list(table(workload, rows))[-1]}", flush=True)
-        lines += [*table(workload, rows), ""]
         broken += broken_promises(workload, rows)
-        write(lines, options)
+        if all(are_wanted):
+            write(workload.name, "\n".join(table(workload, rows)), options)
     return broken
 
 
-def write(lines: Sequence[str], options: argparse.Namespace) -> None:
-    """The tables as a file."""
+def write(name: str, table: str, options: argparse.Namespace) -> None:
+    """Put a workload's table into the file; those of the others stay."""
+    before = RESULTS.read_text(encoding="utf-8").split("\n## ")[1:] if RESULTS.exists() else []
+    tables = {part.partition("\n")[0]: f"## {part.strip()}" for part in before}
     where = (
         f"CPython {platform.python_version()}, {os.cpu_count()} cores, pairs of blocks of "
         f"{options.slices / 2:g} s{', a quick run' if options.quick else ''}."
     )
-    RESULTS.parent.mkdir(exist_ok=True)
-    body = "\n".join(lines)
-    RESULTS.write_text(f"# Overhead\n\nWritten by `bench/overhead.py`. {where}\n\n{body}", encoding="utf-8")
+    tables[name] = f"{table}\n\n{where}"
+    body = "\n\n".join(tables[one.name] for one in WORKLOAD_TABLE if one.name in tables)
+    RESULTS.write_text(f"# Overhead\n\nWritten by `bench/overhead.py`.\n\n{body}\n", encoding="utf-8")
 
 
 def options_of(arguments: Sequence[str]) -> argparse.Namespace:
@@ -205,8 +254,8 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    options.pairs = options.pairs or (3 if options.quick else 12)
-    options.slices = options.slices or (3 if options.quick else 6)
+    options.pairs = options.pairs or (3 if options.quick else 16)
+    options.slices = options.slices or (2 if options.quick else 4)
     return options
 
 

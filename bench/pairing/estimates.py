@@ -1,9 +1,9 @@
 """From blocks of measurements, with and without a tool in turn, to a slow-down and its interval.
 
-The blocks are A B A B ... A in one life of one process. Each B is compared with the mean of the A before
-and the A after it: a drift of the machine that is linear over three blocks cancels. The estimate is the
-median over pairs, its interval a percentile bootstrap over pairs (neighbours share an A, so it is slightly
-too narrow).
+What an operation of the workload costs is divided by what it cost its twin in the same half second on the
+same CPU. The blocks are A B A B ... A in one life of one process. Each B is compared with the mean of the A
+before and the A after it: a drift that is linear over three blocks cancels. The estimate is the median over
+pairs, its interval a percentile bootstrap over pairs (neighbours share an A, so it is slightly too narrow).
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ SEED = 20_231
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What a workload reported for half a second."""
+    """What a workload and its twin reported for the same half second."""
 
     operations: int
     wall_s: float
     cpu_s: float
 
-    @property
-    def per_s(self) -> float:
-        """Operations per second of wall time."""
-        return self.operations / self.wall_s
+    twin_s: float
+    """CPU time of one operation of the twin."""
 
     @property
-    def per_cpu_s(self) -> float:
-        """Operations per second of its own CPU time: steadier where others use the machine too."""
-        return self.operations / self.cpu_s if self.cpu_s else 0.0
+    def cost(self) -> float:
+        """CPU time of one operation, in operations of the twin."""
+        return self.cpu_s / self.operations / self.twin_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +43,20 @@ class Estimate:
     low: float
     high: float
 
+    def plus(self, known: float) -> Estimate:
+        """The same, moved by what is known."""
+        return Estimate(self.median + known, self.low + known, self.high + known)
 
-def block_rate(slices: Sequence[Slice], per_cpu: bool) -> float:
-    """Return the rate of a block: the median of its slices."""
-    return statistics.median(one.per_cpu_s if per_cpu else one.per_s for one in slices)
+
+def block_cost(slices: Sequence[Slice]) -> float:
+    """Return the cost of an operation in a block: the median of its slices."""
+    return statistics.median(one.cost for one in slices)
 
 
 def slowdowns(without: Sequence[float], with_tool: Sequence[float]) -> list[float]:
-    """Return how much longer an operation takes in each B, in per cent; one more A than B."""
+    """Return by how much each B costs more than the A around it, in per cent; one more A than B."""
     around = [(before + after) / 2 for before, after in pairwise(without)]
-    return [(free / used - 1) * 100 for free, used in zip(around, with_tool, strict=True) if used]
+    return [(used / free - 1) * 100 for free, used in zip(around, with_tool, strict=True)]
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,6 +21,9 @@ import psutil
 from pairing.process import Running
 
 PATIENCE_S = 30.0
+
+DETACHING = "memprobe-detach"
+"""What the helpers are called that detach memprobe's probes behind it."""
 
 
 class ToolFailed(Exception):
@@ -51,11 +56,16 @@ class Tool(ABC):
         """CPU time of the tool's own process so far; None if it has none."""
         return None
 
+    def told_pct(self) -> float | None:
+        """What the tool itself said, when detached, that it cost the target, in per cent of a core."""
+        return None
+
 
 class Nothing(Tool):
     """No tool: what the harness shows when there is nothing to show."""
 
     name = "nothing (noise)"
+    pairs_share = 1 / 2
 
     def attach(self, target: Running) -> None:
         """Nothing."""
@@ -68,7 +78,7 @@ class Tracemalloc(Tool):
     """The module of the standard library, started by the workload itself."""
 
     name = "tracemalloc"
-    pairs_share = 1 / 3
+    pairs_share = 1 / 4
 
     def attach(self, target: Running) -> None:
         """One frame per allocation, its default."""
@@ -85,7 +95,7 @@ class Memray(Tool):
 
     name: str
     options: tuple[str, ...] = ()
-    pairs_share = 1 / 3
+    pairs_share = 1 / 4
 
     def missing(self) -> str:
         """The package, and a debugger below 3.14."""
@@ -124,12 +134,12 @@ class Program(Tool):
 
     def attach(self, target: Running) -> None:
         """Start it; `settle_s` later it observes."""
-        quiet = subprocess.DEVNULL
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  read when the process has ended
+        # Read when the process has ended.
+        self._output, self._complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             self.command(target.pid),
-            stdin=quiet,
-            stdout=quiet,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
             stderr=self._complaints,
         )
 
@@ -163,7 +173,7 @@ class Memprobe(Program):
     """The command as users type it, with its defaults."""
 
     name = "memprobe attach"
-    settle_s = 5.0
+    settle_s = 4.0
 
     def missing(self) -> str:
         """The command, and the rights."""
@@ -178,6 +188,21 @@ class Memprobe(Program):
         """Until interrupted."""
         return [str(_memprobe()), "attach", str(pid), "--json"]
 
+    def detach(self, target: Running) -> None:
+        """Interrupt it, and wait for those that take its probes out of the kernel when it has ended."""
+        super().detach(target)
+        end_s = time.monotonic() + PATIENCE_S
+        while any(one.name() == DETACHING for one in psutil.process_iter()):
+            if time.monotonic() > end_s:
+                raise ToolFailed("its probes are still being detached")
+            time.sleep(0.1)
+
+    def told_pct(self) -> float | None:
+        """The `overhead` of its report."""
+        self._output.seek(0)
+        told = json.load(self._output)["overhead"]["target_slowdown_pct"]
+        return None if told is None else float(told)
+
 
 def _memprobe() -> Path:
     return Path(sys.executable).with_name("memprobe")
@@ -187,7 +212,7 @@ class Memleak(Program):
     """`memleak-bpfcc` of Debian's bpfcc-tools, with its defaults."""
 
     name = "bcc memleak"
-    pairs_share = 1 / 3
+    pairs_share = 1 / 4
     settle_s = 10.0
     """It compiles its program first."""
 

@@ -1,7 +1,8 @@
 """How a workload tells the harness how fast it is.
 
-Every half second a thread prints one line of JSON: operations, wall time and CPU time since the line
-before. So a tool can come and go within one life of the process, and before and after are the same process.
+Every half second, at the same instants in every process, a thread prints one line of JSON: operations, wall
+time and CPU time since the line before. So a tool can come and go within one life of the process, before and
+after are the same process, and the lines of two processes are of the same half second.
 Commands come in on stdin; its end is the end of the workload.
 """
 
@@ -35,9 +36,16 @@ class Progress:
     def _report(self) -> None:
         operations, wall_s, cpu_s = self.operations, time.perf_counter(), time.process_time()
         while True:
-            time.sleep(SLICE_S)
+            time.sleep(SLICE_S - time.perf_counter() % SLICE_S)
             now = self.operations, time.perf_counter(), time.process_time()
-            _print({"operations": now[0] - operations, "wall_s": now[1] - wall_s, "cpu_s": now[2] - cpu_s})
+            _print(
+                {
+                    "end_s": now[1],
+                    "operations": now[0] - operations,
+                    "wall_s": now[1] - wall_s,
+                    "cpu_s": now[2] - cpu_s,
+                }
+            )
             operations, wall_s, cpu_s = now
 
 
