@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import statistics
+import struct
 import time
 from pathlib import Path
 from threading import Event, Thread
@@ -14,7 +14,7 @@ import pytest
 import pythons
 from heap_looks.looking import looking
 from memprobe.heap.census import Census, take_census
-from memprobe.heap.opening import open_heap
+from memprobe.heap.opening import OpenHeap, open_heap
 from memprobe.target.inspection.opening import opened
 
 pytestmark = pytest.mark.few_interpreters
@@ -64,20 +64,21 @@ def test_many_snapshots_of_a_busy_target(interpreter: pythons.Interpreter) -> No
 
 
 class Waves:
-    """What heap_waves.py says of itself: each thread, how many there are and how many were ever made."""
+    """What heap_waves.py says of itself: of each thread, how many there are and how many were ever made."""
 
-    def __init__(self, file: Path) -> None:
-        file.write_bytes(bytes(64))
-        with file.open("r+b") as opened_file:
-            self._numbers = memoryview(mmap.mmap(opened_file.fileno(), 64)).cast("q")
+    def __init__(self, heap: OpenHeap, address: int) -> None:
+        self._memory, self._address = heap.python.objects.memory, address
+
+    def _numbers(self) -> tuple[int, ...]:
+        return struct.unpack("8q", self._memory.read(self._address, 64))
 
     @property
     def alive(self) -> int:
-        return sum(self._numbers[0:8:2])
+        return sum(self._numbers()[0::2])
 
     @property
     def made(self) -> int:
-        return sum(self._numbers[1:8:2])
+        return sum(self._numbers()[1::2])
 
     def watch(self, seen: list[int], is_over: Event) -> None:
         """Note every millisecond how many there are."""
@@ -85,14 +86,11 @@ class Waves:
             seen.append(self.alive)
 
 
-def test_a_population_that_is_replaced_meanwhile(interpreter: pythons.Interpreter, tmp_path: Path) -> None:
+def test_a_population_that_is_replaced_meanwhile(interpreter: pythons.Interpreter) -> None:
     """Within 10 % of how many there were on average, and marked if many came and went."""
-    waves = Waves(tmp_path / "waves")
     marked = []
-    with (
-        interpreter.spawn(TARGETS / "heap_waves.py", str(tmp_path / "waves")) as target,
-        looking(target.pid) as heap,
-    ):
+    with interpreter.spawn(TARGETS / "heap_waves.py") as target, looking(target.pid) as heap:
+        waves = Waves(heap, int(target.ready))
         for _ in range(25):
             seen, is_over, made = [waves.alive], Event(), waves.made
             watching = Thread(target=waves.watch, args=(seen, is_over))

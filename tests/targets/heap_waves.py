@@ -1,12 +1,11 @@
-"""heap_waves.py FILE: drops and makes objects flat out in four threads, and counts them in FILE as it goes."""
+"""Drops and makes objects flat out in four threads, counts them as it goes, and says where in memory."""
 
-import mmap
+import array
 import os
 import random
-import sys
 import threading
 
-numbers = memoryview(mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)).cast("q")
+numbers = array.array("q", [0] * 8)
 """Of each thread: how many there are now, how many were ever made."""
 
 
@@ -34,5 +33,5 @@ for number in range(4):
     threading.Thread(target=waves, args=(number,), daemon=True).start()
 while sum(numbers[0:8:2]) < 18000:
     pass
-print("ready", flush=True)
+print("ready", numbers.buffer_info()[0], flush=True)
 os.read(0, 1)
