@@ -33,6 +33,7 @@ from typing import Any
 import psutil
 
 from pairing.process import WORKLOAD_TABLE, running
+from pairing.usage import cpu_s, family, links
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "rate.md"
@@ -108,40 +109,31 @@ class Watched:
         self._begin: tuple[float, float] | None = None
         self.rss_mb = self.pss_mb = 0.0
 
-    def family(self) -> list[psutil.Process]:
-        """The process and its children."""
-        own = psutil.Process(self._process.pid)
-        return [own, *own.children(recursive=True)]
-
     def settle(self) -> None:
         """Wait until everything is attached, and then until it has calmed down."""
         end_s = time.monotonic() + PATIENCE_S
-        while self._perf_events() < ATTACHED or self.measure(1.0) > CALM_PCT:
+        while self._points() < ATTACHED or self.measure(1.0) > CALM_PCT:
             if time.monotonic() > end_s:
                 raise SystemExit("memprobe does not calm down")
             time.sleep(0.1)
         self.rss_mb = self.pss_mb = 0.0
 
-    def _perf_events(self) -> int:
-        folder = Path(f"/proc/{self._process.pid}/fd")
-        return sum("perf_event" in os.readlink(folder / number) for number in os.listdir(folder))
+    def _points(self) -> int:
+        return sum("perf_event" in link for link in links(self._process.pid))
 
     def measure(self, seconds: float) -> float:
         """Percent of one core over some time; notes the highest memory."""
-        begin_s, cpu_s = time.perf_counter(), self._cpu_s()
+        begin_s, before_s = time.perf_counter(), cpu_s(self._process.pid)
         while time.perf_counter() - begin_s < seconds:
             time.sleep(0.1)
             self.rss_mb = max(self.rss_mb, psutil.Process(self._process.pid).memory_info().rss / 1e6)
             self.pss_mb = max(self.pss_mb, self._pss_mb())
-        return (self._cpu_s() - cpu_s) / (time.perf_counter() - begin_s) * 100
-
-    def _cpu_s(self) -> float:
-        return sum(sum(one.cpu_times()[:4]) for one in self.family())
+        return (cpu_s(self._process.pid) - before_s) / (time.perf_counter() - begin_s) * 100
 
     def _pss_mb(self) -> float:
         """What the processes share counts once."""
         total = 0.0
-        for one in self.family():
+        for one in family(self._process.pid):
             try:
                 total += one.memory_full_info().pss
             except psutil.Error:

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from pairing.process import Running
+from pairing.usage import cpu_s
 
 PATIENCE_S = 30.0
 
@@ -165,8 +166,7 @@ class Program(Tool):
         """User and system time, with its children."""
         if self._process is None or self._process.poll() is not None:
             return None
-        family = psutil.Process(self._process.pid)
-        return sum(sum(one.cpu_times()[:4]) for one in (family, *family.children(recursive=True)))
+        return cpu_s(self._process.pid)
 
 
 class Memprobe(Program):
@@ -192,7 +192,7 @@ class Memprobe(Program):
         """Interrupt it, and wait for those that take its probes out of the kernel when it has ended."""
         super().detach(target)
         end_s = time.monotonic() + PATIENCE_S
-        while any(one.name() == DETACHING for one in psutil.process_iter()):
+        while any(one.info["name"] == DETACHING for one in psutil.process_iter(["name"])):
             if time.monotonic() > end_s:
                 raise ToolFailed("its probes are still being detached")
             time.sleep(0.1)
