@@ -33,7 +33,7 @@ from typing import Any
 import psutil
 
 from pairing.process import WORKLOAD_TABLE, running
-from pairing.usage import cpu_s, family, links
+from pairing.usage import cpu_s, family, wait_until_attached
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "rate.md"
@@ -42,9 +42,6 @@ SERVICE = HERE.parent / "examples" / "leaky_service.py"
 
 EVENTS_PER_S = 200_000
 STORM_S, STEADY_S = 10.0, 20.0
-
-ATTACHED = 40
-"""Perf events that memprobe holds once its tracepoints are attached, at the least."""
 
 CALM_PCT = 15.0
 """What memprobe and its children take of a core once they have found their way about the target."""
@@ -111,15 +108,12 @@ class Watched:
 
     def settle(self) -> None:
         """Wait until everything is attached, and then until it has calmed down."""
+        wait_until_attached(self._process.pid)
         end_s = time.monotonic() + PATIENCE_S
-        while self._points() < ATTACHED or self.measure(1.0) > CALM_PCT:
+        while self.measure(1.0) > CALM_PCT:
             if time.monotonic() > end_s:
                 raise SystemExit("memprobe does not calm down")
-            time.sleep(0.1)
         self.rss_mb = self.pss_mb = 0.0
-
-    def _points(self) -> int:
-        return sum("perf_event" in link for link in links(self._process.pid))
 
     def measure(self, seconds: float) -> float:
         """Percent of one core over some time; notes the highest memory."""

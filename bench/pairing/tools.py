@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from pairing.process import Running
-from pairing.usage import cpu_s
+from pairing.usage import cpu_s, wait_until_attached
 
 PATIENCE_S = 30.0
 
@@ -173,7 +173,8 @@ class Memprobe(Program):
     """The command as users type it, with its defaults."""
 
     name = "memprobe attach"
-    settle_s = 4.0
+    settle_s = 2.0
+    """It looks for functions to probe, and looks up its first stacks."""
 
     def missing(self) -> str:
         """The command, and the rights."""
@@ -187,6 +188,17 @@ class Memprobe(Program):
     def command(self, pid: int) -> list[str]:
         """Until interrupted."""
         return [str(_memprobe()), "attach", str(pid), "--json"]
+
+    def attach(self, target: Running) -> None:
+        """Start it, and wait until its tracepoints are there."""
+        super().attach(target)
+        assert self._process is not None
+        try:
+            wait_until_attached(self._process.pid)
+        except TimeoutError as error:
+            self._process.kill()
+            self._process.wait()
+            raise ToolFailed(str(error)) from error
 
     def detach(self, target: Running) -> None:
         """Interrupt it, and wait for those that take its probes out of the kernel when it has ended."""

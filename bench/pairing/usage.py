@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import psutil
+
+ATTACHED = 40
+"""Perf events that memprobe holds once its tracepoints are attached, at the least."""
+
+PATIENCE_S = 60.0
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -27,9 +33,22 @@ def _cpu_times(pid: int) -> Iterator[float]:
             continue
 
 
-def links(pid: int) -> Iterator[str]:
+def wait_until_attached(pid: int) -> None:
+    """Wait until a memprobe has attached its tracepoints; TimeoutError if it does not, or has ended."""
+    end_s = time.monotonic() + PATIENCE_S
+    while sum("perf_event" in link for link in _links(pid)) < ATTACHED:
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"memprobe {pid} does not attach")
+        time.sleep(0.1)
+
+
+def _links(pid: int) -> Iterator[str]:
     """What its descriptors point to."""
-    for number in os.listdir(f"/proc/{pid}/fd"):
+    try:
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except FileNotFoundError:
+        raise TimeoutError(f"memprobe {pid} has ended") from None
+    for number in numbers:
         try:
             yield os.readlink(f"/proc/{pid}/fd/{number}")
         except FileNotFoundError:
