@@ -6,19 +6,30 @@ import random
 
 import pytest
 
-from pairing.estimates import Slice, block_rate, estimate, slowdowns
+from pairing.estimates import Estimate, Slice, block_cost, estimate, slowdowns
 
 
 def test_a_drift_of_the_machine_cancels() -> None:
-    without = [100.0, 98.0, 96.0, 94.0]
-    with_tool = [99.0 / 1.05, 97.0 / 1.05, 95.0 / 1.05]
+    without = [100.0, 102.0, 104.0, 106.0]
+    with_tool = [101.0 * 1.05, 103.0 * 1.05, 105.0 * 1.05]
     assert slowdowns(without, with_tool) == pytest.approx([5.0, 5.0, 5.0])
 
 
+def slice_of(cost: float, slow: float) -> Slice:
+    """A half second on a CPU that is so much slower than at its best."""
+    return Slice(operations=100, wall_s=0.5, cpu_s=100 * cost * slow, twin_s=slow)
+
+
+def test_what_makes_both_slower_is_no_cost() -> None:
+    assert block_cost([slice_of(1.0, 1e-3), slice_of(1.0, 2e-3), slice_of(1.0, 1.1e-3)]) == pytest.approx(1.0)
+
+
 def test_a_block_is_the_median_of_its_slices() -> None:
-    slices = [Slice(100, 0.5, 0.4), Slice(10, 0.5, 0.4), Slice(110, 0.5, 0.44)]
-    assert block_rate(slices, per_cpu=False) == 200
-    assert block_rate(slices, per_cpu=True) == 250
+    assert block_cost([slice_of(1.0, 1e-3), slice_of(9.0, 1e-3), slice_of(1.2, 1e-3)]) == pytest.approx(1.2)
+
+
+def test_what_everybody_pays_moves_the_whole_interval() -> None:
+    assert Estimate(1.0, 0.5, 1.5).plus(0.25) == Estimate(1.25, 0.75, 1.75)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
