@@ -84,6 +84,8 @@ class Blocks:
     @property
     def toll_pct(self) -> float:
         """What the system calls of an operation cost more for everybody, of the least that one took."""
+        if not self.calls_without_s:
+            return 0.0
         operation_s = min(one.cpu_s / one.operations for block in self.without for one in block)
         return (min(self.calls_with_tool_s) - min(self.calls_without_s)) / operation_s * 100
 
@@ -98,7 +100,7 @@ class Blocks:
 class Pairs:
     """Measures one tool on one workload: A B A B ... A."""
 
-    def __init__(self, target: Running, tool: Tool, calls: Calls, slices: int) -> None:
+    def __init__(self, target: Running, tool: Tool, calls: Calls | None, slices: int) -> None:
         self._target, self._tool, self._calls, self._slices = target, tool, calls, slices
         self.blocks = Blocks()
 
@@ -118,7 +120,8 @@ class Pairs:
 
     def _without(self) -> None:
         self.blocks.without.append(self._target.slices(self._slices))
-        self.blocks.calls_without_s.append(least_s(self._calls))
+        if self._calls is not None:
+            self.blocks.calls_without_s.append(least_s(self._calls))
 
     def _with_tool(self) -> None:
         """Keep a block only if the tool has lived through it."""
@@ -129,11 +132,12 @@ class Pairs:
             begin, begin_s = time.perf_counter(), tool.cpu_s()
             used = self._target.slices(self._slices)
             elapsed, end_s = time.perf_counter() - begin, tool.cpu_s()
-            calls_s = least_s(self._calls)
+            calls_s = None if self._calls is None else least_s(self._calls)
         finally:
             tool.detach(self._target)
         self.blocks.with_tool.append(used)
-        self.blocks.calls_with_tool_s.append(calls_s)
+        if calls_s is not None:
+            self.blocks.calls_with_tool_s.append(calls_s)
         if begin_s is not None and end_s is not None:
             self.blocks.tool_cpu_pct.append((end_s - begin_s) / elapsed * 100)
         told_pct = tool.told_pct()
@@ -154,7 +158,8 @@ def row(workload: Workload, tool: Tool, pairs: int, slices: int) -> Row:
     with measured(workload) as target:
         target.slices(WARM_UP_SLICES)
         wanted = max(3, round(pairs * tool.pairs_share))
-        blocks = Pairs(target, tool, workload.calls(), slices).measure(wanted)
+        calls = workload.calls() if workload.calls is not None else None
+        blocks = Pairs(target, tool, calls, slices).measure(wanted)
     if len(blocks.failures) >= FAILURES_LIMIT:
         return Row(tool.name, f"it died in {len(blocks.failures)} blocks, at last: {blocks.failures[-1]}")
     free = [one for block in blocks.without for one in block]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pairing.estimates import Slice
-from pairing.toll import Calls, calls_of_a_file, calls_of_a_request, no_calls
+from pairing.toll import Calls, calls_of_a_file, calls_of_a_request
 
 WORKLOADS = Path(__file__).resolve().parent.parent / "workloads"
 PATIENCE_S = 30.0
@@ -38,8 +38,8 @@ class Workload:
     client: bool = False
     """Whether somebody must put it under load."""
 
-    calls: Callable[[], Calls] = lambda: no_calls
-    """Makes the system calls of one operation."""
+    calls: Callable[[], Calls] | None = None
+    """Makes the system calls of one operation; None if it has none."""
 
 
 WORKLOAD_TABLE = (

@@ -51,10 +51,6 @@ def calls_of_a_request() -> Calls:
     return call
 
 
-def no_calls() -> None:
-    """Those of the allocation loop."""
-
-
 def least_s(call: Calls) -> float:
     """The least mean time of a call over many short rounds."""
     best = float("inf")
