@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pythons
-from cli.running import document, run
+from cli.running import COMMAND, document, run
 from cli.unprivileged import needs_root
 
-SECONDS = 26
+PATIENCE_S = 120
 
 
-def named(report: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The only finding of a kind that is sure."""
-    (found,) = [one for one in report["findings"] if one["kind"] == kind and one["confidence"] >= 0.5]
-    return dict(found)
+def sure(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The findings that are sure, by kind; there is one of a kind."""
+    found = [one for one in report["findings"] if one["confidence"] >= 0.5]
+    kinds = {one["kind"]: one for one in found}
+    assert len(kinds) == len(found)
+    return kinds
+
+
+def watch_until_found(process: subprocess.Popen[str], recording: Path, kinds: set[str]) -> None:
+    """Ask the recording, as it grows, what has been found; then end the run as Ctrl-C does."""
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s and process.poll() is None:
+        time.sleep(2)
+        if recording.exists() and sure(document("report", str(recording))).keys() >= kinds:
+            break
+    process.send_signal(signal.SIGINT)
 
 
 @needs_root
 def test_two_leaks_at_once_one_of_them_in_every_worker(bpf: None, targets: Path, tmp_path: Path) -> None:
     recording = tmp_path / "run.mprobe"
     with pythons.own().spawn(targets / "two_leaks.py") as target:
-        arguments = ("--tree", "--duration", SECONDS, "--record", str(recording), "--usd-per-gb-hour", 1)
-        done = run("attach", target.pid, *arguments, "--fail-on", "caches", "--json")
-    assert (done.returncode, done.stderr) == (1, "")
-    report = json.loads(done.stdout)
-    files, cache = named(report, "handles"), named(report, "caches")
+        command = [*COMMAND, "attach", str(target.pid), "--tree", "--record", str(recording), "--json"]
+        command += ["--usd-per-gb-hour", "1", "--fail-on", "caches"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            watch_until_found(process, recording, {"handles", "caches"})
+            output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (1, "")
+    report = json.loads(output)
+    files, cache = sure(report)["handles"], sure(report)["caches"]
     assert [frame["line"] for frame in files["site"][:1]] == [19]
     assert files["limit"] == "descriptors"
-    assert 30 < files["count_per_s"] < 51
+    assert 25 < files["count_per_s"] < 51
     assert cache["holder"] == "__main__.CACHE"
     assert cache["title"].endswith("(in 2 processes)")
-    assert 60 < cache["count_per_s"] < 102
+    assert 50 < cache["count_per_s"] < 102
     assert cache["bytes"] > 0
-    assert all(0 < one["detected_after_s"] < SECONDS for one in (files, cache))
+    assert all(0 < one["detected_after_s"] <= report["window"]["duration_s"] for one in (files, cache))
 
     again = document("report", str(recording))
     assert again == report
     dearer = document("report", str(recording), "--usd-per-gb-hour", "10")
-    assert named(dearer, "caches")["cost_usd_per_month"] > 9 * cache["cost_usd_per_month"]
+    assert sure(dearer)["caches"]["cost_usd_per_month"] > 9 * cache["cost_usd_per_month"]
     assert [one["id"] for one in dearer["findings"]] == [one["id"] for one in report["findings"]]
 
     page = run("report", str(recording), "--fail-on", "threads")
