@@ -137,7 +137,9 @@ def _leak(evidence: Evidence, grown: Grown) -> HandleLeak:
         grown=grown,
         group=group,
         owner=owner,
-        needed=evidence.normal.needed(Sort.of(grown.subject), group.median_age_s or 0.0),
+        needed=evidence.normal.needed(
+            Sort.of(grown.subject), group.median_age_s or 0.0, group.median_size_bytes
+        ),
         is_lost=owner is None and _is_lost(evidence, grown),
     )
 

@@ -102,10 +102,10 @@ class Experience:
         rows = self.lifetimes.last
         rows = rows[(rows["marks"] & Mark.INHERITED) == 0]
         ages = ((rows["end_ns"] - rows["seen_ns"]) / 1e9).tolist()
-        names = (rows[name].tolist() for name in ("stack_id", "extension", "kind"))
+        names = (rows[name].tolist() for name in ("stack_id", "extension", "kind", "size_bytes"))
         return [
-            Observed(self.lifetimes.sort_of(stack, extension, kind, ledger), age_s, None, ended=True)
-            for stack, extension, kind, age_s in zip(*names, ages, strict=True)
+            Observed(self.lifetimes.sort_of(stack, extension, kind, ledger), age_s, size or None, ended=True)
+            for stack, extension, kind, size, age_s in zip(*names, ages, strict=True)
         ]
 
 

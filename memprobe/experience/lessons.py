@@ -5,7 +5,7 @@ Nothing of what piles up, or may, is learned to be normal: a leak that is watche
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from memprobe.experience.lifetimes import Lifetimes
 from memprobe.models.age import Curve
 from memprobe.models.growth import Shape
-from memprobe.models.learning.habit import Habit
+from memprobe.models.learning.habit import Habit, size_class
 from memprobe.models.learning.normal import Normal
 from memprobe.models.sketch import Numbers, Places, buckets, middles
 from memprobe.vocab.sort import Sort
@@ -67,11 +67,22 @@ def lessons(
     learned = {
         sort: _of_lifetimes(sort, lifetimes, _concerned(sort, piling), old_s, normal) for sort in lifetimes
     }
+    for sort, sized in lifetimes.sizes.items():
+        _note_sizes(learned[sort], sized)
     for stand in stands:
         if stand.rests and stand.count >= LEAST_COUNT and stand.sort.site:
             habit = learned.setdefault(stand.sort, Habit(runs=1.0))
             habit.counts.add(np.array([float(stand.count)]))
     return learned
+
+
+def _note_sizes(habit: Habit, sized: Sequence[tuple[int, float]]) -> None:
+    """Note how large files were, and how long those of each size lived."""
+    habit.sizes.add(np.array([size_bytes for size_bytes, _ in sized], float))
+    lives: dict[int, list[float]] = {}
+    for size_bytes, age_s in sized:
+        lives.setdefault(size_class(size_bytes), []).append(age_s)
+    habit.life_by_size = {size: sum(ages_s) / len(ages_s) for size, ages_s in sorted(lives.items())}
 
 
 def _concerned(sort: Sort, piling: Iterable[Sort]) -> bool:

@@ -35,6 +35,9 @@ MAX_SITES = 4096
 MAX_SORTS = 4096
 """Above this many, what is of a new sort counts for the wider ones only: a target makes up extensions."""
 
+SIZED = 256
+"""Of so many of each sort, and in each second, the size is noted."""
+
 EXAMPLES = 8
 """Texts by which the peers of a place are told."""
 
@@ -68,6 +71,9 @@ class Lifetimes(Mapping[Sort, Curve]):
         self._open: dict[Sort, Curve] = {}
         self._sites: dict[int, str] = {}
         self._peers: dict[int, str] = {}
+        self.sizes: dict[Sort, list[tuple[int, float]]] = {}
+        """Size and age of files that were closed, of each sort the first."""
+
         self.last: Rows = no_rows(FINISHED)
         """The last that ended."""
 
@@ -126,6 +132,14 @@ class Lifetimes(Mapping[Sort, Curve]):
         keys = _keys(chosen, chosen["extension"])
         seen = self._seen(chosen, keys, chosen["end_ns"], np.isin(chosen["end"], _ENDS), ledger)
         self._count(self._ended, seen, len(own) / max(1, len(chosen)), ledger)
+        self._note_sizes(chosen[(chosen["size_bytes"] != 0) & (chosen["birth_ns"] != 0)], ledger)
+
+    def _note_sizes(self, sized: Rows, ledger: Ledger) -> None:
+        names = ("stack_id", "extension", "kind", "size_bytes", "birth_ns", "end_ns")
+        for stack_id, extension, kind, size_bytes, birth_ns, end_ns in sized[list(names)][:SIZED].tolist():
+            for width in self.sort_of(stack_id, extension, kind, ledger).widths:
+                if width in self._ended and len(self.sizes.setdefault(width, [])) < SIZED:
+                    self.sizes[width].append((size_bytes, (end_ns - birth_ns) / 1e9))
 
     def _seen(self, rows: Rows, keys: Rows, end_ns: object, ended: Flags, ledger: Ledger) -> Seen:
         """Tell ages; what was there before the attach is taken to be as old as the process then was."""

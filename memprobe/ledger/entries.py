@@ -54,6 +54,7 @@ ENTRY = np.dtype(
         ("seen_ns", "<u8"),  # open since this instant or earlier
         ("stack_id", "<u8"),  # 0: not known
         ("inode", "<u8"),  # 0: no picture has shown it
+        ("size_bytes", "<u8"),  # of a file when a picture first showed it, 0: empty or not known
         ("text", "<u8"),  # where its text starts in Texts
         ("text_bytes", "<u4"),
         ("descriptor", "<i4"),
@@ -81,6 +82,7 @@ FINISHED = np.dtype(
         ("seen_ns", "<u8"),
         ("end_ns", "<u8"),
         ("text", "<u8"),  # where the text of its entry starts in Texts, if it had one
+        ("size_bytes", "<u8"),
         ("extension", "<u8"),  # of what it pointed to, 0: none, or NOT_NAMED (extensions.py)
         ("text_bytes", "<u4"),
         ("birth", "<u4"),  # one more than the row of its birth, if that is in the same batch
@@ -95,7 +97,19 @@ FINISHED = np.dtype(
 )
 """A lifetime that has ended: what models of survival are made of."""
 
-_SHARED = ("stack_id", "birth_ns", "seen_ns", "text", "text_bytes", "pid", "weight", "how", "kind", "marks")
+_SHARED = (
+    "stack_id",
+    "birth_ns",
+    "seen_ns",
+    "size_bytes",
+    "text",
+    "text_bytes",
+    "pid",
+    "weight",
+    "how",
+    "kind",
+    "marks",
+)
 _OF_BIRTH = ("stack_id", "pid", "tid", "descriptor", "source", "detail", "weight")
 
 KIND_OF_HOW = np.zeros(256, np.uint8)

@@ -23,6 +23,7 @@ Flags = npt.NDArray[np.bool_]
 UNSEEN = Mark.INHERITED | Mark.MISSED | Mark.POLLED
 PICTURED = (
     "inode",
+    "size_bytes",
     "kind",
     "state",
     "family",
@@ -174,7 +175,7 @@ def resolve_copies(rows: Rows, places: Integers) -> None:
         source, there = find(rows["descriptor"], rows["source"][copies])
         copies, source = copies[there], source[there]
         older = rows["birth_ns"][source] <= rows["birth_ns"][copies]
-        for name in ("kind", "inode", "family", "text", "text_bytes"):
+        for name in ("kind", "inode", "size_bytes", "family", "text", "text_bytes"):
             rows[name][copies[older]] = rows[name][source[older]]
 
 

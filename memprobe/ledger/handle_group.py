@@ -35,6 +35,9 @@ class HandleGroup:
     examples: tuple[str, ...]
     """What some of the newest point to."""
 
+    median_size_bytes: int | None
+    """Of files, when they were first seen; None if no size is known."""
+
     send_queue_bytes: int
     """What waits in sockets to be sent."""
 
@@ -51,6 +54,7 @@ def handle_group(handles: OpenHandles, members: Integers, now_ns: int) -> Handle
     ages = np.maximum(0, now_ns - since) / 1e9
     states = Counter(rows["state"][rows["state"] != 0].tolist())
     newest = members[np.argsort(-since, kind="stable")[:NEWEST]]
+    sizes = rows["size_bytes"][rows["size_bytes"] != 0]
     texts = dict.fromkeys(handles.text(int(member)) for member in newest)
     return HandleGroup(
         open=len(rows),
@@ -58,5 +62,6 @@ def handle_group(handles: OpenHandles, members: Integers, now_ns: int) -> Handle
         oldest_s=float(ages.max()) if len(ages) else None,
         states=tuple((STATE_NAMES.get(state, "?"), count) for state, count in states.most_common()),
         examples=tuple(text for text in texts if text and not NUMBERED.match(text))[:EXAMPLES],
+        median_size_bytes=int(np.median(sizes)) if len(sizes) else None,
         send_queue_bytes=int(rows["send_queue_bytes"].sum()),
     )

@@ -75,6 +75,7 @@ OPEN_HANDLE = np.dtype(
         ("state", "u1"),  # SocketState
         ("family", "<u2"),  # AF_*, 0 if it is not a socket
         ("inode", "<u8"),  # 0 if it was not read
+        ("size_bytes", "<u8"),  # of a file, when it was first seen; 0 if it was empty or not read
         ("receive_queue_bytes", "<u4"),
         ("send_queue_bytes", "<u4"),
     ]

@@ -13,11 +13,14 @@ import pytest
 from ledger.kernel_model import FIRST_TABLE
 from memprobe.abi import BirthHow, DeathHow
 from memprobe.experience import Experience, Stand, recorded_normal, remembered
+from memprobe.learned import Store
 from memprobe.ledger import Ledger
 from memprobe.models.growth import Shape
+from memprobe.models.learning.habit import size_class
 from memprobe.models.learning.normal import Normal, log_odds
 from memprobe.vocab import rows
-from memprobe.vocab.batch import Batch
+from memprobe.vocab.batch import Batch, Handles
+from memprobe.vocab.kinds import HandleKind
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.stack import Frame, Stack
 from memprobe.vocab.subject import What
@@ -167,6 +170,31 @@ def test_how_batches_are_cut_does_not_matter() -> None:
     assert coarse[STRANGE].ended.total == 19
     assert coarse[STRANGE].ended.quantile(0.25) == pytest.approx(0.35, rel=0.03)
     assert coarse[Sort("file", ".log", SITE)].alive.quantile(1.0) == pytest.approx(10.0, rel=0.03)
+
+
+def test_large_files_that_live_longer_are_learned(tmp_path: Path) -> None:
+    path, run = tmp_path / "learned.sqlite3", Run(requests(1.5, 20), 2)
+    births, deaths, paths = _events([(0.1, ".csv", 600.0), (0.2, ".csv", 2.0)], 1000)
+    run.ledger.fold(Batch("made", 0, SECOND, SECOND, births=births, paths=b"".join(paths), stacks={1: STACK}))
+    shown = np.zeros(2, rows.OPEN_HANDLE)
+    shown["descriptor"], shown["kind"], shown["inode"] = [3, 4], HandleKind.FILE, [11, 12]
+    shown["size_bytes"] = [1 << 30, 1000]
+    picture = Handles(PID, 2 * SECOND, 2 * SECOND, shown, ("/srv/0.csv", "/srv/1.csv"))
+    run.ledger.fold(Batch("made", SECOND, 3 * SECOND, 3 * SECOND, handles=(picture,)))
+    end_ns = 700 * SECOND
+    sampled = rows.unmeasured(1)
+    sampled["pid"], sampled["time_ns"] = PID, end_ns
+    batch = Batch("made", 3 * SECOND, end_ns, end_ns, deaths=deaths, samples=sampled)
+    run.experience.fold(run.ledger, run.ledger.fold(batch), batch.samples)
+    run.hand_on(path)
+    habit = remembered(PROGRAM, path).normal.habits[Sort("file", ".csv", SITE)]
+    assert habit.life_by_size == {size_class(1 << 30): 600.0, size_class(1000): 2.0}
+    assert habit.sizes.quantile(1.0) == pytest.approx(1 << 30, rel=0.03)
+    with Store(path) as store:
+        assert {one.size_bytes for one in store.observed(PROGRAM) if one.sort.group == ".csv"} == {
+            1 << 30,
+            1000,
+        }
 
 
 def test_a_recording_has_all_that_the_run_knew(tmp_path: Path) -> None:

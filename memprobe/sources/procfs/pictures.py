@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from memprobe.sources.procfs.links import inode_in, kind_of, read_inode, shortened
+from memprobe.sources.procfs.links import inode_in, kind_of, read_node, shortened
+from memprobe.sources.procfs.mounts import LocalMounts
 from memprobe.sources.procfs.networks import Networks
 from memprobe.sources.procfs.sockets import SocketJoin, SocketKnowledge
 from memprobe.target.proc.process import Process
@@ -37,6 +38,7 @@ class Link(NamedTuple):
     text: str
     kind: int
     inode: int
+    size_bytes: int = 0
 
 
 UNREAD = Link("", int(HandleKind.UNKNOWN), 0)
@@ -61,6 +63,7 @@ class Pictures:
     def __init__(self, process: Process, networks: Networks) -> None:
         self._process = process
         self._networks = networks
+        self._mounts = LocalMounts(process.folder)
         self._links: dict[int, Link] = {}
         self._sockets = SocketKnowledge()
         self._resume_at = 0
@@ -115,10 +118,10 @@ class Pictures:
         return links, len(descriptors) - len(texts)
 
     def _link(self, descriptor: int, text: str, deadline_ns: int) -> Link:
-        inode = inode_in(text)
+        inode, size_bytes = inode_in(text), 0
         if not inode and time.monotonic_ns() < deadline_ns:
-            inode = read_inode(self._process.folder, descriptor, text)
-        return Link(text, kind_of(text), inode)
+            inode, size_bytes = read_node(self._process.folder, self._mounts, descriptor, text)
+        return Link(text, kind_of(text), inode, size_bytes)
 
     def _developed(self, begin_ns: int, end_ns: int, links: dict[int, Link]) -> Handles:
         rows = _rows(links)
@@ -144,6 +147,7 @@ def _rows(links: dict[int, Link]) -> Rows:
     rows["descriptor"] = np.fromiter(links, np.int32, len(links))
     rows["kind"] = np.fromiter((link.kind for link in links.values()), np.uint8, len(links))
     rows["inode"] = np.fromiter((link.inode for link in links.values()), np.uint64, len(links))
+    rows["size_bytes"] = np.fromiter((link.size_bytes for link in links.values()), np.uint64, len(links))
     return rows
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from memprobe.errors import TargetGone
 from memprobe.sources.procfs.links import TEXT_LIMIT, inode_in, kind_of, shortened
+from memprobe.sources.procfs.mounts import LOCAL, LocalMounts
+from memprobe.target.proc.procfs import ProcFolder
 from memprobe.vocab.kinds import HandleKind
 from pythons import Interpreter
 from sources.procfs.watching import LIMIT_NS, picture, pictures_of, shown
@@ -49,6 +51,21 @@ def test_the_next_picture_shows_what_has_changed(targets: Path) -> None:
     other = [descriptor for descriptor in second if first[descriptor].inode != second[descriptor].inode]
     assert len(other) == 40
     assert {second[descriptor].text for descriptor in other} == {"/etc/hostname"}
+
+
+def test_files_have_their_size(targets: Path) -> None:
+    with running(sys.executable, targets / "many_files.py", "3") as target:
+        handles = picture(target.pid).handles
+        with ProcFolder(target.pid) as folder:
+            mounts = LocalMounts(folder)
+            local = [number for number in range(2000) if number in mounts]
+    rows, texts = handles.rows, handles.texts
+    sizes = {int(row["size_bytes"]) for row, text in zip(rows, texts, strict=True) if text == "/etc/passwd"}
+    assert sizes == {os.stat("/etc/passwd").st_size}
+    assert not rows["size_bytes"][rows["kind"] != HandleKind.FILE].any()
+    said = Path("/proc/self/mountinfo").read_text().splitlines()
+    kinds = {int(line.split()[0]): line.partition(" - ")[2].split()[0] for line in said}
+    assert local == sorted(number for number, kind in kinds.items() if kind in LOCAL)
 
 
 def test_thousands_in_bounded_time(targets: Path) -> None:
