@@ -172,7 +172,7 @@ def test_the_pages_in_a_pipe(targets: Path) -> None:
         shown = run("attach", target.pid, "--duration", "0.5")
         table = run("handles", target.pid, "--duration", "0.5")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.startswith(f"pid {target.pid}: watched for ")
+    assert shown.stdout.startswith(f"pid {target.pid}: no leak found; watched for ")
     assert "what it cost:" in shown.stdout
     assert (table.returncode, table.stderr) == (0, "")
     assert table.stdout.startswith(f"pid {target.pid} has ")
