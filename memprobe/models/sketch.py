@@ -26,8 +26,6 @@ LARGEST = 1e18
 
 _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA = math.log(_GAMMA)
-LOWEST_BUCKET = math.ceil(math.log(SMALLEST) / _LOG_GAMMA)
-HIGHEST_BUCKET = math.ceil(math.log(LARGEST) / _LOG_GAMMA)
 
 
 def buckets(values: Numbers) -> Places:
@@ -112,7 +110,9 @@ class Sketch:
         """Undo `as_json`; raise ValueError or TypeError for anything else."""
         if not isinstance(value, Mapping) or len(value) > MAX_BUCKETS:
             raise TypeError("a sketch is an object of weights")
-        numbers = np.array([weight_in(float(number)) for number in value], float)
+        numbers = np.array([float(number) for number in value], float)
+        if not (numbers >= 0).all():
+            raise ValueError("a sketch counts numbers from 0 on")
         return cls(dict(zip(buckets(numbers).tolist(), map(weight_in, value.values()), strict=True)))
 
     def _collapse(self) -> None:

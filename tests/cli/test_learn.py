@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +12,7 @@ import pytest
 
 import pythons
 from cli.running import complaint, document, run
-from memprobe.learned import Lessons, Reported, Store
+from memprobe.learned import Lessons, Reported, Said, Store
 from memprobe.models.learning.habit import Habit, merged
 from memprobe.models.sketch import Sketch
 from memprobe.vocab.sort import Sort
@@ -172,17 +171,19 @@ def service(tmp_path: Path) -> Iterator[pythons.Target]:
 def test_a_run_is_remembered_and_known_to_its_recording(
     bpf: None, state: Path, service: pythons.Target, tmp_path: Path
 ) -> None:
-    recording = tmp_path / "run.mprobe"
-    document("attach", service.pid, "--duration", "1", "--no-learn")
+    recording, program = tmp_path / "run.mprobe", str(tmp_path / "service.py")
+    document("attach", service.pid, "--duration", "0.5", "--no-learn")
     assert not state.exists()
-    document("attach", service.pid, "--duration", "1.5")
-    run("learn", "feedback", ".tmp", "false-positive", "--reason", "said before")
+    with Store(state) as store:
+        store.learn(program, Lessons({PLACE: Habit(runs=1, kept=1).as_json()}), merged)
+        store.say(Said(".tmp", "false-positive", "said before", 0.0))
     report = document("attach", service.pid, "--duration", "1.5", "--record", str(recording))
     with closing(sqlite3.connect(recording)) as database:
         (learned,) = database.execute("SELECT value FROM facts WHERE name = 'learned'").fetchone()
     assert [one["reason"] for one in json.loads(learned)["opinions"]] == ["said before"]
-    assert json.loads(learned)["habits"]
-    (program,) = document("learn", "show")["programs"]
-    assert (program["runs"], program["program"]) == (2, os.fspath(tmp_path / "service.py"))
+    assert [one[:3] for one in json.loads(learned)["habits"]] == [["file", ".tmp", PLACE.site]]
+    (known,) = document("learn", "show")["programs"]
+    assert (known["runs"], known["program"]) == (2, program)
+    assert known["sorts"] > 1
     state.unlink()
     assert document("report", str(recording)) == report

@@ -40,6 +40,7 @@ def test_sketches_of_parts_add_up_to_that_of_the_whole(one: list[float], other: 
 def test_any_number_is_counted_somewhere_between_the_bounds(values: list[float]) -> None:
     sketch = sketch_of(values)
     assert sketch.total == len(values)
+    assert Sketch.from_json(json.loads(json.dumps(sketch.as_json()))) == sketch
     highest = sketch.quantile(1.0)
     assert highest is None or SMALLEST * 0.9 <= highest <= LARGEST * 1.1
 
@@ -66,7 +67,9 @@ def test_what_is_lighter_than_nothing_is_forgotten() -> None:
     assert sketch.scaled(0.5, least=1.0).quantile(1.0) == pytest.approx(1.0, rel=1.01 * ACCURACY)
 
 
-@pytest.mark.parametrize("damaged", [None, [], {"a": 1}, {"1": -1}, {"1": "x"}, {"nan": 1}, {"1": None}])
+@pytest.mark.parametrize(
+    "damaged", [None, [], {"a": 1}, {"1": -1}, {"1": "x"}, {"nan": 1}, {"-1": 1}, {"1": None}]
+)
 def test_what_is_no_sketch_is_refused(damaged: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         Sketch.from_json(damaged)
