@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.piles import NO_SITE, held_by, is_echo, signs
+from memprobe.detectors.piles import NO_SITE, WEAK, along_with, held_by, is_echo, signs, surest
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
@@ -29,20 +29,29 @@ class Listeners:
 
     def suspects(self, evidence: Evidence) -> Iterator[Suspect]:
         """Yield one for each collection of callables that grows."""
-        for grown in evidence.growing(What.CONTAINER):
-            subject = grown.subject
-            is_ours = subject.elements is Elements.CALLABLES and subject.container != LRU_CACHE
-            if is_ours and not is_echo(evidence, grown):
-                yield _suspect(evidence, grown)
+        weak = tuple(one for one in evidence.growing(What.CONTAINER) if one.subject.type in WEAK)
+        told: set[tuple[int, int]] = set()
+        for grown, along in along_with(evidence, What.CONTAINER, weak):
+            if _is_of_callables(grown) and grown.subject.type not in WEAK and not is_echo(evidence, grown):
+                told |= {one.key for one in along}
+                yield _suspect(evidence, grown, along)
+        for grown in weak:
+            if _is_of_callables(grown) and grown.key not in told and not is_echo(evidence, grown):
+                yield _suspect(evidence, grown, ())
 
 
-def _suspect(evidence: Evidence, grown: Grown) -> Suspect:
+def _is_of_callables(grown: Grown) -> bool:
+    return grown.subject.elements is Elements.CALLABLES and grown.subject.container != LRU_CACHE
+
+
+def _suspect(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Suspect:
     subject = grown.subject
     what = WORDS.get(subject.type, f"callbacks ({subject.type})")
     return Suspect(
         kind=Kind.LISTENERS,
-        grown=(grown,),
-        confidence=confidence(grown.growth.probability, Sign.NOT_DATA, *signs(evidence, grown)),
+        # What refers weakly to the same callbacks counts them, too, and perhaps more often.
+        grown=(grown, *along),
+        confidence=confidence(surest(grown, *along), Sign.NOT_DATA, *signs(evidence, grown)),
         title=f"{subject.holder} has {grown.count:,} {what}, {more_of(grown)}",
         type=subject.type,
         holder=subject.holder,

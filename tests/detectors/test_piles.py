@@ -113,6 +113,17 @@ def test_callables_are_listeners_whatever_holds_them() -> None:
     assert only(said(Listeners(), at_exit)).fix is Cause.EXIT_HANDLERS
 
 
+def test_weak_references_to_callbacks_speak_for_what_holds_them() -> None:
+    handlers = pile(1, holder="logging.Logger.handlers", elements=Elements.CALLABLES, type="app.Handler")
+    unsure = replace(handlers, growth=replace(handlers.growth, probability=0.0, per_s=0.0))
+    weak = pile(2, holder="logging._handlers", elements=Elements.CALLABLES, type="weakref.ReferenceType")
+    assert said(Listeners(), unsure) == []
+    found = only(said(Listeners(), unsure, weak))
+    assert (found.holder, found.grown) == ("logging.Logger.handlers", (unsure, weak))
+    assert found.confidence > 0.5
+    assert only(said(Listeners(), weak)).holder == "logging._handlers"
+
+
 def test_tasks_and_who_keeps_them_are_one_suspect() -> None:
     tasks = pile(1, What.TASKS, type="app.worker", holder="", elements=Elements.UNKNOWN)
     kept = pile(2, elements=Elements.TASKS, type="_asyncio.Task")
