@@ -79,7 +79,8 @@ class Pace:
 
     def done(self, target: TargetId, cost_ns: int, now_ns: int) -> None:
         """Note that a look is over, and the CPU time that it took."""
-        self._ahead_ns = self.ahead_ns(now_ns) + cost_ns
+        self.ahead_ns(now_ns)
+        self._ahead_ns += cost_ns
         turn = self._turns.get(target)
         if turn is None or turn.first_ns is None:
             return
@@ -100,7 +101,8 @@ class Pace:
 
     def slower(self, one_in: int, now_ns: int) -> None:
         """Look one in so many times as often from now on."""
-        self._ahead_ns, self._one_in = self.ahead_ns(now_ns), one_in
+        self.ahead_ns(now_ns)
+        self._one_in = one_in
 
     def ahead_ns(self, now_ns: int) -> int:
         """Return the CPU time that was spent ahead of the share, and is not paid back yet."""
