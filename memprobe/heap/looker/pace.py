@@ -79,7 +79,7 @@ class Pace:
 
     def done(self, target: TargetId, cost_ns: int, now_ns: int) -> None:
         """Note that a look is over, and the CPU time that it took."""
-        self.ahead_ns(now_ns)
+        self._pay_back(now_ns)
         self._ahead_ns += cost_ns
         turn = self._turns.get(target)
         if turn is None or turn.first_ns is None:
@@ -101,13 +101,17 @@ class Pace:
 
     def slower(self, one_in: int, now_ns: int) -> None:
         """Look one in so many times as often from now on."""
-        self.ahead_ns(now_ns)
+        self._pay_back(now_ns)
         self._one_in = one_in
 
     def ahead_ns(self, now_ns: int) -> int:
         """Return the CPU time that was spent ahead of the share, and is not paid back yet."""
+        self._pay_back(now_ns)
+        return int(self._ahead_ns)
+
+    def _pay_back(self, now_ns: int) -> None:
+        """Pay back what the time since the last call is worth."""
         if self._settled_ns is not None:
             paid_ns = (now_ns - self._settled_ns) * SHARE / self._one_in
             self._ahead_ns = max(0.0, self._ahead_ns - paid_ns)
         self._settled_ns = now_ns
-        return int(self._ahead_ns)
