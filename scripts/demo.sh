@@ -13,5 +13,5 @@ echo "$line"
 sudo=$([ "$(id -u)" = 0 ] || echo 'sudo ')
 echo "\$ ${sudo}memprobe inspect --stacks $service"
 $sudo "$bin/memprobe" inspect --stacks "$service"
-echo "\$ ${sudo}memprobe attach --duration 5 $service"
-$sudo "$bin/memprobe" attach --duration 5 "$service"
+echo "\$ ${sudo}memprobe attach --duration 25 $service"
+$sudo "$bin/memprobe" attach --duration 25 "$service"
