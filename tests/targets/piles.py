@@ -25,6 +25,6 @@ def grow(count):
         LOCKS.add(threading.Lock())
 
 print("ready", flush=True)
-for line in itertools.chain(["30"], sys.stdin):
+for line in itertools.chain(["300"], sys.stdin):
     grow(int(line))
     print("done", flush=True)
