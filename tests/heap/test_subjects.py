@@ -56,7 +56,7 @@ def test_collections(piles: tuple[dict[str, Counted], dict[str, Counted]]) -> No
     # Of each session one list: too small to be told of, until it has grown.
     assert "__main__.SESSIONS[…].events" not in first
     events = second["__main__.SESSIONS[…].events"]
-    assert (events.count, events.seen, events.watched) == (20 * 370, Seen.EXACTLY, None)
+    assert (events.count, events.seen, events.watched) == (200 * 370, Seen.EXACTLY, None)
     assert events.subject.chain == ("__main__.SESSIONS",)
     numbers = second["__main__.NUMBERS"]
     assert (numbers.count, numbers.subject.type, numbers.subject.container) == (370, "list", "list")

@@ -11,7 +11,7 @@ class Cache:
     def __init__(self):
         self.items, self.max_items, self._handlers = {}, 5000, {"start": [], "stop": []}
 
-SESSIONS = {number: Session() for number in range(20)}
+SESSIONS = {number: Session() for number in range(200)}
 BY_NAME, WEAK = {"n%d" % key: one for key, one in SESSIONS.items()}, weakref.WeakSet(SESSIONS.values())
 CACHE, BUS, JOBS = Cache(), Cache(), queue.Queue(700)
 ERRORS, LOCKS, NUMBERS = [], set(), []
