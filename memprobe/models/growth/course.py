@@ -50,6 +50,9 @@ class Course:
     churn: float
     """Steps down as a share of steps up, in the run: 0 if nothing ever left."""
 
+    fallen: float
+    """The sum of all steps down, of the whole series."""
+
     step: float
     """The mean size of a step, up or down."""
 
@@ -93,8 +96,9 @@ def _course(past: Past, start: int, log10_evidence: float) -> Course:
     fall, trough, risen = _deepest_fall(past, heights)
     net = last - float(value[start])
     fallen = float(past.fallen[start + 1 :].sum())
+    fallen_in_all = float(past.fallen.sum())
     points = int(past.points.sum())
-    step = (last - float(value[0]) + 2.0 * float(past.fallen.sum())) / (points - 1)
+    step = (last - float(value[0]) + 2.0 * fallen_in_all) / (points - 1)
     squared_step = float(past.rough.sum() / past.pace.sum())
     rest_s, longest_rest_s, rises = _rests(time_s, heights, start)
     early, late, doubt = _rates(past, start)
@@ -116,6 +120,7 @@ def _course(past: Past, start: int, log10_evidence: float) -> Course:
         risen_since_fall=risen,
         jagged=squared_step / step**2 if step > 0.0 else 0.0,
         churn=fallen / (net + fallen) if net > 0.0 else 1.0,
+        fallen=fallen_in_all,
         step=step,
         rest_s=rest_s,
         longest_rest_s=longest_rest_s,

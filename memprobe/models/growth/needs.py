@@ -62,6 +62,9 @@ LONG_S = 21_600.0
 
 DAY_S = 86_400.0
 
+COMES_AND_GOES = 0.02
+"""All steps down since the first reading, as a share of the growth, from which it may follow the traffic."""
+
 DAY_PER_S = 2e-4
 """What follows the day grows by at most this share of itself in a second: with nine tenths less traffic at
 night than by day it is 1.5e-4."""
@@ -147,6 +150,8 @@ def slowest(went: Course) -> float:
 def _beyond_a_day(went: Course) -> float:
     """Against what comes and goes with the traffic, before a day was seen."""
     base = went.last - went.new
-    if went.churn < 0.02 or went.duration_s > 1.5 * DAY_S or base <= 0.0:
+    # Readings that are minutes apart show a smooth day without a fall, whatever comes and goes between.
+    comes_and_goes = went.fallen > COMES_AND_GOES * went.new or went.interval_s > 60.0
+    if not comes_and_goes or went.duration_s > 1.5 * DAY_S or base <= 0.0:
         return inf
     return log(max(went.last / base, 1.0)) / (DAY_PER_S * went.run_s)
