@@ -16,7 +16,7 @@ from memprobe.sources.kernel import KernelOptions, Settings
 from pythons import Interpreter, own
 from target.looking import needs_root
 
-pytestmark = [pytest.mark.usefixtures("bpf"), needs_root]
+pytestmark = [pytest.mark.usefixtures("bpf"), needs_root, pytest.mark.few_interpreters]
 
 THREADS, FEWER_THREADS = 10_000, 2_000
 """Fewer under interpreters that the tests do not run under themselves; MEMPROBE_EXHAUSTIVE has them all."""

@@ -18,7 +18,7 @@ from memprobe.abi import BirthHow
 from memprobe.sources.kernel import KernelOptions, Settings
 from pythons import Interpreter, own
 
-pytestmark = pytest.mark.usefixtures("bpf")
+pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
 EVERY_STACK = KernelOptions(settings=Settings(stacks_per_window=0))
 Frames = tuple[tuple[str, str, int], ...]

@@ -10,7 +10,7 @@ from kernel_source.following import following
 from memprobe.vocab import Frame
 from pythons import Interpreter
 
-pytestmark = pytest.mark.usefixtures("bpf")
+pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
 WAYS = ("to_thread", "run_in_executor", "pool", "c_function")
 

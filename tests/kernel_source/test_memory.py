@@ -12,7 +12,7 @@ from memprobe.abi import GrowthHow
 from memprobe.sources.kernel import KernelOptions
 from pythons import Interpreter
 
-pytestmark = pytest.mark.usefixtures("bpf")
+pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
 RESIDENT = (GrowthHow.RSS_FILE, GrowthHow.RSS_ANONYMOUS, GrowthHow.RSS_SHARED)
 AMOUNTS = {"small": 400_000, "bytes": 20_000, "large": 30 << 20, "mapped": 30 << 20}

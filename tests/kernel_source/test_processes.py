@@ -15,7 +15,7 @@ from memprobe.abi import ProcessHow
 from memprobe.sources.kernel import KernelOptions
 from pythons import Interpreter
 
-pytestmark = pytest.mark.usefixtures("bpf")
+pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
 TREE = KernelOptions(tree=True)
 
