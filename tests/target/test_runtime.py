@@ -241,18 +241,6 @@ def test_exit_while_looking() -> None:
             look.runtimes()
 
 
-def test_pyelftools_is_not_needed_to_find_a_runtime() -> None:
-    """It takes 50 ms to import."""
-    code = (
-        "import sys; from target.looking import runtimes_of; import os\n"
-        "assert runtimes_of(os.getpid())[0].from_file\n"
-        "print([name for name in sys.modules if name.startswith('elftools')])"
-    )
-    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.stdout == "[]\n", done.stderr
-
-
 RESTLESS = """
 import os, sys
 if sys.argv[1] == "first":

@@ -2,8 +2,7 @@
 
 What the dynamic linker needs (program headers, the dynamic section, its hash tables, symbols and
 notes) is part of the loaded image, so one small reader serves files and memory alike; it costs a
-few reads and no import. Sections exist only in files and are left to pyelftools, which takes
-50 ms to import and is imported only when a local symbol or a section is asked for.
+few reads. Sections exist only in files: `sections` has them.
 
 Every number in here may be made up by a hostile target: sizes are bounded, walks are counted.
 """

@@ -1,25 +1,23 @@
-"""Sections of an ELF file: what is not loaded and must be read from the file itself.
-
-Only here is pyelftools used: it is complete, but takes 50 ms to import.
-"""
+"""Sections of an ELF file: what is not loaded and must be read from the file itself."""
 
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, cast
 
-from memprobe.target.binary.elf import SYMBOL, BadElf, Symbol, file_reader
+from memprobe.target.binary.elf import HEADER, NAME_LIMIT, SYMBOL, BadElf, Symbol, file_reader
 
-if TYPE_CHECKING:
-    from elftools.elf.elffile import ELFFile
-
+SECTION = struct.Struct("<IIQQQQIIQQ")
 SECTIONS_LIMIT = 4096
 TABLE_LIMIT = 64 << 20
 """The symbol table of an unstripped libpython takes about 0.3 MiB."""
 
 HEADERS_LIMIT = 4 << 20
-"""Bytes that pyelftools may read: it looks for the end of a name as far as the file goes."""
+"""Bytes of all headers, or of all names: those of CPython take some 3,000, and 500."""
+
+_ELSEWHERE = 0xFFFF
+"""Numbers that are too large for the header are in the first section header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,50 +79,38 @@ def section_content(descriptor: int, section: Section) -> bytes:
 
 
 def read_sections(descriptor: int) -> dict[str, Section]:
-    """Read all section headers, some 20 ms; BadElf if they make no sense.
-
-    pyelftools fails in many ways on garbage; all of them mean that.
-    """
-    from elftools.elf.elffile import ELFFile
-
-    try:
-        return _section_table(ELFFile(cast("IO[bytes]", _BoundedFile(descriptor))))
-    except Exception as error:
-        raise BadElf("sections not readable") from error
-
-
-class _BoundedFile:
-    """An open file that lets itself be read only so much."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._read = file_reader(descriptor)
-        self._size = os.fstat(descriptor).st_size
-        self._position = self._used = 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = start + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        self._used += max(0, size)
-        if size < 0 or self._used > HEADERS_LIMIT:
-            raise BadElf("the section headers have no end")
-        content = self._read(self._position, size) if self._position >= 0 else b""
-        self._position += len(content)
-        return content
-
-
-def _section_table(elf: ELFFile) -> dict[str, Section]:
-    if elf.num_sections() > SECTIONS_LIMIT:
-        raise BadElf("too many sections")
+    """Read all section headers; BadElf if they make no sense. Of a name that is there twice, the first."""
+    header = HEADER.unpack(_read(descriptor, 0, HEADER.size))
+    table, size, number, names_at = header[6], *header[11:14]
+    if header[0][:6] != b"\x7fELF\x02\x01":
+        raise BadElf("not a 64-bit little-endian ELF binary")
+    if not table:
+        return {}
+    first = SECTION.unpack(_read(descriptor, table, SECTION.size))
+    number = number or first[5]
+    names_at = first[6] if names_at == _ELSEWHERE else names_at
+    if size != SECTION.size or number > SECTIONS_LIMIT or names_at >= number:
+        raise BadElf("the section headers make no sense")
+    headers = list(SECTION.iter_unpack(_read(descriptor, table, number * SECTION.size)))
+    names = _read(descriptor, headers[names_at][4], headers[names_at][5])
     found: dict[str, Section] = {}
-    for section in elf.iter_sections():
-        header = section.header
-        found.setdefault(
-            section.name, Section(header.sh_addr, header.sh_offset, header.sh_size, header.sh_link)
-        )
+    for name_at, _, _, address, offset, length, link, *_ in headers:
+        found.setdefault(_name(names, name_at), Section(address, offset, length, link))
     return found
+
+
+def _read(descriptor: int, offset: int, size: int) -> bytes:
+    """Read a part of the headers, all of it."""
+    if size > HEADERS_LIMIT or offset + size > os.fstat(descriptor).st_size:
+        raise BadElf("the section headers reach out of the file")
+    content = file_reader(descriptor)(offset, size)
+    if len(content) < size:
+        raise BadElf("the section headers are not all there")
+    return content
+
+
+def _name(names: bytes, start: int) -> str:
+    end = names.find(b"\0", start, start + NAME_LIMIT)
+    if end < 0:
+        raise BadElf("the name of a section has no end")
+    return names[start:end].decode("utf-8", "replace")
