@@ -9,6 +9,10 @@
 /* Of what was copied, so much at a time is given back: programs need not wait for the end of it. */
 #define GIVE_BACK_BYTES (64 << 10)
 
+/* What lies behind the end of the ring, for the record that goes on at its beginning. The kernel lets map all of
+ * the ring once more; but every page of it counts as resident. */
+#define OVERLAP_BYTES (64 << 10)
+
 /* The start of every record of memprobe; see struct record_header in probes/abi.h. */
 struct start {
     uint32_t kind;
@@ -33,7 +37,8 @@ int ring_open(int map, size_t size, struct ring *ret)
     void *consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
     if (consumer == MAP_FAILED)
         return -errno;
-    void *producer = mmap(NULL, page + 2 * size, PROT_READ, MAP_SHARED, map, (off_t)page);
+    size_t overlap = size < OVERLAP_BYTES ? size : OVERLAP_BYTES;
+    void *producer = mmap(NULL, page + size + overlap, PROT_READ, MAP_SHARED, map, (off_t)page);
     if (producer == MAP_FAILED) {
         int err = -errno;
         munmap(consumer, page);
@@ -43,6 +48,7 @@ int ring_open(int map, size_t size, struct ring *ret)
     ret->producer = producer;
     ret->data = (const unsigned char *)producer + page;
     ret->size = size;
+    ret->overlap = overlap;
     ret->page = page;
     return 0;
 }
@@ -52,7 +58,7 @@ void ring_close(struct ring *ring)
     if (ring->data == NULL)
         return;
     munmap(ring->consumer, ring->page);
-    munmap((void *)(ring->data - ring->page), ring->page + 2 * ring->size);
+    munmap((void *)(ring->data - ring->page), ring->page + ring->size + ring->overlap);
     ring->data = NULL;
 }
 
@@ -106,7 +112,7 @@ unsigned long ring_measure(const struct ring *ring, struct ring_sizes sizes[RING
         struct place place = place_at(ring, position);
         uint32_t tail = 0;
 
-        if (!place.is_committed || place.behind - position > ring->size)
+        if (!place.is_committed || place.behind - position > ring->overlap)
             break;
         uint32_t kind = place.is_discarded ? RING_KINDS : kind_of(ring, &place, &tail);
         if (kind < RING_KINDS && ring->shapes[kind].head_size != 0) {

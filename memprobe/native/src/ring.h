@@ -31,7 +31,8 @@ struct ring_shape {
 
 struct ring {
     const unsigned char *data;
-    size_t size; /* of data: a power of two; it is mapped twice in a row */
+    size_t size;    /* of data: a power of two */
+    size_t overlap; /* so much of it is mapped once more behind its end; no record is longer */
     unsigned long *consumer;
     const unsigned long *producer;
     size_t page;
