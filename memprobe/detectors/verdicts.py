@@ -6,7 +6,6 @@ sample: a replay has the same samples, so it comes to the same findings.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -23,6 +22,7 @@ from memprobe.ledger import Ledger
 from memprobe.ledger.ledger import News
 from memprobe.ledger.populations import Key
 from memprobe.models.learning.normal import Normal, Weighed
+from memprobe.vocab.digest import short_digest
 from memprobe.vocab.finding import USD_PER_GB_HOUR, Finding, Verdict
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.sort import Sort
@@ -163,4 +163,4 @@ def _free(number: str, taken: set[str]) -> str:
 
 def finding_id(leak: Leak) -> str:
     """Return the id of a leak: short enough to type, the same from run to run."""
-    return f"{leak.lead.kind}-{hashlib.sha256(identity(leak.lead).encode()).hexdigest()[:8]}"
+    return f"{leak.lead.kind}-{short_digest(identity(leak.lead))}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
+
+from memprobe.vocab.digest import short_digest
 
 NAME_LIMIT = 300
 
@@ -21,7 +22,7 @@ def program_of(command: Sequence[str], folder: str = "") -> str:
     """
     name, rest = _name(list(command), folder)
     told = "\0".join(_DIGITS.sub("0", word) for word in rest)
-    mark = f" #{hashlib.sha256(told.encode('utf-8', 'backslashreplace')).hexdigest()[:6]}" if rest else ""
+    mark = f" #{short_digest(told)[:6]}" if rest else ""
     return f"{name[-NAME_LIMIT:]}{mark}"
 
 

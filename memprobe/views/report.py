@@ -5,7 +5,6 @@ A live run and a recording give the same ledger, and so the same document.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from memprobe import __version__
 from memprobe.ledger import Ledger
 from memprobe.ledger.growth import GrowthSite
 from memprobe.ledger.sites import HandleSite
+from memprobe.vocab.digest import short_digest
 from memprobe.vocab.finding import Finding, Verdict
 from memprobe.vocab.stack import Frame
 
@@ -126,7 +126,7 @@ def document(ledger: Ledger, run: Run) -> dict[str, Any]:
 
 def stamp(finding_ids: Sequence[str]) -> str:
     """Return what two runs with the same findings have in common."""
-    return hashlib.sha256("\n".join(sorted(finding_ids)).encode()).hexdigest()[:16]
+    return short_digest("\n".join(sorted(finding_ids)))
 
 
 def _finding(one: Finding) -> dict[str, Any]:
