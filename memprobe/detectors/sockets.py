@@ -129,10 +129,10 @@ def _idle(evidence: Evidence, grown: Grown) -> Suspect:
 def _unsent(evidence: Evidence) -> Iterator[Suspect]:
     """What is written faster than a peer reads: its buffer here grows, and the kernel's is full."""
     for grown in evidence.of(What.CONTAINER, What.TYPE):
-        memory = memory_of(evidence, grown, part=0.0)
-        is_buffer = grown.subject.type in SENT and grown.subject.holder and grown.added >= FEW
-        if is_buffer and (memory or grown.growth.probability > 0) and _is_unsent(evidence, grown.pid):
-            yield _backlog(grown, memory)
+        if grown.subject.type in SENT and grown.subject.holder and grown.added >= FEW:
+            memory = memory_of(evidence, grown, part=0.0)
+            if (memory or grown.growth.probability > 0) and _is_unsent(evidence, grown.pid):
+                yield _backlog(grown, memory)
 
 
 def _is_unsent(evidence: Evidence, pid: int) -> bool:

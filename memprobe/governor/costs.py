@@ -10,7 +10,7 @@ Not in it: the memory bandwidth that reading the heap takes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from memprobe.governor.calibration import Calibration
 from memprobe.vocab.costs import CostSample, Hook, ProgramRuns, SourceCosts
@@ -154,8 +154,9 @@ def _program_runs(old: SourceCosts, new: SourceCosts) -> Iterator[ProgramRuns]:
 
 
 def _program_since(was: ProgramRuns, now: ProgramRuns) -> ProgramRuns:
-    return replace(
-        now,
+    return ProgramRuns(
+        now.name,
+        now.hook,
         runs=_grown(was.runs, now.runs),
         run_ns=_grown(was.run_ns, now.run_ns),
         target_runs=_grown(was.target_runs, now.target_runs),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.verdicts import Verdicts
@@ -37,8 +37,14 @@ from memprobe.vocab.knobs import Sheddable
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
 
+if TYPE_CHECKING:
+    from memprobe.sources.kernel import KernelSource
+
 TICK_S = 0.1
-"""Between two looks at the ring: at 200,000 events a second it is half full by then."""
+"""At least between two looks at the ring: at 200,000 events a second it is half full by then."""
+
+CALM_S = 0.2
+"""At most, if the programs do not call meanwhile: so often the governor checks."""
 
 SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 """Between two looks at /proc."""
@@ -79,7 +85,7 @@ class Session:
         self.ended: str | None = None
         self._invisible: list[str] = list(self._known.remarks)
         self._calibrator = Calibrator()
-        self._kernel: Source | None = None
+        self._kernel: KernelSource | None = None
         self._heap: HeapSource | None = None
         self._sources: list[Source] = []
         self._recording: RecordingWriter | None = None
@@ -112,7 +118,7 @@ class Session:
         if self.options.record is not None:
             self._recording = RecordingWriter(self.options.record, self._facts())
 
-    def _started_kernel(self) -> Source | None:
+    def _started_kernel(self) -> KernelSource | None:
         """The kernel source; None where it cannot be had, which is then said."""
         try:
             from memprobe.sources.kernel import KernelOptions, KernelSource
@@ -146,8 +152,16 @@ class Session:
         while go_on() and self.ended is None:
             if self._tick() and watch is not None:
                 watch(self)
-            time.sleep(TICK_S)
+            self._rest()
         self._finish()
+
+    def _rest(self) -> None:
+        """Wait for the next tick; the programs call if a stack is new, or the ring fills."""
+        time.sleep(TICK_S)
+        if self._kernel is None:
+            time.sleep(CALM_S - TICK_S)
+        else:
+            self._kernel.wait(CALM_S - TICK_S)
 
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""
