@@ -9,7 +9,7 @@ Not in it: the memory bandwidth that reading the heap takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from memprobe.governor.calibration import Calibration
@@ -111,10 +111,11 @@ def cost_between(before: CostSample, after: CostSample, calibration: Calibration
     if elapsed_ns <= 0:
         return None
     old, new = before.sources, after.sources
-    syscalls = _taxed_calls(old, new)
+    programs = tuple(_program_runs(old, new))
+    syscalls = _taxed_calls(old, new, programs)
     return Cost(
         elapsed_ns=elapsed_ns,
-        target=_target_cost(before, after, syscalls, calibration),
+        target=_target_cost(before, after, syscalls, programs, calibration),
         own_cpu_ns=max(after.own_cpu_ns - before.own_cpu_ns, 0),
         syscalls=syscalls,
         syscalls_exact=not _taxed(old, new) or _knows_calls(new),
@@ -125,16 +126,22 @@ def cost_between(before: CostSample, after: CostSample, calibration: Calibration
     )
 
 
-def _taxed_calls(old: SourceCosts, new: SourceCosts) -> int:
+def _taxed_calls(old: SourceCosts, new: SourceCosts, programs: Sequence[ProgramRuns]) -> int:
     """The target's system calls that took the longer way: those that were counted, or that met a program."""
     if not _taxed(old, new):
         return 0
     counted = _grown(old.target_syscalls, new.target_syscalls) or 0
-    met = sum(run.target_runs or 0 for run in _program_runs(old, new) if run.hook is Hook.SYSCALL)
+    met = sum(run.target_runs or 0 for run in programs if run.hook is Hook.SYSCALL)
     return max(counted, met)
 
 
-def _target_cost(before: CostSample, after: CostSample, calls: int, calibration: Calibration) -> TargetCost:
+def _target_cost(
+    before: CostSample,
+    after: CostSample,
+    calls: int,
+    programs: Sequence[ProgramRuns],
+    calibration: Calibration,
+) -> TargetCost:
     old, new = before.sources, after.sources
     share = _target_share(before, after)
     cost = TargetCost(
@@ -142,7 +149,9 @@ def _target_cost(before: CostSample, after: CostSample, calls: int, calibration:
         switches_ns=_switches_ns(old, new, calibration),
         stops_ns=max(new.stopped_ns - old.stopped_ns, 0),
     )
-    return sum((_program_cost(runs, share, calibration) for runs in _program_runs(old, new)), cost)
+    return sum(
+        (_program_cost(runs, share, calibration) for runs in programs if runs.runs != 0 or runs.run_ns), cost
+    )
 
 
 def _program_runs(old: SourceCosts, new: SourceCosts) -> Iterator[ProgramRuns]:
