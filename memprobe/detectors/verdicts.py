@@ -1,7 +1,7 @@
 """The state of one run: from the numbers of its subjects to its findings.
 
-Verdicts are made when the target was sampled, in the first minute at every sample, and at the time of the
-sample: a replay has the same samples, so it comes to the same findings.
+Verdicts are made when the target was sampled, in the first half minute at every sample, and at the time
+of the sample: a replay has the same samples, so it comes to the same findings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REMEMBERED = 4096
 """So many findings of a run keep their ids; more than that is a target that makes them up."""
 
 
-SELDOM, SOON_NS = 60, 10_000_000_000
+SELDOM, SOON_NS = 30, 10_000_000_000
 """It is judged anew when the run is longer by one part in this many, or 10 s: a verdict takes 10 to 30 ms."""
 
 
@@ -75,6 +75,8 @@ class Verdicts:
     def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
         """Take in what a batch brought, after the ledger has; with a sample of the target, judge."""
         self._courses.add(news.populations, ledger)
+        if not len(samples):
+            return
         times_ns = samples["time_ns"][samples["pid"] == self._pid]
         if len(times_ns):
             self._now_ns = int(times_ns.max())

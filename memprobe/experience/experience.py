@@ -67,7 +67,7 @@ class Experience:
     def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
         """Take in what a batch brought, after the ledger has; with a sample of the target, sort it."""
         self.lifetimes.add(news.finished)
-        own = samples[samples["pid"] == self._pid]
+        own = samples[samples["pid"] == self._pid] if len(samples) else samples
         if not len(own):
             return
         if self.lifetimes.uptime_s is None and own["age_ns"][0] != NOT_MEASURED:

@@ -207,6 +207,8 @@ class Derived:
         return self._places[stack_id]
 
     def _forget(self, processes: Rows) -> None:
+        if not len(processes):
+            return
         how = processes["how"]
         for pid in processes["pid"][(how == ProcessHow.EXIT) | (how == ProcessHow.EXEC)].tolist():
             for known in (self._counted, self._sampled, self._pictured):

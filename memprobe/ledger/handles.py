@@ -107,6 +107,8 @@ class HandleLedger:
 
     def _add_extensions(self, finished: Rows, batch: Batch) -> None:
         """Name what came and went in this batch by its path, everything else by the text of its entry."""
+        if not len(finished):
+            return
         which = np.arange(0, len(finished), 1 + len(finished) // NAMED)
         named = finished[which]
         codes = self.extensions(named)

@@ -83,6 +83,8 @@ class Populations:
 
     def forget(self, processes: Rows) -> None:
         """Forget what was counted in processes that have ended or become another program."""
+        if not len(processes):
+            return
         how = processes["how"]
         for pid in set(processes["pid"][(how == ProcessHow.EXIT) | (how == ProcessHow.EXEC)].tolist()):
             for key in [key for key in self._populations if key[0] == pid]:

@@ -135,6 +135,8 @@ class Sites:
 
 def by_place(rows: Rows) -> Iterator[tuple[Place, int, int]]:
     """Return rows and weights by place."""
+    if not len(rows):
+        return
     stacks, stack = np.unique(rows["stack_id"], return_inverse=True)
     place = stack * HOWS + np.minimum(rows["how"], HOWS - 1)
     counts = np.bincount(place)

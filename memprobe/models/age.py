@@ -149,12 +149,11 @@ def default_living(grid: Places, scale_s: float) -> Living:
     return Living(grid, 1 / (1 + middles(grid) / scale_s), FORGOTTEN, 0.0, 0.0)
 
 
-def narrowed(wider: Living, curve: Curve) -> Living:
+def narrowed(wider: Living, curve: Curve, table: LifeTable) -> Living:
     """Return how the narrower sort lives that this curve is of; like the wider one if little is known."""
     ended, total = curve.ended.total, curve.total
     if total <= 0:
         return wider
-    table = curve.table()
     together, thinning = table.after(wider.grid), _thinning(table, wider.grid)
     alive_places, alive = curve.alive.arrays()
     at = np.minimum(np.searchsorted(wider.grid, alive_places), len(wider.grid) - 1)
@@ -183,10 +182,11 @@ def _thinning(table: LifeTable, grid: Places) -> Numbers:
 def will_end(curves: Sequence[Curve], scale_s: float, age_s: float) -> Share:
     """Return the probability that something this old will yet end; the widest sort's curve is first."""
     place = buckets(np.array([age_s]))
-    grid = np.unique(np.concatenate([place, *(curve.table().places for curve in curves)]))
+    tables = [curve.table() for curve in curves]
+    grid = np.unique(np.concatenate([place, *(table.places for table in tables)]))
     living = default_living(grid, scale_s)
-    for curve in curves:
-        living = narrowed(living, curve)
+    for curve, table in zip(curves, tables, strict=True):
+        living = narrowed(living, curve, table)
     at = int(np.searchsorted(grid, place[0]))
     survival = wilson(float(living.survival[at]), living.ended + STRENGTH)
     forgotten = wilson(living.forgotten, living.total + STRENGTH)
