@@ -43,7 +43,7 @@ def look(target: TargetId, remembered: bytes, lengths: dict[str, int], knows: Kn
     `remembered` and `lengths` are what the look before came to.
     """
     limit_memory()
-    with opened(target.pid) as found:
+    with opened(target.pid, contents=False) as found:
         if found.process.id != target:
             raise PidRecycled(f"the pid {target.pid} belongs to another process now")
         if found.python is None:

@@ -54,10 +54,13 @@ class Evidence:
     """Why its memory could not be read, and what would help; empty if it could."""
 
 
-def collect(process: Process, memory: Memory | MemprobeError, *, arguments: bool = True) -> Evidence:
+def collect(
+    process: Process, memory: Memory | MemprobeError, *, arguments: bool = True, contents: bool = True
+) -> Evidence:
     """Look at everything but the memory; a runtime that cannot be read raises what `memprobe` says of it.
 
-    Instead of a memory, the error says why there is none. Its arguments are read from there, too.
+    Instead of a memory, the error says why there is none. Its arguments are read from there, too. Without
+    `contents` it is not told what it has open, and where its memory is.
     """
     created_at = iso(time.time())
     mappings = read_mappings(process)
@@ -69,7 +72,7 @@ def collect(process: Process, memory: Memory | MemprobeError, *, arguments: bool
     return Evidence(
         created_at=created_at,
         machine=os.uname().machine,
-        facts=describe(process, arguments=arguments),
+        facts=describe(process, arguments=arguments, contents=contents),
         runtimes=runtimes,
         mappings=mappings,
         local_symbols=_local_symbols(process, runtimes[0], mappings, readable),

@@ -66,10 +66,11 @@ Found = tuple[Evidence, Python | MemprobeError]
 
 
 @contextmanager
-def opened(pid: int, *, patient: bool = False) -> Iterator[Opened]:
+def opened(pid: int, *, patient: bool = False, contents: bool = True) -> Iterator[Opened]:
     """Hold a process until the block ends; raises what `inspect` raises of one that cannot be looked into.
 
-    A patient one gives up reads that do not return; who may be killed instead is quicker without.
+    A patient one gives up reads that do not return; who may be killed instead is quicker without. Who wants
+    to look into its heap alone has no use for the `contents` of its facts: what it has open.
     """
     with ExitStack() as held:
         process = held.enter_context(open_process(pid))
@@ -81,7 +82,7 @@ def opened(pid: int, *, patient: bool = False) -> Iterator[Opened]:
         except NotPermitted as denied:
             evidence, python = _from_outside(process, denied)
         else:
-            evidence, python = _looked_into(process, memory, patience)
+            evidence, python = _looked_into(process, memory, patience, contents=contents)
         facts = parts.target_part(evidence, tier=1 if isinstance(python, Python) else 0)
         if isinstance(python, Python):
             yield Opened(process, python, None, evidence, facts, tuple(python.invisible), patience)
@@ -89,17 +90,17 @@ def opened(pid: int, *, patient: bool = False) -> Iterator[Opened]:
             yield Opened(process, None, python, evidence, facts, (_unseen(python),), patience)
 
 
-def _looked_into(process: Process, live: LiveMemory, patience: Patience | None) -> Found:
+def _looked_into(process: Process, live: LiveMemory, patience: Patience | None, *, contents: bool) -> Found:
     """Look at a process whose memory may be read; where that does not return, from outside."""
     if patience is None:
-        evidence = collect(process, live)
+        evidence = collect(process, live, contents=contents)
         return evidence, _python(live, evidence)
     memory = PatientMemory(live, patience)
     arguments = False
     try:
         patience.call(lambda: _try_arguments(process), FIRST_LIMIT_S)
         arguments = True
-        evidence = collect(process, memory)
+        evidence = collect(process, memory, contents=contents)
         python = _python(memory, evidence)
     except (GaveUp, ReadFault, MemprobeError):
         if not patience.given_up:

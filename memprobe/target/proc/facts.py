@@ -91,10 +91,11 @@ class ProcessFacts:
     """What was not permitted: one fact each."""
 
 
-def describe(process: Process, *, arguments: bool = True) -> ProcessFacts:
+def describe(process: Process, *, arguments: bool = True, contents: bool = True) -> ProcessFacts:
     """Collect what /proc says; what is not permitted is left out and named in `denied`.
 
-    Without `arguments` nothing is read that lies in its memory.
+    Without `arguments` nothing is read that lies in its memory; without `contents` not what it has open and
+    where its memory is, which takes the longer the more it has.
     """
     denied: list[str] = []
 
@@ -119,8 +120,8 @@ def describe(process: Process, *, arguments: bool = True) -> ProcessFacts:
         uid=_effective_uid(status),
         thread_count=stat.threads,
         threads=permitted(lambda: read_threads(process)) or (),
-        memory=permitted(lambda: read_memory_split(process)),
-        handles=permitted(lambda: read_handles(process)),
+        memory=permitted(lambda: read_memory_split(process)) if contents else None,
+        handles=permitted(lambda: read_handles(process)) if contents else None,
         container=permitted(lambda: read_container(process)),
         denied=tuple(denied),
     )
