@@ -15,7 +15,10 @@ from memprobe.heap.roots import Root
 from memprobe.target.cpython.objects import UNREADABLE, Objects
 
 _STEPS = 2
-_CONTAINERS = {"dict", "list", "tuple", "set", "frozenset", "collections.deque", "str", "int", "function"}
+_CONTAINERS = {
+    *("dict", "list", "tuple", "set", "frozenset", "collections.deque", "str", "int", "function"),
+    "functools._lru_cache_wrapper",
+}
 _MAXIMUM_OBJECTS = 5_000
 
 

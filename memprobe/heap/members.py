@@ -19,7 +19,7 @@ from memprobe.target.cpython.python import Python
 _WORD = 8
 _MAXIMUM_BASES = 200
 _MAXIMUM_OFFSET = 1 << 30
-_NAME_CHARACTERS, _NAMES_KEPT = 256, 1 << 16
+_NAME_CHARACTERS = 256
 
 
 _ITEMS = {
@@ -32,6 +32,7 @@ _ITEMS = {
     "set": HIDDEN_MEMBER,
     "frozenset": HIDDEN_MEMBER,
     "module": ".<state>",
+    "functools._lru_cache_wrapper": ".<cache>[…]",
     "xml.etree.ElementTree.Element": HIDDEN_KEY,
 }
 _ROLES = {
@@ -60,7 +61,6 @@ class Members:
         self.inside = Inside(python.objects)
         self.frames = FrameMembers(python)
         self._static_dicts: dict[int, int] = {}
-        self._names: dict[int, str] = {}
         self._type_type = self._find_type_type(python)
         self._type_flag = python.layout.constant("Py_TPFLAGS_TYPE_SUBCLASS")
         self._readers: dict[Op, Callable[[TypeFacts, Place, Member], Found]] = {
@@ -76,8 +76,8 @@ class Members:
             Op.CONSERVATIVE: self._guessed,
         }
 
-    def of(self, place: Place) -> list[Reference]:
-        """Return the references of an object that hold; what cannot be read is left out."""
+    def of(self, place: Place, *, but: Op | None = None) -> list[Reference]:
+        """Return the references of an object that hold; left out are those of one op, and what cannot be read."""
         found: list[Reference] = []
         try:
             facts = self.type_of(place.address)
@@ -85,7 +85,7 @@ class Members:
         except UNREADABLE:
             return []
         for member in members:
-            if member.strength is Strength.WEAK:
+            if member.strength is Strength.WEAK or member.op is but:
                 continue
             try:
                 found += self._readers.get(member.op, self._plain)(facts, place, member)
@@ -99,7 +99,8 @@ class Members:
         """Return the best name by which one object holds another, also where it holds very many."""
         found = self._in_container(place, target)
         if found is None:
-            candidates = [one for one in self.of(place) if one.place.address == target]
+            # The results of an lru_cache lie in a chain of any length: they all have the same name.
+            candidates = [one for one in self.of(place, but=Op.LRU_LINKS) if one.place.address == target]
             found = min(candidates, key=_rank, default=None)
         return found or Reference(self._unknown(place), Place(target))
 
@@ -202,8 +203,9 @@ class Members:
             yield from (Reference(f".keys(){HIDDEN_KEY}", Place(key)) for key, _ in items)
 
     def _values(self, items: list[tuple[int, int]], role: Role) -> Found:
-        is_named = role in (Role.NAMESPACE, Role.KEYWORDS) or self._with_keys
-        names = self._named([key for key, _ in items], role) if is_named else {}
+        names: dict[int, str] = {}
+        if role in (Role.NAMESPACE, Role.KEYWORDS) or self._with_keys:
+            names = self._objects.strings((key for key, _ in items), _NAME_CHARACTERS)
         for key, value in items:
             name = names.get(key)
             if role is Role.THREAD_DICTS:
@@ -214,16 +216,6 @@ class Members:
                 yield Reference(f".__dict__{HIDDEN_KEY}", Place(value))
             else:
                 yield Reference(HIDDEN_KEY if name is None else f"[{name!r}]", Place(value))
-
-    def _named(self, keys: list[int], role: Role) -> dict[int, str]:
-        """Return the texts of keys; names of attributes are the same few strings everywhere, and kept."""
-        if role is not Role.NAMESPACE:
-            return self._objects.strings(keys, _NAME_CHARACTERS)
-        if len(self._names) > _NAMES_KEPT:
-            self._names.clear()
-        unknown = [key for key in keys if key not in self._names]
-        self._names |= self._objects.strings(unknown, _NAME_CHARACTERS)
-        return self._names
 
     def _set(self, facts: TypeFacts, place: Place, member: Member) -> Found:
         return (Reference(HIDDEN_MEMBER, Place(item)) for _, item in self.inside.items(place.address, member))

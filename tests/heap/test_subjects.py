@@ -16,8 +16,6 @@ from memprobe.heap.subjects.waste import NOT_SEEN, OFF
 from memprobe.vocab.subject import Elements, Seen, What
 from pythons import Interpreter
 
-pytestmark = pytest.mark.few_interpreters
-
 Found = dict[tuple[What, str], Counted]
 
 
@@ -91,6 +89,20 @@ def test_the_same_things(piles: tuple[dict[str, Counted], dict[str, Counted]]) -
     other = "__main__.SESSIONS" if keeper == "__main__.BY_NAME" else "__main__.BY_NAME"
     assert chains[keeper] == ()
     assert chains[other] == (keeper,)
+
+
+def test_what_an_lru_cache_remembers_is_one_thing(interpreter: Interpreter, targets: Path) -> None:
+    with interpreter.spawn(targets / "remembered.py") as target, surveying(target.pid) as surveyor:
+        target.expect("done")
+        survey(surveyor)
+        target.send("300")
+        target.expect("done")
+        found = collections(survey(surveyor))
+    cache = found["__main__.pages"]
+    assert (cache.count, cache.subject.container, cache.subject.limit) == (600, LRU_CACHE, 20000)
+    assert cache.watched is not None
+    # There are more results, each as large as ever: not one of them is worth a word.
+    assert [holder for holder in found if holder.startswith("__main__.pages.")] == []
 
 
 def test_what_nothing_holds(interpreter: Interpreter, targets: Path) -> None:

@@ -35,6 +35,9 @@ HEAVY = 64
 MOST_LIGHT = 1 << 16
 """Of smaller ones so many at most: the same ones at every look, chosen by their addresses."""
 
+_LRU_BYTES = 256
+"""An lru_cache is no larger; its dict, its function and so on are in it, its results are not."""
+
 _WORD_SHIFT = 4
 _OVERHEAD_BYTES = 128
 _FEW = 8
@@ -176,7 +179,7 @@ class Places:
             # Neither has what native code holds.
             single[there] &= ~np.isin(at, self._holding.native)
             linked = self._is_linked(at) & ~passed[there]
-            single[there] &= ~passed[there] & ~linked
+            single[there] &= ~passed[there] & ~linked & ~self._is_cached(at)
             alone = single[there]
             own = _mixed(np.where(alone, graph.addresses[at], kinds[graph.types[at]]))
             follows = np.where(alone, own, _mixed(numbers[there] ^ own))
@@ -190,6 +193,19 @@ class Places:
         inside = (above < len(self._graph)) & ~(self._crowds | self._tuples)[types[nodes]]
         found = np.zeros(len(nodes), np.bool_)
         found[inside] = types[above[inside]] == types[nodes[inside]]
+        return found
+
+    def _is_cached(self, nodes: Nodes) -> Flags:
+        """Say which objects are what an lru_cache remembers: it holds them itself, beside its own dict."""
+        graph, above = self._graph, self._holding.before[nodes]
+        found = np.zeros(len(nodes), np.bool_)
+        inside = np.flatnonzero(above < len(graph))
+        inside = inside[self._lru_caches[graph.types[above[inside]]]]
+        if len(inside):
+            caches = np.unique(above[inside])
+            regions = [(start, _LRU_BYTES) for start in graph.addresses[caches].tolist()]
+            bodies = b"".join(part[: len(part) & ~7] for part in self._memory.read_many(regions))
+            found[inside] = ~np.isin(graph.addresses[nodes[inside]], np.frombuffer(bodies, "<u8"))
         return found
 
     def _ways(self, nodes: Nodes) -> list[Nodes]:
@@ -219,6 +235,10 @@ class Places:
     @cached_property
     def _crowds(self) -> Flags:
         return self._kinds.collections | self._kinds.built_on({"frozenset"})
+
+    @cached_property
+    def _lru_caches(self) -> Flags:
+        return self._kinds.built_on({"functools._lru_cache_wrapper"})
 
     @cached_property
     def _tuples(self) -> Flags:
