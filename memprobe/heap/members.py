@@ -77,7 +77,7 @@ class Members:
         }
 
     def of(self, place: Place, *, but: Op | None = None) -> list[Reference]:
-        """Return the references of an object that hold; left out are those of one op, and what cannot be read."""
+        """Return the references of an object that hold; what cannot be read is left out, and one op."""
         found: list[Reference] = []
         try:
             facts = self.type_of(place.address)
