@@ -13,6 +13,7 @@ from memprobe.detectors.piles import (
     WEAK,
     held_by,
     is_echo,
+    is_heavy,
     keeping_pace,
     plural,
     signs,
@@ -40,7 +41,8 @@ class Caches:
     def suspects(self, evidence: Evidence) -> Iterator[Suspect]:
         """Yield one for each collection and each other holder that grows."""
         for grown in evidence.growing(What.CONTAINER):
-            if _is_ours(evidence, grown) and grown.added >= evidence.thresholds.cache_growth:
+            is_much = grown.added >= evidence.thresholds.cache_growth or is_heavy(evidence, grown)
+            if is_much and _is_ours(evidence, grown):
                 yield _collection(evidence, grown)
         for grown in evidence.growing(What.HOLDER):
             if grown.subject.elements in OWN:

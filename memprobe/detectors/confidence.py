@@ -35,6 +35,12 @@ class Sign(Enum):
     NOT_DATA = ("not_data", 0.5)
     """Callbacks, tasks, threads or handles: programs seldom collect such things on purpose."""
 
+    UNCOLLECTED = ("uncollected", 1.0)
+    """The collector does not run, and nobody has called it for longer than one who does so would wait."""
+
+    HEAVY = ("heavy", 0.8)
+    """They are so large that a pool of them would be smaller than what the model grants a pool."""
+
     LIMITED = ("limited", -3.0)
     """It has a limit that it has not reached yet."""
 

@@ -103,7 +103,7 @@ def _grown(population: Population, subject: Subject, growth: Growth) -> Grown:
 
 
 def _bytes_per_s(population: Population, subject: Subject, growth: Growth) -> float | None:
-    """Return what the growth costs: by what those that were added take, or by the average of all."""
+    """Return what the growth costs: by what those that were added take, or by the average of the first ones."""
     if subject.what == What.MEMORY:
         return growth.per_s
     if population.bytes is None or population.first_bytes is None:
@@ -111,4 +111,6 @@ def _bytes_per_s(population: Population, subject: Subject, growth: Growth) -> fl
     added, added_bytes = population.added, population.bytes - population.first_bytes
     if added > 0 and added_bytes > 0:
         return growth.per_s * added_bytes / added
-    return growth.per_s * population.bytes / population.count if population.count > 0 else None
+    # Lengths are read without bytes: the bytes may be of a time when there were fewer.
+    first = population.count - added
+    return growth.per_s * population.first_bytes / first if first > 0 else None

@@ -15,6 +15,9 @@ from memprobe.vocab.subject import Elements, What
 COLLECTED_BY_HAND_S = 20.0
 """A program that has turned the collector off may collect by hand: so long it is given to do so."""
 
+SEEN_TO_RISE = 4
+"""Readings that must have shown more each time: those of a saw come in any order."""
+
 OFF = (
     "the collector is off",
     "the collector's threshold is 0: it never runs by itself",
@@ -97,6 +100,8 @@ def _cycle_signs(evidence: Evidence, lead: Grown) -> Iterator[Sign]:
         yield Sign.RECYCLED
     elif lead.growth.duration_s < COLLECTED_BY_HAND_S:
         yield Sign.YOUNG
+    elif lead.growth.points >= SEEN_TO_RISE:
+        yield Sign.UNCOLLECTED
     yield from signs(evidence, lead)
 
 

@@ -51,7 +51,7 @@ def _suspect(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Susp
         kind=Kind.LISTENERS,
         # What refers weakly to the same callbacks counts them, too, and perhaps more often.
         grown=(grown, *along),
-        confidence=confidence(surest(grown, *along), Sign.NOT_DATA, *signs(evidence, grown)),
+        confidence=confidence(surest(grown, *along), Sign.NOT_DATA, *signs(evidence, grown, *along)),
         title=f"{subject.holder} has {grown.count:,} {what}, {more_of(grown)}",
         type=subject.type,
         holder=subject.holder,

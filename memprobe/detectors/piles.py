@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from memprobe.detectors.confidence import Sign
 from memprobe.detectors.evidence import Evidence, Grown
+from memprobe.models.growth.needs import PIECES
 from memprobe.vocab.subject import Elements, Seen, What
 
 PACE = (0.5, 2.0)
@@ -84,14 +85,22 @@ def is_secondary(grown: Grown) -> bool:
     return subject.type in WEAK or (root is not None and root[0] in sys.stdlib_module_names)
 
 
-def signs(evidence: Evidence, grown: Grown) -> Iterator[Sign]:
-    """Yield what speaks for and against every pile."""
-    if grown.growth.probability < CERTAIN and grown.count < evidence.thresholds.cache_items:
+def signs(evidence: Evidence, grown: Grown, *along: Grown) -> Iterator[Sign]:
+    """Yield what speaks for and against every pile, given what grows along with it."""
+    if is_heavy(evidence, grown):
+        yield Sign.HEAVY
+    elif surest(grown, *along) < CERTAIN and grown.count < evidence.thresholds.cache_items:
         yield Sign.SMALL
     if grown.subject.limit is not None:
         yield Sign.LIMITED
     if grown.seen & Seen.CHURNING:
         yield Sign.ROUGH
+
+
+def is_heavy(evidence: Evidence, grown: Grown) -> bool:
+    """Say whether the few that were added take so much memory that they need not be many."""
+    added_bytes = (grown.bytes_per_s or 0.0) * grown.growth.duration_s
+    return 0 < grown.added < PIECES and added_bytes >= evidence.thresholds.heavy_bytes
 
 
 def held_by(grown: Grown) -> Iterator[str]:

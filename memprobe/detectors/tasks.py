@@ -40,7 +40,7 @@ def _pending(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Susp
     return Suspect(
         kind=Kind.TASKS,
         grown=(grown, *along),
-        confidence=confidence(surest(grown, *along), Sign.NOT_DATA, *signs(evidence, grown)),
+        confidence=confidence(surest(grown, *along), Sign.NOT_DATA, *signs(evidence, grown, *along)),
         title=f"{grown.count:,} tasks of {subject.type} wait{where} and do not end, {more_of(grown)}",
         type=subject.type,
         holder=along[0].subject.holder if along else subject.holder,
@@ -54,7 +54,7 @@ def _pending(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Susp
 def _ended(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Suspect:
     subject = grown.subject
     holder = along[0].subject.holder if along else subject.holder
-    signed = (Sign.NOT_DATA, *([Sign.CORROBORATED] if along else []), *signs(evidence, grown))
+    signed = (Sign.NOT_DATA, *([Sign.CORROBORATED] if along else []), *signs(evidence, grown, *along))
     return Suspect(
         kind=Kind.TASKS,
         # The collection first: its numbers are exact, and read every second.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.piles import NO_SITE, filled, held_by, keeping_pace, signs
+from memprobe.detectors.piles import NO_SITE, along_with, filled, held_by, signs, surest
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
@@ -25,8 +25,7 @@ class Timers:
         """Yield one for each callback with more and more timers, and for collections of timers."""
         kept = tuple(filled(evidence, Elements.TIMERS))
         told: set[tuple[int, int]] = set()
-        for grown in evidence.growing(What.TIMERS):
-            along = keeping_pace(kept, grown)
+        for grown, along in along_with(evidence, What.TIMERS, kept):
             told |= {one.key for one in along}
             yield _suspect(evidence, grown, along)
         for grown in kept:
@@ -36,18 +35,17 @@ class Timers:
 
 def _suspect(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Suspect:
     subject = grown.subject
-    signed = [Sign.NOT_DATA, *signs(evidence, grown)]
+    signed = [Sign.NOT_DATA, *signs(evidence, grown, *along)]
     if along:
         signed.append(Sign.CORROBORATED)
     if grown.oldest_s is not None and grown.oldest_s >= evidence.thresholds.timer_age_s:
         signed.append(Sign.OLD)
     holders = [one.subject.holder for one in along]
     own = [holder for holder in holders if not holder.endswith(SCHEDULED)]
-    sure = max(one.growth.probability for one in (grown, *along))
     return Suspect(
         kind=Kind.TIMERS,
         grown=(grown, *along),
-        confidence=confidence(sure, *signed),
+        confidence=confidence(surest(grown, *along), *signed),
         title=f"{grown.count:,} timers of {subject.type} wait, {more_of(grown)}",
         type=subject.type,
         holder=(*own, *holders, subject.holder)[0],

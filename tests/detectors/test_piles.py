@@ -78,6 +78,16 @@ def test_few_new_entries_are_no_cache() -> None:
     assert said(Caches(), few) == []
 
 
+def test_few_new_entries_are_a_cache_if_they_are_large() -> None:
+    unsure = growth(1.0, probability=0.35)
+    bodies = replace(pile(1, per_s=0.8), growth=unsure, added=50, count=60)
+    assert said(Caches(), bodies) == []
+    assert only(said(Caches(), replace(bodies, bytes_per_s=250e3))).confidence > 0.5
+    # More than a pool has: they must be certain by their number.
+    many = replace(bodies, bytes_per_s=250e3, added=400, count=410)
+    assert only(said(Caches(), many)).confidence < 0.1
+
+
 def test_files_in_a_dict_are_a_cache_if_they_are_closed() -> None:
     kept = pile(1, elements=Elements.HANDLES, type="_io.TextIOWrapper")
     assert only(said(Caches(), kept)).kind is Kind.CACHES
@@ -142,6 +152,15 @@ def test_few_looks_at_tasks_are_enough_if_what_keeps_them_is_sure() -> None:
     assert found.confidence > 0.5
 
 
+def test_few_timers_are_not_too_few_if_the_heap_of_the_loop_is_sure() -> None:
+    timers = pile(1, What.TIMERS, per_s=3.0, holder="loop._scheduled")
+    timers = replace(timers, growth=growth(3.0, probability=0.2))
+    alone = only(said(Timers(), timers)).confidence
+    heap = pile(2, per_s=3.0, elements=Elements.TIMERS, holder="loop._scheduled")
+    assert alone < 0.1
+    assert only(said(Timers(), timers, replace(heap, growth=growth(3.0, probability=0.6)))).confidence > 0.6
+
+
 def test_ended_tasks_are_told_from_waiting_ones() -> None:
     ended = pile(1, What.ENDED_TASKS, type="_asyncio.Task", holder="app.KEPT")
     kept = pile(2, elements=Elements.TASKS, type="_asyncio.Task")
@@ -176,6 +195,17 @@ def test_garbage_is_less_sure_while_the_collector_may_come() -> None:
     assert sure(()) < 0.5 < sure((OFF,))
     assert sure((OFF,), duration_s=19.0) < 0.5
     assert sure((), what=What.UNCOLLECTABLE) > sure((OFF,))
+
+
+def test_garbage_that_only_grew_for_long_with_the_collector_off_needs_less_evidence() -> None:
+    def sure(**seen: float) -> float:
+        course = replace(growth(probability=0.35), **seen)
+        return only(said(Cycles(), replace(pile(1, What.GARBAGE, notes=(OFF,)), growth=course))).confidence
+
+    assert sure(points=4, duration_s=30.0) > 0.5
+    # Three readings of a saw rise one time in six; and who collects by hand is given time to.
+    assert sure(points=3, duration_s=30.0) == pytest.approx(0.35)
+    assert sure(points=8, duration_s=18.0) < 0.35
 
 
 def test_exceptions_that_are_kept() -> None:
