@@ -5,6 +5,7 @@ app.pool.Pool.buffers                        the attribute of a class, if the pa
                                              local variables or Python's own tables
 <frame app:main>.local rows                  a local variable, however its frame is held
 <thread 'MainThread'> app:main local rows    without the number of the thread
+asyncio.base_events.Loop._scheduled          not asyncio.events._event_loop_policy._local._loop._scheduled
 error.__traceback__.tb_next…                 the links of a chain as one
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from hashlib import blake2b
 
 from memprobe.heap.holders import generalised
 from memprobe.heap.naming import Path
@@ -29,6 +31,7 @@ _NUMBER = re.compile(r"\d+")
 _HIDDEN = ("[…]", "{…}")
 _REPEATED = re.compile(r"(\.\w+)(?:\1| ?… \d+ objects … ?)+")
 _ROOT = re.compile(r"[\w]+")
+_PRIVATE = re.compile(r"[a-z_]+(?:\.[a-z_]+)*\._[a-z_]+\.")
 
 
 def holder_text(path: Path, class_of: ClassOf, last: int = -1) -> str:
@@ -60,7 +63,9 @@ def _is_fleeting(way: str) -> bool:
     """Say whether a way may be another one at the next look."""
     if way.startswith("<") or _FRAME in way:
         return True
-    return _is_pythons(way) and any(hidden in generalised(way) for hidden in _HIDDEN)
+    # What begins at a name that Python keeps to itself is elsewhere in another version.
+    is_private = _PRIVATE.match(way) is not None
+    return _is_pythons(way) and (is_private or any(hidden in generalised(way) for hidden in _HIDDEN))
 
 
 def _is_pythons(name: str) -> bool:
@@ -76,7 +81,5 @@ def _short(text: str) -> str:
 
 def stable_number(text: str) -> int:
     """Return a number for a name that is the same in every run, whatever numbers it has in it."""
-    from hashlib import blake2b  # brings OpenSSL: 3.5 MB that only the child of a look takes
-
     stem = _NUMBER.sub("#", text)
     return int.from_bytes(blake2b(stem.encode(errors="replace"), digest_size=8).digest(), "little")
