@@ -103,7 +103,7 @@ def _grown(population: Population, subject: Subject, growth: Growth) -> Grown:
 
 
 def _bytes_per_s(population: Population, subject: Subject, growth: Growth) -> float | None:
-    """Return what the growth costs: by what those that were added take, or by the average of the first ones."""
+    """Return what the growth costs: by what those that were added take, or by what the first ones took."""
     if subject.what == What.MEMORY:
         return growth.per_s
     if population.bytes is None or population.first_bytes is None:

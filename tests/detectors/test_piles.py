@@ -198,8 +198,8 @@ def test_garbage_is_less_sure_while_the_collector_may_come() -> None:
 
 
 def test_garbage_that_only_grew_for_long_with_the_collector_off_needs_less_evidence() -> None:
-    def sure(**seen: float) -> float:
-        course = replace(growth(probability=0.35), **seen)
+    def sure(points: int, duration_s: float) -> float:
+        course = replace(growth(probability=0.35), points=points, duration_s=duration_s)
         return only(said(Cycles(), replace(pile(1, What.GARBAGE, notes=(OFF,)), growth=course))).confidence
 
     assert sure(points=4, duration_s=30.0) > 0.5
