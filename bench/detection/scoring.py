@@ -192,6 +192,11 @@ def calibration(runs: Iterable[Judged], edges: Sequence[float]) -> list[Bin]:
         for finding, verdict in run.verdicts
         if verdict is not Verdict.REPEATED
     ]
+    return binned(found, edges)
+
+
+def binned(found: Sequence[tuple[float, bool]], edges: Sequence[float]) -> list[Bin]:
+    """Confidences, and whether they were right, by what they are between."""
     bins = []
     for low, high in pairwise(edges):
         inside = [one for one in found if low <= one[0] < high or one[0] == high == edges[-1]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from detection import scoring
+from detection import calibrating, scoring
 from detection.intervals import clopper_pearson, poisson_upper
 from detection.scoring import KINDS, Judged
 
@@ -93,9 +93,22 @@ def kinds(runs: Sequence[Judged]) -> Iterator[str]:
 def calibration(runs: Sequence[Judged]) -> Iterator[str]:
     """How often findings of a confidence are right."""
     yield "## Calibration\n"
+    yield from _reliability(scoring.calibration(runs, EDGES))
+    fit = calibrating.fit(runs, EDGES)
+    if fit is not None:
+        yield "### With whole programs left out\n"
+        yield (
+            f"Of findings: log-odds times {fit.factor:.2f} would fit best "
+            f"({fit.lowest:.2f} to {fit.highest:.2f} with one program left out).\n"
+            f"Log loss {fit.loss:.3f} as told, {fit.left_out_loss:.3f} by the factor of all other programs:\n"
+        )
+        yield from _reliability(fit.bins)
+
+
+def _reliability(bins: Sequence[scoring.Bin]) -> Iterator[str]:
     yield "| confidence | findings | mean | right |"
     yield "|---|---:|---:|---|"
-    for one in scoring.calibration(runs, EDGES):
+    for one in bins:
         right = share(one.true, one.findings)
         yield f"| {one.low} to {one.high} | {one.findings} | {one.mean:.2f} | {right} |"
     yield ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from detection import scoring, tables
+from detection import calibrating, scoring, tables
 from detection.cases import Case, Truth
 from detection.intervals import clopper_pearson, poisson_upper
 from detection.matching import Verdict, holder_is_right, judged, names_of, site_is_right
@@ -145,3 +145,25 @@ def test_the_exact_interval_of_a_share(hits: int, tries: int, low: float, high: 
 def test_the_bound_of_a_rate() -> None:
     assert poisson_upper(0) == pytest.approx(2.9957, abs=1e-4)
     assert poisson_upper(5) == pytest.approx(10.5130, abs=1e-4)
+
+
+def test_confidence_is_fitted_to_the_other_programs() -> None:
+    """Eight programs say 0.6 of what is right nine times in ten; the ninth says 0.9, and is never right."""
+    told = [calibrating.Told(0.6, place % 10 > 0, f"program {place % 8}") for place in range(80)]
+    assert calibrating.factor_of(told) > 2.0
+    assert calibrating.factor_of([calibrating.Told(0.9, False, "ninth")] * 20 + told) < 1.0
+    assert calibrating.factor_of([]) == pytest.approx(1.0)
+
+    def judged_run(name: str, confidence: float, holder: str) -> scoring.Judged:
+        case = replace(LEAKY, name=name, group=name)
+        outcome = Outcome(name, 45.0, 0, [finding(confidence=confidence, holder=holder, site=[])])
+        return scoring.judge([case], [outcome])[0]
+
+    others = [judged_run(f"program {number}", 0.6, "app.Bus._handlers") for number in range(8)]
+    ninth = judged_run("ninth", 0.9, "app.Other.thing")
+    fit = calibrating.fit([*others, ninth], (0.0, 1.0))
+    assert fit is not None
+    # The ninth is judged by the others, who know of no mistake; they are judged knowing of its one.
+    assert fit.lowest < 1.0 < fit.highest
+    assert (fit.bins[0].findings, fit.bins[0].true) == (9, 8)
+    assert calibrating.fit([ninth], (0.0, 1.0)) is None

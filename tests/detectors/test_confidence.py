@@ -8,7 +8,7 @@ import pytest
 
 from detectors.made_up import SECOND, growth
 from memprobe.detectors import courses
-from memprobe.detectors.confidence import CERTAIN, Sign, confidence
+from memprobe.detectors.confidence import CERTAIN, Sign, calibrated, confidence
 from memprobe.detectors.courses import Course
 from memprobe.vocab.subject import Subject, What
 
@@ -67,3 +67,11 @@ def test_a_point_that_is_not_later_says_nothing() -> None:
     for second in (5, 5, 4, 6):
         course.add(second * SECOND, second)
     assert course.growth().points == 2
+
+
+def test_calibration_makes_no_finding_of_a_suspect_nor_the_other_way_round() -> None:
+    sure = [number / 100 for number in range(101)]
+    told = [calibrated(one) for one in sure]
+    assert told == sorted(told)
+    assert told[:51] == sure[:51]
+    assert 0.6 < calibrated(0.6) < calibrated(0.9) < calibrated(1.0) == CERTAIN
