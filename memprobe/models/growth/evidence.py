@@ -3,7 +3,7 @@
 The null hypothesis is a level that wanders without a direction: steps as likely down as up, of any size
 that stays alike. Against it stands a drift of unknown size that began at one of the points. For each
 beginning the ratio of the two likelihoods, with the size of the steps integrated out (the right Haar
-measure) and a normal prior on drift / size of step, is a martingale under the null hypothesis; so is their
+measure) and normal priors on drift / size of step, is a martingale under the null hypothesis; so is their
 mixture with weights that sum to one. By Ville's inequality it ever reaches E with a probability of at most
 1/E, however long one watches.
 
@@ -20,8 +20,9 @@ import numpy as np
 
 from memprobe.models.growth.history import Column, Past
 
-PRIOR = 30.0
-"""Variance of the prior of (drift / size of a step of one second), per second: a leak is regular."""
+PRIORS = (30.0, 1000.0)
+"""Variances of the prior of (drift / size of a step of one second), per second, each as likely as the other:
+a leak that goes with the traffic, and one like clockwork, which four readings are enough to tell."""
 
 GRAIN = 1 / 3
 """Share of one piece squared that every step is rough by: a walk by single pieces goes up n times in a row
@@ -55,15 +56,20 @@ def _weighted(scales: Sequence[Past]) -> Iterator[tuple[Past, float]]:
             yield past, log((1.0 - FIRST) / 2.0**rank) if rank else log(FIRST)
 
 
+def _ratio(share: Column, prior: Column, steps: Column) -> Column:
+    """The logarithm of the likelihood ratio, with one prior."""
+    ratio: Column = -0.5 * (np.log1p(prior) + steps * np.log1p(-share * prior / (1.0 + prior)))
+    return ratio
+
+
 def _ratios(past: Past, unit: float) -> Column:
     """The logarithm of the weighted likelihood ratio for growth since the end of each bucket."""
     duration_s = past.time_s[-1] - past.time_s[:-1]
     rise = np.maximum(past.value[-1] - past.value[:-1], 0.0)
     rough = (past.rough + GRAIN * unit * unit * past.pace)[:0:-1].cumsum()[::-1]
     share = rise * rise / (duration_s * rough)
-    prior = PRIOR * duration_s
     steps = past.points[:0:-1].cumsum()[::-1]
-    ratio: Column = -0.5 * (np.log1p(prior) + steps * np.log1p(-share * prior / (1.0 + prior)))
+    ratio: Column = np.logaddexp(*(_ratio(share, prior * duration_s, steps) for prior in PRIORS)) - log(2.0)
     before = past.points[:-1].cumsum() - 1.0
     ratio[0] += log(FIRST)
     ratio[1:] += np.log((1.0 - FIRST) / (before[1:] * (before[1:] + 1.0)))
