@@ -23,6 +23,7 @@ from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
 
 LRU_CACHE = "functools.lru_cache"
+LRU_WRAPPER = "functools._lru_cache_wrapper"
 OWN = frozenset({Elements.UNKNOWN, Elements.DATA})
 OPEN = frozenset({Elements.HANDLES, Elements.SOCKETS})
 """Such collections are about descriptors, as long as descriptors grow along with them."""
@@ -45,7 +46,8 @@ class Caches:
             if is_much and _is_ours(evidence, grown):
                 yield _collection(evidence, grown)
         for grown in evidence.growing(What.HOLDER):
-            if grown.subject.elements in OWN:
+            # What an lru_cache holds is told as a collection, with its limit.
+            if grown.subject.elements in OWN and grown.subject.container != LRU_WRAPPER:
                 yield _holder(evidence, grown)
         for grown in evidence.growing(What.QUEUE):
             yield _queue(evidence, grown)

@@ -24,6 +24,7 @@ OFF = (
     "the collector's threshold is so high that it hardly ever runs",
 )
 
+NATIVE = "<native code>"
 NOTHING = "<nothing>"
 """What stands for the holder of garbage."""
 
@@ -139,14 +140,16 @@ def _saved(evidence: Evidence, grown: Grown) -> Suspect:
 
 def _kept(evidence: Evidence, grown: Grown) -> Suspect:
     subject = grown.subject
+    # The newest traceback came after the look began: that its chain hangs on native code only seems so.
+    holder = "" if subject.holder.startswith(NATIVE) else subject.holder
     return Suspect(
         kind=Kind.CYCLES,
         grown=(grown,),
         confidence=confidence(grown.growth.probability, Sign.NOT_DATA, *signs(evidence, grown)),
-        title=f"{subject.holder} keeps {grown.count:,} {subject.type}, with the variables of their frames, "
-        f"{more_of(grown)}",
+        title=f"{holder or 'Something'} keeps {grown.count:,} {subject.type}, "
+        f"with the variables of their frames, {more_of(grown)}",
         type=subject.type,
-        holder=subject.holder,
+        holder=holder,
         site=subject.site,
         evidence=(*subject.notes, *held_by(grown)),
         fix=Cause.TRACEBACKS_KEPT,

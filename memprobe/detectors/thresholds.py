@@ -27,7 +27,7 @@ class Thresholds:
     cache_items: int = 512
     """Entries that a collection must have, unless its growth is certain by itself."""
 
-    heavy_bytes: int = 8 << 20
+    heavy_bytes: int = 4 << 20
     """What takes so much more than at first need not be 100 entries, as many as a pool may have."""
 
     scan_s: float = 1.0

@@ -73,6 +73,11 @@ def test_what_has_a_limit_is_hardly_suspect() -> None:
     assert limited.confidence < 0.5 < free.confidence
 
 
+def test_what_an_lru_cache_holds_is_told_as_a_collection() -> None:
+    assert said(Caches(), pile(1, What.HOLDER, container="functools._lru_cache_wrapper")) == []
+    assert said(Caches(), pile(1, What.HOLDER, container="app.Pool"))
+
+
 def test_few_new_entries_are_no_cache() -> None:
     few = replace(pile(1), added=20)
     assert said(Caches(), few) == []
@@ -214,6 +219,13 @@ def test_exceptions_that_are_kept() -> None:
     assert only(said(Cycles(), errors)).fix is Cause.TRACEBACKS_KEPT
     chain = pile(2, What.HOLDER, elements=Elements.EXCEPTIONS, type="traceback", holder="app.error")
     assert only(said(Cycles(), chain)).holder == "app.error"
+
+
+def test_a_chain_of_tracebacks_whose_end_was_not_seen_has_no_holder() -> None:
+    chain = pile(1, What.HOLDER, type="traceback", holder="<native code>", elements=Elements.EXCEPTIONS)
+    found = only(said(Cycles(), chain))
+    assert (found.kind, found.holder, found.type) == (Kind.CYCLES, "", "traceback")
+    assert found.title.startswith("Something keeps 600 traceback")
 
 
 @pytest.mark.parametrize("detector", [Caches(), Cycles(), Listeners(), Tasks(), Timers()])
