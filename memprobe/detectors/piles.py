@@ -20,6 +20,8 @@ WEAK = frozenset({"weakref", "weakref.ReferenceType", "weakref.KeyedRef", "Keyed
 CERTAIN = 0.5
 """A growth that is so probable is certain by itself."""
 
+_UNDER_WAY = frozenset({What.TASKS, What.ENDED_TASKS, What.TIMERS, What.QUEUE, What.THREADS})
+
 _ROOT = re.compile(r"\w+")
 
 GARBAGE_LIST = "gc.garbage"
@@ -89,12 +91,19 @@ def signs(evidence: Evidence, grown: Grown, *along: Grown) -> Iterator[Sign]:
     """Yield what speaks for and against every pile, given what grows along with it."""
     if is_heavy(evidence, grown):
         yield Sign.HEAVY
-    elif surest(grown, *along) < CERTAIN and grown.count < evidence.thresholds.cache_items:
+    elif surest(grown, *along) < CERTAIN and grown.count < _few(evidence, grown):
         yield Sign.SMALL
     if grown.subject.limit is not None:
         yield Sign.LIMITED
     if grown.seen & Seen.CHURNING:
         yield Sign.ROUGH
+
+
+def _few(evidence: Evidence, grown: Grown) -> int:
+    """Return how many are worth a word: of data more than of what programs seldom collect."""
+    subject, thresholds = grown.subject, evidence.thresholds
+    is_data = subject.elements in (Elements.DATA, Elements.UNKNOWN) and subject.what not in _UNDER_WAY
+    return thresholds.cache_items if is_data else thresholds.cache_growth
 
 
 def is_heavy(evidence: Evidence, grown: Grown) -> bool:

@@ -22,7 +22,7 @@ class Thresholds:
     """A scheduled call that is younger is no leak yet."""
 
     cache_growth: int = 64
-    """Entries that a collection must have gained."""
+    """Entries that a collection must have gained; and callbacks, tasks or timers that there must be."""
 
     cache_items: int = 512
     """Entries that a collection must have, unless its growth is certain by itself."""

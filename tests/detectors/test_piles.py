@@ -128,6 +128,16 @@ def test_callables_are_listeners_whatever_holds_them() -> None:
     assert only(said(Listeners(), at_exit)).fix is Cause.EXIT_HANDLERS
 
 
+def test_fewer_callbacks_than_entries_of_data_are_worth_a_word() -> None:
+    def sure(elements: Elements, detector: Detector, count: int) -> float:
+        few = replace(pile(1, elements=elements), growth=growth(probability=0.45), count=count, added=70)
+        return only(said(detector, few)).confidence
+
+    assert sure(Elements.CALLABLES, Listeners(), 180) > 0.5
+    assert sure(Elements.CALLABLES, Listeners(), 60) < 0.15
+    assert sure(Elements.DATA, Caches(), 180) < 0.15
+
+
 def test_weak_references_to_callbacks_speak_for_what_holds_them() -> None:
     handlers = pile(1, holder="logging.Logger.handlers", elements=Elements.CALLABLES, type="app.Handler")
     unsure = replace(handlers, growth=replace(handlers.growth, probability=0.0, per_s=0.0))
@@ -159,10 +169,10 @@ def test_few_looks_at_tasks_are_enough_if_what_keeps_them_is_sure() -> None:
 
 def test_few_timers_are_not_too_few_if_the_heap_of_the_loop_is_sure() -> None:
     timers = pile(1, What.TIMERS, per_s=3.0, holder="loop._scheduled")
-    timers = replace(timers, growth=growth(3.0, probability=0.2))
+    timers = replace(timers, growth=growth(3.0, probability=0.2), count=180)
     alone = only(said(Timers(), timers)).confidence
     heap = pile(2, per_s=3.0, elements=Elements.TIMERS, holder="loop._scheduled")
-    assert alone < 0.1
+    assert alone < 0.3
     assert only(said(Timers(), timers, replace(heap, growth=growth(3.0, probability=0.6)))).confidence > 0.6
 
 
