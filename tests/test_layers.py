@@ -42,7 +42,7 @@ OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
     "rich": {"views", "cli"},
     "elftools": {"target"},
-    "psutil": set(),
+    "psutil": {"target", "sources", "governor"},
     "sqlite3": {"recording", "learned"},
     "bcc": {"sources"},
     "ctypes": {"native", "target"},
