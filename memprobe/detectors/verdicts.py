@@ -1,12 +1,11 @@
 """The state of one run: from the numbers of its subjects to its findings.
 
-Verdicts are made when the target was sampled, in the first minute at every sample, and at the time of the
-sample: a replay has the same samples, so it comes to the same findings.
+Verdicts are made when the target was sampled, in the first half minute at every sample, and at the time
+of the sample: a replay has the same samples, so it comes to the same findings.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -24,6 +23,7 @@ from memprobe.ledger import Ledger
 from memprobe.ledger.ledger import News
 from memprobe.ledger.populations import Key
 from memprobe.models.learning.normal import Normal, Weighed
+from memprobe.vocab.digest import short_digest
 from memprobe.vocab.finding import USD_PER_GB_HOUR, Finding, Verdict
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.sort import Sort
@@ -32,7 +32,7 @@ REMEMBERED = 4096
 """So many findings of a run keep their ids; more than that is a target that makes them up."""
 
 
-SELDOM, SOON_NS = 60, 10_000_000_000
+SELDOM, SOON_NS = 30, 10_000_000_000
 """It is judged anew when the run is longer by one part in this many, or 10 s: a verdict takes 10 to 30 ms."""
 
 
@@ -76,6 +76,8 @@ class Verdicts:
     def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
         """Take in what a batch brought, after the ledger has; with a sample of the target, judge."""
         self._courses.add(news.populations, ledger)
+        if not len(samples):
+            return
         times_ns = samples["time_ns"][samples["pid"] == self._pid]
         if len(times_ns):
             self._now_ns = int(times_ns.max())
@@ -164,4 +166,4 @@ def _free(number: str, taken: set[str]) -> str:
 
 def finding_id(leak: Leak) -> str:
     """Return the id of a leak: short enough to type, the same from run to run."""
-    return f"{leak.lead.kind}-{hashlib.sha256(identity(leak.lead).encode()).hexdigest()[:8]}"
+    return f"{leak.lead.kind}-{short_digest(identity(leak.lead))}"

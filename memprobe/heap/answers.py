@@ -55,20 +55,21 @@ class Answers:
         self.graph = graph
         self._lengths = Lengths(heap.python.objects, heap.types)
         self._members = Members(heap.python)
-        self._roots: list[Root] = []
+        self.roots: list[Root] = []
+        """All of them, an object perhaps several times; empty until they have been read."""
         self._deferred: list[int] = []
 
     def read_roots(self) -> None:
         """Read where holding begins; what comes after this needs the target for names only."""
         heap, graph = self.heap, self.graph
         roots = Roots(heap.python, self._members, heap.mappings)
-        self._roots = roots.read(lambda kind: graph.node(kind) is None)
+        self.roots = roots.read(lambda kind: graph.node(kind) is None)
         self._deferred = roots.deferred()
 
     @cached_property
     def holders(self) -> Holders:
         """Who names the holders; the roots must have been read."""
-        holding = Holding(self.graph, self._roots, self._deferred)
+        holding = Holding(self.graph, self.roots, self._deferred)
         self.graph = holding.graph
         return Holders(self.heap.python, holding, self._members, self.heap.mappings)
 

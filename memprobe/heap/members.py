@@ -19,7 +19,7 @@ from memprobe.target.cpython.python import Python
 _WORD = 8
 _MAXIMUM_BASES = 200
 _MAXIMUM_OFFSET = 1 << 30
-_NAME_CHARACTERS = 256
+_NAME_CHARACTERS, _NAMES_KEPT = 256, 1 << 16
 
 
 _ITEMS = {
@@ -61,6 +61,7 @@ class Members:
         self.inside = Inside(python.objects)
         self.frames = FrameMembers(python)
         self._static_dicts: dict[int, int] = {}
+        self._names: dict[int, str] = {}
         self._type_type = self._find_type_type(python)
         self._type_flag = python.layout.constant("Py_TPFLAGS_TYPE_SUBCLASS")
         self._readers: dict[Op, Callable[[TypeFacts, Place, Member], Found]] = {
@@ -203,9 +204,8 @@ class Members:
             yield from (Reference(f".keys(){HIDDEN_KEY}", Place(key)) for key, _ in items)
 
     def _values(self, items: list[tuple[int, int]], role: Role) -> Found:
-        names: dict[int, str] = {}
-        if role in (Role.NAMESPACE, Role.KEYWORDS) or self._with_keys:
-            names = self._objects.strings((key for key, _ in items), _NAME_CHARACTERS)
+        is_named = role in (Role.NAMESPACE, Role.KEYWORDS) or self._with_keys
+        names = self._named([key for key, _ in items], role) if is_named else {}
         for key, value in items:
             name = names.get(key)
             if role is Role.THREAD_DICTS:
@@ -216,6 +216,16 @@ class Members:
                 yield Reference(f".__dict__{HIDDEN_KEY}", Place(value))
             else:
                 yield Reference(HIDDEN_KEY if name is None else f"[{name!r}]", Place(value))
+
+    def _named(self, keys: list[int], role: Role) -> dict[int, str]:
+        """Return the texts of keys; names of attributes are the same few strings everywhere, and kept."""
+        if role is not Role.NAMESPACE:
+            return self._objects.strings(keys, _NAME_CHARACTERS)
+        if len(self._names) > _NAMES_KEPT:
+            self._names.clear()
+        unknown = [key for key in keys if key not in self._names]
+        self._names |= self._objects.strings(unknown, _NAME_CHARACTERS)
+        return self._names
 
     def _set(self, facts: TypeFacts, place: Place, member: Member) -> Found:
         return (Reference(HIDDEN_MEMBER, Place(item)) for _, item in self.inside.items(place.address, member))

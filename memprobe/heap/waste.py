@@ -97,23 +97,24 @@ def _legacy(heap: OpenHeap, graph: HeapGraph) -> npt.NDArray[np.bool_]:
 
 def has_del(heap: OpenHeap, address: int) -> bool:
     """Whether a class, or one above it, defines `__del__`."""
-    return defines(heap, address, "__del__")
-
-
-def defines(heap: OpenHeap, address: int, method: str) -> bool:
-    """Whether a class, or one above it, defines a method."""
-    dictionaries = Dictionaries(heap.python.objects)
     for _ in range(_MAXIMUM_BASES):
         facts = heap.types.facts(address) if is_pointer(address) else None
         if facts is None:
             return False
-        try:
-            if facts.dictionary and dictionaries.find(facts.dictionary, method):
-                return True
-        except UNREADABLE:
-            return False
+        if defines(heap, address, "__del__"):
+            return True
         address = facts.base
     return False
+
+
+def defines(heap: OpenHeap, address: int, method: str) -> bool:
+    """Whether a class itself defines a method."""
+    facts = heap.types.facts(address)
+    try:
+        dictionary = 0 if facts is None else facts.dictionary
+        return bool(dictionary and Dictionaries(heap.python.objects).find(dictionary, method))
+    except UNREADABLE:
+        return False
 
 
 def _length_of_garbage(heap: OpenHeap) -> int | None:

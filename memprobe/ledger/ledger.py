@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from memprobe.ledger.collector import CollectorLedger
+from memprobe.ledger.derived import Derived
+from memprobe.ledger.folding import joined
 from memprobe.ledger.growth import GrowthLedger, GrowthSite
+from memprobe.ledger.handle_group import HandleGroup, handle_group
 from memprobe.ledger.handles import HandleLedger
+from memprobe.ledger.memory_account import MemoryAccount
+from memprobe.ledger.populations import Populations
 from memprobe.ledger.process import MemorySection, ProcessLedger, ProcessSection
 from memprobe.ledger.sites import HandleSite, Sites, summarise
 from memprobe.vocab.batch import Batch
-from memprobe.vocab.rows import Rows
+from memprobe.vocab.rows import POPULATION, Rows
 from memprobe.vocab.stack import Stack
 
 MAX_STACKS = 1 << 16
@@ -26,6 +33,9 @@ class News:
     finished: Rows
     """FINISHED rows: lifetimes of descriptors that ended."""
 
+    populations: Rows
+    """POPULATION rows: what has been counted of what may pile up."""
+
 
 class Ledger:
     """Folds batches, in the order in which they came.
@@ -39,6 +49,8 @@ class Ledger:
         self.growth = GrowthLedger()
         self.processes = ProcessLedger()
         self.collector = CollectorLedger()
+        self.populations = Populations()
+        self.derived = Derived()
         self.stacks: dict[int, Stack] = {}
         self.losses: dict[str, int] = {}
         self.invisible: dict[str, tuple[str, ...]] = {}
@@ -56,8 +68,13 @@ class Ledger:
         self.growth.fold(batch.growth, batch.samples, batch.end_ns)
         self.processes.fold(batch.samples)
         self.collector.fold(batch.collections)
+        self.populations.forget(batch.processes)
+        self.populations.fold(batch.populations, batch.subjects)
+        own, subjects = self.derived.fold(self.handles, self.stacks, batch.samples, batch.processes)
+        self.populations.fold(own, subjects)
         self._forget_stacks()
-        return News(batch.begin_ns, batch.end_ns, finished)
+        populations = joined(POPULATION, batch.populations, own)
+        return News(batch.begin_ns, batch.end_ns, finished, populations)
 
     @property
     def duration_s(self) -> float:
@@ -69,10 +86,23 @@ class Ledger:
         begin_ns = self.now_ns if self.begin_ns is None else self.begin_ns
         return summarise(self.handles.open(pid), self.sites, self.stacks, begin_ns, self.now_ns)
 
+    def handle_group(self, pid: int, subject_id: int) -> HandleGroup:
+        """Return what is known of the descriptors that a HANDLES subject counts (see derived.py)."""
+        handles = self.handles.open(pid)
+        members = np.flatnonzero(self.derived.members(subject_id, handles.rows))
+        group = handle_group(handles, members, self.now_ns)
+        stacks = self.derived.stacks(subject_id)
+        flow = self.sites.flow_of(stacks)
+        return replace(group, opened=flow.opened_weight, closed=flow.closed_weight) if stacks else group
+
     def growth_sites(self, pid: int | None = None) -> list[GrowthSite]:
         """Return growth by stack, most first."""
         begin_ns = self.now_ns if self.begin_ns is None else self.begin_ns
         return self.growth.sites(self.stacks, begin_ns, self.now_ns, pid)
+
+    def memory_account(self, pid: int) -> MemoryAccount | None:
+        """Return what the memory of a process is made of; None if it was not sampled."""
+        return self.processes.memory_account(pid)
 
     def memory(self, pid: int) -> MemorySection:
         """Return the report's `memory` for a process."""

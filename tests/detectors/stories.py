@@ -94,6 +94,7 @@ class Story:
         self._fold(replace(self._batch("procfs"), samples=self._sample()))
 
     def findings(self, kind: Kind | None = None) -> list[Finding]:
+        self.verdicts.settle(self.ledger)
         return [one for one in self.verdicts.verdict.findings if kind in (None, one.kind)]
 
     def sure(self) -> list[Finding]:

@@ -44,7 +44,7 @@ def run(
 def test_threads_are_told_by_the_line_that_starts_them_and_by_what_they_run() -> None:
     (found,) = run(8, {WORKERS: 8}).sure()
     assert (found.kind, found.type, found.limit) == (Kind.THREADS, "shop.api.Api.work", "threads")
-    assert [frame.function for frame in found.site] == ["Thread.start", "Api.call"]
+    assert [frame.function for frame in found.site] == ["Api.call"]
     assert "api.py:33" in found.title
     assert any("waiting in wait" in sentence for sentence in found.evidence)
 

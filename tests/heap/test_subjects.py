@@ -16,6 +16,8 @@ from memprobe.heap.subjects.waste import NOT_SEEN, OFF
 from memprobe.vocab.subject import Elements, Seen, What
 from pythons import Interpreter
 
+pytestmark = pytest.mark.few_interpreters
+
 Found = dict[tuple[What, str], Counted]
 
 
