@@ -1,7 +1,7 @@
 """Subjects of one process get numbers; and what was counted becomes rows.
 
-What was there at the look before and is not any more gets a row, too: a collection or a holder has died;
-of everything else there are none just now, and there may be some again.
+What was there at the look before and is not any more gets a row, too: of most there are none just now, and
+there may be some again; a collection or a holder has died if several looks do not find it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from memprobe.vocab.subject import Seen, Subject, What
 
 MORTAL = frozenset({What.CONTAINER, What.HOLDER})
 """These have died when they are not found any more."""
+
+OVERLOOKED = 2
+"""So many looks in a row may miss one of them: what is changed while it is read is sometimes not seen."""
 
 LONGEST_ABSENCE = 30
 """Looks without one of its kind, after which any subject is forgotten."""
@@ -110,10 +113,11 @@ class Numbering:
     def _missing(self, found: set[str], time_ns: int) -> Iterator[Row]:
         for key, known in [one for one in self._known.items() if one[0] not in found]:
             known.absent += 1
-            if known.subject.what in MORTAL or known.absent > LONGEST_ABSENCE:
+            is_mortal = known.subject.what in MORTAL
+            if known.absent > (OVERLOOKED if is_mortal else LONGEST_ABSENCE):
                 del self._known[key]
                 yield self._absence(known, Seen.DIED, NOT_MEASURED, time_ns)
-            else:
+            elif not is_mortal:
                 yield self._absence(known, Seen.EXACTLY, 0, time_ns)
 
     def _absence(self, known: _Known, seen: Seen, number: int, time_ns: int) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from memprobe.heap.looker.numbering import LONGEST_ABSENCE, Numbering, Told
+from memprobe.heap.looker.numbering import LONGEST_ABSENCE, OVERLOOKED, Numbering, Told
 from memprobe.vocab.rows import NOT_MEASURED, Rows
 from memprobe.vocab.subject import Seen, Subject, What
 
@@ -34,9 +34,11 @@ def test_a_subject_is_told_once_and_again_when_more_is_known() -> None:
 
 
 def test_what_is_not_found_any_more() -> None:
-    """A collection has died; of a type there are none, until it has been away for long."""
+    """A collection has died if several looks miss it; of a type there are none, till it was away for long."""
     numbering = Numbering(7, count(1))
     numbering.counted([told("t", 3, TYPE), told("b", 4, BOX)], 100)
+    for _ in range(OVERLOOKED):
+        assert plain(numbering.counted([told("t", 3)], 100)[0]) == [(100, 1, 7, 0, 3, 8, -1)]
     rows, _ = numbering.counted([], 200)
     assert plain(rows) == [
         (200, 1, 7, 0, 0, 0, NOT_MEASURED),
@@ -50,6 +52,13 @@ def test_what_is_not_found_any_more() -> None:
     rows, _ = numbering.counted([], 500)
     assert [row["flags"] for row in rows] == [Seen.DIED]
     assert len(numbering.counted([], 600)[0]) == 0
+
+
+def test_what_is_overlooked_once() -> None:
+    numbering = Numbering(7, count(1))
+    numbering.counted([told("b", 4, BOX)], 100)
+    assert len(numbering.counted([], 200)[0]) == 0
+    assert plain(numbering.counted([told("b", 6)], 300)[0]) == [(300, 1, 7, 0, 6, 8, -1)]
 
 
 def test_rows_of_one_subject_are_in_order_of_time() -> None:
