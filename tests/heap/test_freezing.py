@@ -126,6 +126,12 @@ def test_a_target_that_was_stopped_before_stays_so(target: pythons.Target) -> No
     os.kill(target.pid, signal.SIGSTOP)
     with open_process(target.pid) as process, frozen(process):
         pass
+    # On its way from the tracer's stop to its own a thread runs for an instant, in the kernel.
+    deadline = time.monotonic() + 5
+    while set(states(target.pid).values()) != {"T"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.2)
     assert set(states(target.pid).values()) == {"T"}
     os.kill(target.pid, signal.SIGCONT)
     assert int(target.ask("alive?")) > 0
