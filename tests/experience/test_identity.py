@@ -11,7 +11,7 @@ from memprobe.experience.identity import program_of
     ("command", "name"),
     [
         (["/usr/bin/python3", "/srv/app/main.py"], "/srv/app/main.py"),
-        (["python3.11", "main.py"], "/work/main.py"),
+        (["python3.11", "main.py"], "/srv/app/main.py"),
         (["python", "-u", "-W", "error", "-X", "dev", "/srv/a.py"], "/srv/a.py"),
         (["python", "-m", "app"], "python -m app"),
         (["python", "-um", "app"], "python -m app"),
@@ -22,7 +22,7 @@ from memprobe.experience.identity import program_of
     ],
 )
 def test_a_script_or_a_module_is_its_name(command: list[str], name: str) -> None:
-    assert program_of(command, "/work") == name
+    assert program_of(command, "/srv/app") == name
 
 
 def test_other_arguments_tell_programs_apart_but_not_their_numbers() -> None:
