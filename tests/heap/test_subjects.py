@@ -63,7 +63,6 @@ def test_collections(piles: tuple[dict[str, Counted], dict[str, Counted]]) -> No
     numbers = second["__main__.NUMBERS"]
     assert (numbers.count, numbers.subject.type, numbers.subject.container) == (370, "list", "list")
     assert numbers.watched is not None
-    assert numbers.watched.length == 370
     assert first["__main__.NUMBERS"].key == numbers.key
 
 

@@ -20,6 +20,7 @@ def tell():
     found = [THINGS, TABLE, MEMBERS, QUEUE, ORDERED, HOLDER.inside, NESTED.get("deep", [None])[0]]
     print(json.dumps([[id(one), len(one)] for one in found if one is not None]), flush=True)
 
+line = ""  # it is there already: the names of the module stay where they are
 print("ready", flush=True)
 for line in sys.stdin:
     exec(line)

@@ -2,7 +2,7 @@
 
 opened        the process, as it is now
 Surveyor      what may pile up there, with its numbers
-Containers    where the lengths of the collections lie that are to be watched until the next look
+places_of     where the lengths of the collections lie that are to be watched until the next look
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from memprobe.errors import PidRecycled, TargetExited
-from memprobe.heap.containers import Containers, Watched, size_fields
+from memprobe.heap.containers import Watched, places_of
 from memprobe.heap.reaching import translated
 from memprobe.heap.room import limit_memory
 from memprobe.heap.subjects.counted import Counted
@@ -61,7 +61,7 @@ def _surveyed(
     counted = list(islice(surveyor.survey(), MOST_SUBJECTS))
     end_ns = time.monotonic_ns()
     chosen = _chosen(counted, lengths)
-    places = {one.address: one for one in Containers(python).watch(one for one, _ in chosen)}
+    places = places_of(python, (one for one, _ in chosen))
     process.check()
     return {
         "look": [begin_ns, end_ns, surveyor.evidence.torn_objects],
@@ -69,18 +69,13 @@ def _surveyed(
         "remembered": base64.b64encode(surveyor.remembered).decode(),
         "counted": [_plain(one, knows) for one in counted],
         "header": [python.layout.offset("PyObject.ob_refcnt"), python.layout.offset("PyObject.ob_type")],
-        "watched": [[key, *_place(places[one.address], python)] for one, key in chosen],
+        "watched": [[key, *place] for (_, key), place in zip(chosen, places, strict=True)],
     }
 
 
 def _plain(one: Counted, knows: Knows) -> list[Any]:
     subject = None if knows(one.key, one.subject) else subject_to_list(one.subject)
     return [one.key, one.count, one.bytes, one.oldest_ns, int(one.seen), one.watched is not None, subject]
-
-
-def _place(one: Watched, python: Python) -> list[int]:
-    """Where a collection is, its type, where its length is; and the reference that keeps it there."""
-    return [one.address, one.type_address, size_fields(python)[one.type], *one.slot]
 
 
 def _chosen(counted: Sequence[Counted], before: dict[str, int]) -> list[tuple[Watched, str]]:

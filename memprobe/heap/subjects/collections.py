@@ -15,7 +15,6 @@ from memprobe.heap.containers import Watched, size_fields
 from memprobe.heap.lengths import Lengths
 from memprobe.heap.naming import Path
 from memprobe.heap.references import Role
-from memprobe.heap.slots import Slot
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.elements import Fillings
 from memprobe.heap.subjects.kinds import Kinds
@@ -173,7 +172,7 @@ class Collections:
             count,
             int(self._holders.holding.retained[nodes].sum()) * members // len(nodes),
             seen=seen,
-            watched=self._watched(first, count) if members == 1 else None,
+            watched=self._watched(first) if members == 1 else None,
         )
 
     def _scale(self, place: Place) -> int:
@@ -236,7 +235,7 @@ class Collections:
         in_module = above[-1].address in self._modules
         return self._limits.beside(above[-1], name, count, general=not in_module)
 
-    def _watched(self, named: _Named, length: int) -> Watched | None:
+    def _watched(self, named: _Named) -> Watched | None:
         """Return how to read the length of a single collection again."""
         node = int(named.place.nodes[0])
         base = self._kinds.bases[int(self._graph.types[node])]
@@ -244,13 +243,10 @@ class Collections:
         if base not in self._watchable:
             return None
         return Watched(
-            path=named.path.text,
             address=int(self._graph.addresses[node]),
             type_address=self._graph.type_address(node),
             type=base,
             owner=places[-2].address if len(places) > 1 else 0,
-            slot=Slot(0),
-            length=length,
         )
 
 
