@@ -16,7 +16,7 @@ _FOREIGN_BYTES = 4 << 20
 _ATTEMPTS = 3
 
 Progress = Callable[[int, int], object]
-"""Called now and then with the bytes walked and those in all."""
+"""Called now and then with the bytes walked and those in all, and once when they are equal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,9 @@ static int tick(void *state)
 {
     HeapObject *self = state;
 
-    if (++self->ticks % TICKS_BETWEEN != 0)
+    bool is_end = self->heap.walked == self->heap.to_walk;
+
+    if (++self->ticks % TICKS_BETWEEN != 0 && !is_end)
         return 0;
     take_gil(self);
     int err = show_progress(self);
