@@ -57,7 +57,10 @@ class TypeRow:
 
     @property
     def is_churning(self) -> bool:
-        """Whether objects came and went during the walk, so that the numbers are of no one moment."""
+        """Whether objects came and went during the walk, so that the numbers are of no one moment.
+
+        One that took the very place of another of its type is not seen, nor does it change a number.
+        """
         return self.changed >= _CHANGES and self.changed > _CHANGED * self.watched
 
     @property

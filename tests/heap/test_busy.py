@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import statistics
 import struct
@@ -81,13 +82,13 @@ class Waves:
         return sum(self._numbers()[0::2])
 
     @property
-    def made(self) -> int:
-        return sum(self._numbers()[1::2])
+    def _made(self) -> tuple[int, ...]:
+        return self._numbers()[1::2]
 
     def replace_half(self, walked: int, to_walk: int) -> None:
-        """Let the walk wait at its end until half of them have been made anew."""
-        half = self.made + self.alive / 2
-        while walked == to_walk and self.made < half:
+        """Let the walk wait at its end until each thread has made half of its objects anew."""
+        before = self._made
+        while walked == to_walk and min(map(operator.sub, self._made, before)) < KEPT / 8:
             time.sleep(0.001)
 
     def watch(self, seen: list[int], is_over: Event) -> None:

@@ -1,4 +1,4 @@
-"""Drops and makes objects flat out in four threads, counts them as it goes, and says where in memory."""
+"""Makes and drops objects flat out in four threads, counts them as it goes, and says where in memory."""
 
 import array
 import os
@@ -19,19 +19,25 @@ class Wave:
         numbers[2 * self.number] -= 1
 
 
+class Foam:
+    """As large as a wave, so that one takes the place of the other."""
+
+    def __init__(self, number):
+        self.number, self.load = number, [number]
+
+
 def waves(number):
     kept = [Wave(number) for _ in range(5000)]
     while True:
         at = random.randrange(4000)
-        del kept[at : at + 500]
-        others = [(at, str(at)) for _ in range(random.randrange(500))]
+        foam = [Foam(number) for _ in range(random.randrange(1, 500))]
         kept += [Wave(number) for _ in range(500)]
-        del others
+        del kept[at : at + 500]
 
 
 for number in range(4):
     threading.Thread(target=waves, args=(number,), daemon=True).start()
-while sum(numbers[0:8:2]) < 18000:
+while sum(numbers[0:8:2]) < 20000:
     pass
 print("ready", numbers.buffer_info()[0], flush=True)
 os.read(0, 1)
