@@ -31,6 +31,7 @@ TOOLS = {
     "dump": "a dump as PyHeap makes it, inside",
 }
 CENSUS_LIMITS = {"fresh": 10.0, "aged": 8.0}
+LEAK_DURATION_S = 60
 GRAPH_LIMITS_S = {"fresh": 8.0, "aged": 12.0}
 
 
@@ -189,6 +190,35 @@ def sample_table(objects: int) -> Iterator[str]:
     )
 
 
+def leak_table(objects: int) -> Iterator[str]:
+    """A leak of a hundred objects a second beside many others."""
+    with program(objects, "fresh") as running:
+        running.run("leak")
+        census = look("census", running.process.pid)
+        report = attach(running.process.pid)
+    found = next((one for one in report["findings"] if one["holder"].endswith("SESSIONS")), None)
+    after, title = (f"{found['detected_after_s']:.0f}", found["title"]) if found else ("never", "")
+    overhead = report["overhead"]
+    cpu_s = overhead["profiler_cpu_pct"] / 100 * report["window"]["duration_s"]
+    yield "\n## A leak of 100 objects a second in a large heap\n"
+    yield f"`memprobe attach --duration {LEAK_DURATION_S}`.\n"
+    yield "| objects | found after s | what | memprobe's CPU s | its memory MB, at most |"
+    yield "|---:|---:|---|---:|---:|"
+    yield (
+        f"| {census['objects']:,} | **{after}** (limit 30) | {title} | {cpu_s:.0f} "
+        f"| {overhead['profiler_rss_peak_mb']:.0f} |"
+    )
+
+
+def attach(pid: int) -> dict[str, Any]:
+    """The report of a run."""
+    command = [sys.executable, "-m", "memprobe.cli", "attach", str(pid), "--no-learn", "--json"]
+    command += ["--duration", str(LEAK_DURATION_S)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
 def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -197,8 +227,11 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tool", action="append", choices=TOOLS, help="only these besides memprobe")
     parser.add_argument("--sample-objects", type=int, default=8_000_000, help="of half a KiB each")
     parser.add_argument(
-        "--only", choices=("census", "graph", "command", "sample"), help="one of the tables, not written"
+        "--only",
+        choices=("census", "graph", "command", "sample", "leak"),
+        help="one of the tables, not written",
     )
+    parser.add_argument("--leak-objects", type=int, default=22_000_000, help="of the heap with the leak")
     return parser.parse_args(arguments)
 
 
@@ -218,6 +251,9 @@ def main(arguments: Sequence[str]) -> None:
         print("\n".join(lines), flush=True)
     if options.only in (None, "sample"):
         lines += sample_table(options.sample_objects)
+        print("\n".join(lines), flush=True)
+    if options.only in (None, "leak"):
+        lines += leak_table(options.leak_objects)
     text = "\n".join(lines)
     print(text)
     if options.only is None:

@@ -14,6 +14,7 @@ import random
 import struct
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -121,12 +122,39 @@ def run_dump() -> int:
     return count
 
 
+class Session:
+    """What is leaked."""
+
+    def __init__(self, number: int) -> None:
+        self.user = number
+        self.name = f"user {number}"
+        self.data = {"id": number}
+
+
+SESSIONS: dict[int, Session] = {}
+
+
+def leak() -> None:
+    """Keep a hundred sessions more every second."""
+    while True:
+        for _ in range(10):
+            SESSIONS[len(SESSIONS)] = Session(len(SESSIONS))
+        time.sleep(0.1)
+
+
+def run_leak() -> int:
+    """Begin to leak, and go on until the program ends."""
+    threading.Thread(target=leak, daemon=True).start()
+    return len(SESSIONS)
+
+
 TOOLS: dict[str, Callable[[], int]] = {
     "gc": run_gc,
     "guppy": run_guppy,
     "muppy": run_muppy,
     "asizeof": run_asizeof,
     "dump": run_dump,
+    "leak": run_leak,
 }
 BUILDERS: dict[str, Callable[[int], Any]] = {"fresh": build_fresh, "aged": build_aged, "large": build_large}
 
