@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define WATCHED_POOLS 1024
+/* One pool in so many is looked at twice, so that this costs 3 % of a walk; but enough to see something. */
+#define ONE_IN 32
+#define FEWEST_POOLS 256
+#define MOST_POOLS 1024
 
 void heap_watch_open(struct heap_watch *watch, const struct heap *heap)
 {
@@ -16,7 +19,10 @@ void heap_watch_open(struct heap_watch *watch, const struct heap *heap)
     for (size_t i = 0; i < heap->arena_count; i++)
         bytes += heap->arenas[i].size;
     *watch = (struct heap_watch){.pool_size = (uint64_t)heap->plan.pool_size};
-    watch->one_in = bytes / watch->pool_size / WATCHED_POOLS + 1;
+    uint64_t pools = bytes / watch->pool_size;
+    uint64_t watched = pools / ONE_IN;
+    watched = watched < FEWEST_POOLS ? FEWEST_POOLS : watched > MOST_POOLS ? MOST_POOLS : watched;
+    watch->one_in = pools / watched + 1;
 }
 
 void heap_watch_close(struct heap_watch *watch)
