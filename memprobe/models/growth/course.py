@@ -79,13 +79,14 @@ def courses(scales: Sequence[Past], unit: float) -> Iterator[Course]:
     """A series of two points or more, read at several scales (the finest first), as one or two courses.
 
     The run of the one is where there is most evidence for growth, that of the other the whole: a leak under
-    the teeth of a saw has more evidence in its last tooth, and falls as deep as that is high.
+    the teeth of a saw has more evidence in its last tooth, and falls as deep as that is high; and one like
+    clockwork has most after the one reading that came late, and has grown for longer.
     """
     log10, began_s = evidence(scales, unit)
     past = scales[0]
     start = int(past.time_s.searchsorted(began_s))
     yield _course(past, start, log10)
-    if start and past.fallen.any():
+    if start:
         yield _course(past, 0, evidence_from_first(scales, unit))
 
 
