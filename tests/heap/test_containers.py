@@ -32,8 +32,8 @@ class Watching:
 
     def __init__(self, target: Target, python: Python, surveyor: Surveyor) -> None:
         self.target, self.python = target, python
-        found = [one for one in surveyor.survey() if one.watched is not None and one.subject.holder in PATHS]
-        places = places_of(python, [one.watched for one in found if one.watched is not None])
+        found = [one for one in surveyor.survey() if one.watched and one.subject.holder in PATHS]
+        places = places_of(python, [one.watched[0] for one in found])
         self.addresses = {one.subject.holder: place[0] for one, place in zip(found, places, strict=True)}
         header = [python.layout.offset("PyObject.ob_refcnt"), python.layout.offset("PyObject.ob_type")]
         watched = [(one.subject.holder, *place) for one, place in zip(found, places, strict=True)]

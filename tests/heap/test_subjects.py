@@ -58,11 +58,11 @@ def test_collections(piles: tuple[dict[str, Counted], dict[str, Counted]]) -> No
     # Of each session one list: too small to be told of, until it has grown.
     assert "__main__.SESSIONS[…].events" not in first
     events = second["__main__.SESSIONS[…].events"]
-    assert (events.count, events.seen, events.watched) == (200 * 370, Seen.EXACTLY, None)
+    assert (events.count, events.seen, events.watched) == (200 * 370, Seen.EXACTLY, ())
     assert events.subject.chain == ("__main__.SESSIONS",)
     numbers = second["__main__.NUMBERS"]
     assert (numbers.count, numbers.subject.type, numbers.subject.container) == (370, "list", "list")
-    assert numbers.watched is not None
+    assert numbers.watched
     assert first["__main__.NUMBERS"].key == numbers.key
 
 

@@ -11,11 +11,11 @@ import base64
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 from memprobe.errors import PidRecycled, TargetExited
-from memprobe.heap.containers import Watched, places_of
+from memprobe.heap.containers import places_of
 from memprobe.heap.reaching import translated
 from memprobe.heap.room import limit_memory
 from memprobe.heap.subjects.counted import Counted
@@ -30,7 +30,7 @@ from memprobe.vocab.subject_lists import subject_to_list
 MOST_SUBJECTS = 4096
 """Of one look. A surveyor is bounded by itself; this bounds memprobe, whatever it says."""
 
-MOST_WATCHED = 128
+MOST_WATCHED = 512
 """Collections whose lengths are read every second: those that grow, then the largest."""
 
 Knows = Callable[[str, Subject], bool]
@@ -60,8 +60,8 @@ def _surveyed(
     surveyor = Surveyor(process, python, remembered)
     counted = list(islice(surveyor.survey(), MOST_SUBJECTS))
     end_ns = time.monotonic_ns()
-    chosen = _chosen(counted, lengths)
-    places = places_of(python, (one for one, _ in chosen))
+    chosen = [(one.key, each) for one in _chosen(counted, lengths) for each in one.watched]
+    places = places_of(python, (one for _, one in chosen))
     process.check()
     return {
         "look": [begin_ns, end_ns, surveyor.evidence.torn_objects],
@@ -69,25 +69,26 @@ def _surveyed(
         "remembered": base64.b64encode(surveyor.remembered).decode(),
         "counted": [_plain(one, knows) for one in counted],
         "header": [python.layout.offset("PyObject.ob_refcnt"), python.layout.offset("PyObject.ob_type")],
-        "watched": [[key, *place] for (_, key), place in zip(chosen, places, strict=True)],
+        "watched": [[key, *place] for (key, _), place in zip(chosen, places, strict=True)],
     }
 
 
 def _plain(one: Counted, knows: Knows) -> list[Any]:
     subject = None if knows(one.key, one.subject) else subject_to_list(one.subject)
-    return [one.key, one.count, one.bytes, one.oldest_ns, int(one.seen), one.watched is not None, subject]
+    is_watched = bool(one.watched)
+    return [one.key, one.count, one.bytes, one.oldest_ns, int(one.seen), is_watched, subject, one.time_ns]
 
 
-def _chosen(counted: Sequence[Counted], before: dict[str, int]) -> list[tuple[Watched, str]]:
-    """Choose the collections that grew most since the look before, then the largest."""
+def _chosen(counted: Sequence[Counted], before: dict[str, int]) -> list[Counted]:
+    """Choose the subjects that grew most since the look before, then the largest."""
 
     def rank(one: Counted) -> tuple[int, int]:
         length = one.count or 0
         return max(length - before.get(one.key, length), 0), length
 
-    single = [one for one in counted if one.watched is not None]
-    best = sorted(single, key=rank, reverse=True)[:MOST_WATCHED]
-    return [(one.watched, one.key) for one in best if one.watched is not None]
+    best = sorted((one for one in counted if one.watched), key=rank, reverse=True)
+    collections = accumulate(len(one.watched) for one in best)
+    return [one for one, together in zip(best, collections, strict=True) if together <= MOST_WATCHED]
 
 
 @contextmanager

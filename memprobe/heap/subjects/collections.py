@@ -48,6 +48,12 @@ MOST_READ = 2_000
 LRU_CACHE = "functools.lru_cache"
 ON_METHOD = "it is the cache of a method: its keys keep the instances alive"
 
+MOST_TOGETHER = 64
+"""Collections of one place whose lengths are watched together, as long as there are no more of them."""
+
+MOST_REFERENCES = 4_096
+"""Of the one that holds them: where it refers to each is searched for."""
+
 _LRU_WRAPPER = "functools._lru_cache_wrapper"
 _AT_EXIT = re.compile(r"<atexit>\[\d+\]\.func$")
 _INTERNAL = re.compile(
@@ -83,11 +89,13 @@ class Collections:
         roots = self._holders.holding.roots.values()
         self._modules = {root.place.address for root in roots if root.place.role is Role.NAMESPACE}
         self._keepers: dict[str, str] = {}
+        self._before = Remembered()
         self.told: dict[int, int] = {}
         """The keys of what was told, by address or place."""
 
     def tell(self, before: Remembered) -> Iterator[Counted]:
         """Yield those that matter; `told` is what to remember of them."""
+        self._before = before
         keys = before.keys()
         found: dict[int, list[_Named]] = {}
         for index in self._chosen(before, keys):
@@ -172,7 +180,7 @@ class Collections:
             count,
             int(self._holders.holding.retained[nodes].sum()) * members // len(nodes),
             seen=seen,
-            watched=self._watched(first) if members == 1 else None,
+            watched=self._watched(nodes) if members == len(nodes) and self._is_settled(same) else (),
         )
 
     def _scale(self, place: Place) -> int:
@@ -235,18 +243,30 @@ class Collections:
         in_module = above[-1].address in self._modules
         return self._limits.beside(above[-1], name, count, general=not in_module)
 
-    def _watched(self, named: _Named) -> Watched | None:
-        """Return how to read the length of a single collection again."""
-        node = int(named.place.nodes[0])
-        base = self._kinds.bases[int(self._graph.types[node])]
-        places = named.path.places
-        if base not in self._watchable:
-            return None
-        return Watched(
-            address=int(self._graph.addresses[node]),
-            type_address=self._graph.type_address(node),
-            type=base,
-            owner=places[-2].address if len(places) > 1 else 0,
+    def _is_settled(self, same: Sequence[_Named]) -> bool:
+        """Say whether there are as many collections as before: else new ones have part in the growth."""
+        if len(same) == 1 and same[0].place.members == 1:
+            return True
+        members, _ = self._before.before(np.array([one.place.number for one in same], np.uint64))
+        return all(now.place.members == then for now, then in zip(same, members.tolist(), strict=True))
+
+    def _watched(self, nodes: npt.NDArray[np.uint32]) -> tuple[Watched, ...]:
+        """Return how to read the lengths of some collections again; nothing if not of all of them."""
+        graph, before = self._graph, self._holders.holding.before
+        bases = [self._kinds.bases[kind] for kind in graph.types[nodes].tolist()]
+        owners = before[nodes].astype(np.int64)
+        inside = owners[owners < len(graph)]
+        many = len(nodes) > 1 and (graph.starts[inside + 1] - graph.starts[inside] > MOST_REFERENCES).any()
+        if len(nodes) > MOST_TOGETHER or many or not self._watchable.issuperset(bases):
+            return ()
+        return tuple(
+            Watched(
+                address=int(graph.addresses[node]),
+                type_address=graph.type_address(node),
+                type=base,
+                owner=int(graph.addresses[owner]) if owner < len(graph) else 0,
+            )
+            for node, base, owner in zip(nodes.tolist(), bases, owners.tolist(), strict=True)
         )
 
 

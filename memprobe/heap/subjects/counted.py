@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from memprobe.heap.containers import Watched
 from memprobe.vocab.subject import Seen, Subject
@@ -26,5 +27,8 @@ class Counted:
     oldest_ns: int | None = None
     seen: Seen = Seen.EXACTLY
 
-    watched: Watched | None = None
-    """Of a single container: how to read its length again without a look at the whole heap."""
+    watched: tuple[Watched, ...] = ()
+    """The containers whose lengths together are `count`, if that can be read again without another look."""
+
+    time_ns: int = field(default_factory=time.monotonic_ns)
+    """When it was counted: under load a look takes seconds."""

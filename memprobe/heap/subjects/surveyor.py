@@ -11,6 +11,7 @@ that a survey remembers a number for each place and type (`remembered`).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -72,22 +73,26 @@ class Surveyor:
         """
         with open_for_graph(self._process, self._python) as heap:
             census = take_census(heap, progress)
+            counted_ns = time.monotonic_ns()
             self.evidence = Evidence(census.count, census.torn_objects, census.remarks)
             yield from _sums(census)
-            yield from self._of_graph(heap, census, progress)
+            yield from self._of_graph(heap, census, counted_ns, progress)
 
-    def _of_graph(self, heap: OpenHeap, census: Census, progress: Progress) -> Iterator[Counted]:
+    def _of_graph(
+        self, heap: OpenHeap, census: Census, counted_ns: int, progress: Progress
+    ) -> Iterator[Counted]:
         answers = Answers(heap, build_graph(heap, progress))
+        graph_ns = time.monotonic_ns()
         answers.read_roots()
         progress(0, 0)
-        waste = Waste(answers)
+        waste = Waste(answers, graph_ns)
         progress(0, 0)
         kinds = Kinds(answers)
         progress(0, 0)
         places = Places(answers, kinds)
         progress(0, 0)
         collections = Collections(answers, kinds, places)
-        types = Types(answers, kinds, counted_types(census))
+        types = Types(answers, kinds, counted_types(census), counted_ns)
         yield from collections.tell(self._before)
         yield from types.tell(self._before)
         yield from waste.tell()

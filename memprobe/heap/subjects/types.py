@@ -58,10 +58,12 @@ def numbered(types: Sequence[TypePart]) -> TypesBefore:
 class Types:
     """Tells of the types of one look."""
 
-    def __init__(self, answers: Answers, kinds: Kinds, types: Sequence[TypePart]) -> None:
+    def __init__(self, answers: Answers, kinds: Kinds, types: Sequence[TypePart], counted_ns: int) -> None:
+        """`types` are those of the census that ended at `counted_ns`."""
         self._answers = answers
         self._kinds = kinds
         self._types = types
+        self._counted_ns = counted_ns
         self._fillings = Fillings(answers, kinds)
         self.numbered = numbered(types)
 
@@ -87,7 +89,14 @@ class Types:
         holder = "" if hub is None else hub.holder
         subject = Subject(What.TYPE, row.type, holder, chain=() if hub is None else hub.chain)
         seen = Seen.CHURNING if row.churning else Seen.EXACTLY
-        return Counted(subject, f"type:{row.type}", row.objects, row.allocated_bytes, seen=seen)
+        return Counted(
+            subject,
+            f"type:{row.type}",
+            row.objects,
+            row.allocated_bytes,
+            seen=seen,
+            time_ns=self._counted_ns,
+        )
 
     def _holders(self, held: dict[int, Hub]) -> Iterator[Counted]:
         """Yield who holds what though it is no collection, each with the type it holds most of."""
@@ -108,4 +117,4 @@ class Types:
                 chain=hub.chain,
             )
             key = f"holder:{stable_number(hub.holder):016x}"
-            yield Counted(subject, key, objects, int(retained[node]))
+            yield Counted(subject, key, objects, int(retained[node]), time_ns=self._counted_ns)

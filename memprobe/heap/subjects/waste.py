@@ -37,8 +37,10 @@ NOT_SEEN = "the collector cannot free them: a type in the cycle hides its refere
 class Waste:
     """Tells what is held by nobody; made before the counts of the graph are given up."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers, graph_ns: int) -> None:
+        """`graph_ns` is when the graph was read."""
         self._answers = answers
+        self._graph_ns = graph_ns
         self._heap: OpenHeap = answers.heap
         self._garbage: Flags = what_waits(answers.heap, answers.graph, frozen_addresses(answers.heap))
 
@@ -70,7 +72,7 @@ class Waste:
             own = (HAS_DEL,) if has_del(self._heap, int(graph.type_addresses[kind])) else ()
             subject = Subject(what, names[kind], notes=(*own, *notes))
             key = f"{what.name.lower()}:{names[kind]}"
-            yield Counted(subject, key, int(objects[kind]), int(total[kind]))
+            yield Counted(subject, key, int(objects[kind]), int(total[kind]), time_ns=self._graph_ns)
 
     def _collector_notes(self, state: Collector | None) -> Iterator[str]:
         """Say why the collector does not come."""

@@ -13,7 +13,7 @@ BOX = Subject(What.CONTAINER, holder="app.JOBS")
 
 
 def told(key: str, number: int | None, subject: Subject | None = None, size: int | None = 8) -> Told:
-    return Told(key, number, size, None, 0, subject)
+    return Told(key, number, size, None, 0, subject, 0)
 
 
 def plain(rows: Rows) -> list[tuple[int, ...]]:
