@@ -168,3 +168,10 @@ def test_sums(interpreter: Interpreter, targets: Path) -> None:
         assert surveyor.evidence.objects > 1000
     grown = (after["memory:objects"].count or 0) - (before["memory:objects"].count or 0)
     assert 10 << 20 <= grown <= 11 << 20
+
+
+def test_types_that_were_told_are_told_again(interpreter: Interpreter, targets: Path) -> None:
+    """Else there would seem to be none of them any more."""
+    with interpreter.spawn(targets / "watched.py") as target, surveying(target.pid) as surveyor:
+        before = by_type(survey(surveyor), What.TYPE)
+        assert before.keys() <= by_type(survey(surveyor), What.TYPE).keys()

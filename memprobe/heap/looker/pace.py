@@ -23,7 +23,7 @@ SHARE = 0.02
 EARLY_NS = 30 * NS
 """A leak of 10 a second shall be found after 20 s."""
 
-REST_NS = 3 * NS
+REST_NS = 2 * NS
 """Between two early looks, and longer the older the process is to us."""
 
 PAUSE_NS = 10 * NS

@@ -102,7 +102,7 @@ class Surveyor:
             np.concatenate((places.known, counted.numbers)),
             np.concatenate((places.members, counted.objects)),
             np.concatenate((places.entries, counted.sizes)),
-            collections.told,
+            collections.told | types.told,
         )
 
 

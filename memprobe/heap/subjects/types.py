@@ -18,8 +18,11 @@ from memprobe.heap.subjects.remembered import Remembered
 from memprobe.heap.subjects.words import stable_number
 from memprobe.vocab.subject import Seen, Subject, What
 
-LARGEST = 25
-"""Types of most memory that are told."""
+LARGEST, LARGEST_AT_FIRST = 25, 60
+"""Types of most memory that are told; what grows is not known at the first look."""
+
+MOST = 120
+"""What was told before is told again, as long as there is room: else there would seem to be none."""
 
 GROWN = 25
 """And those with most objects more than before."""
@@ -66,6 +69,8 @@ class Types:
         self._counted_ns = counted_ns
         self._fillings = Fillings(answers, kinds)
         self.numbered = numbered(types)
+        self.told: dict[int, int] = {}
+        """The numbers of the types that were told, as they are remembered."""
 
     def tell(self, before: Remembered) -> Iterator[Counted]:
         """Yield the types that matter, and the holders of those that grew."""
@@ -73,8 +78,12 @@ class Types:
         grown = np.where(objects > 0, self.numbered.objects - objects, 0)
         first = [int(index) for index in np.argsort(-grown, kind="stable")[:GROWN]]
         by_growth = [index for index in first if grown[index] >= LEAST_GROWTH]
+        largest = range(min(LARGEST_AT_FIRST if before.is_empty else LARGEST, len(self._types)))
+        again = np.flatnonzero(np.isin(self.numbered.numbers, before.told["identity"])).tolist()
         held = self._held(by_growth)
-        for index in dict.fromkeys((*by_growth, *range(min(LARGEST, len(self._types))))):
+        for index in list(dict.fromkeys((*by_growth, *largest, *again)))[:MOST]:
+            number = int(self.numbered.numbers[index])
+            self.told[number] = number
             yield self._type(self._types[index], held.get(index))
         yield from self._holders(held)
 

@@ -81,3 +81,13 @@ def test_what_stands_still_is_told_seldom_and_right_before_it_changes() -> None:
     assert list(lengths.read(26 * second)) == [("jobs", 5, 25 * second), ("jobs", 8, 26 * second)]
     told = [entry for turn in range(27, 90) for entry in lengths.read(turn * second)]
     assert [time_ns // second for _, _, time_ns in told] == [*range(27, 36), 65]
+
+
+def test_collections_of_one_key_are_one_thing() -> None:
+    heap, second = Heap(), LIST + 0x100
+    heap.memory.add(second, struct.pack("<4Q", 1, KIND, 9, 0))
+    lengths = heap.lengths(PLACE, ["jobs", second, KIND, 16, 0, 0, 0], ["alone", second, KIND, 16, 0, 0, 0])
+    assert list(lengths.read(1)) == [("jobs", 14, 1), ("alone", 9, 1)]
+    heap.write(SLOT, 0)
+    heap.write(second + 16, 10)
+    assert list(lengths.read(2)) == [("alone", 10, 2)]

@@ -79,3 +79,10 @@ def test_the_end_of_a_program() -> None:
     assert [(row["subject_id"], row["flags"]) for row in rows] == [(1, Seen.DIED), (2, Seen.DIED)]
     assert not numbering.knows("t", TYPE)
     assert numbering.counted([told("t", 1, TYPE)], 200)[1] == {3: TYPE}
+
+
+def test_what_was_counted_late_in_a_look_has_that_time() -> None:
+    numbering = Numbering(7, count(1))
+    late = Told("t", 3, 8, None, 0, TYPE, 150)
+    assert plain(numbering.counted([late], 100)[0]) == [(150, 1, 7, 0, 3, 8, -1)]
+    assert plain(numbering.counted([told("t", 4)], 140)[0]) == [(150, 1, 7, 0, 4, 8, -1)]
