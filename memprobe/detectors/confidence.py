@@ -42,6 +42,9 @@ class Sign(Enum):
     UNCOLLECTED = ("uncollected", 1.0)
     """The collector does not run, and nobody has called it for longer than one who does so would wait."""
 
+    ALIKE = ("alike", 0.5)
+    """All that came are of one sort and none has gone: what a program needs is mixed, and has an end."""
+
     HEAVY = ("heavy", 0.8)
     """They are so large that a pool of them would be smaller than what the model grants a pool."""
 

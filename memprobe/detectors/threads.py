@@ -18,6 +18,9 @@ from memprobe.vocab.subject import Elements, What
 SHARE = 0.5
 """Threads of known sorts that are half of those that were added explain them."""
 
+NEARLY_ALL = 0.8
+"""Of those that were added: so many are of one sort."""
+
 POOLS = (
     "concurrent.futures.thread.",
     "concurrent/futures/thread.py",
@@ -71,6 +74,8 @@ def _suspect(evidence: Evidence, total: Grown, sorts: tuple[Grown, ...]) -> Susp
     signs = [Sign.NOT_DATA]
     if sorts and all(one.subject.limit is not None for one in sorts):
         signs.append(Sign.LIMITED)
+    elif sorts and average(lead) >= NEARLY_ALL * average(total):
+        signs.append(Sign.ALIKE)
     return Suspect(
         kind=Kind.THREADS,
         grown=(total, *sorts, *([owner] if owner else [])),
