@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ GROWN = 40
 
 MOST = 240
 """What was told before is told again, as long as there is room."""
+
+TABLES = 16
+"""The tables of Python's own modules are large and stay as they are: until they grow they count less."""
 
 LEAST_ENTRIES = 8
 """A collection with fewer is not worth a name unless it has grown by as many."""
@@ -134,9 +138,20 @@ class Collections:
         by_growth = [index for index in _most(grown, GROWN) if grown[index] >= LEAST_GROWTH]
         again = np.flatnonzero(np.isin(self._identities(), np.array(list(keys), np.uint64))).tolist()
         # Of many collections in one place only growth is worth a word: there may just be more of them.
-        single = np.where(places.are_single, places.entries, 0)
+        alone = places.are_single | (places.members == 1)
+        single = np.where(alone, places.entries, 0) // np.where(self._are_tables(), TABLES, 1)
         large = [index for index in _most(single, LARGEST) if single[index] >= LEAST_ENTRIES]
         return list(dict.fromkeys((*by_growth, *again, *large)))[:MOST]
+
+    def _are_tables(self) -> npt.NDArray[np.bool_]:
+        """Say of each place whether it is a variable of a module of Python's own library."""
+        roots = self._holders.holding.roots.items()
+        library = [
+            node
+            for node, root in roots
+            if root.place.role is Role.NAMESPACE and root.title.partition(".")[0] in sys.stdlib_module_names
+        ]
+        return np.isin(self._holders.holding.before[self._places.first], library)
 
     def _growth(self, before: Remembered) -> npt.NDArray[np.int64]:
         """Of each place the entries more than before, less what new collections of their usual size have."""
