@@ -11,12 +11,14 @@ from memprobe.detectors.piles import (
     GARBAGE_LIST,
     NO_SITE,
     WEAK,
+    growing_or_heavy,
     held_by,
     is_echo,
     is_heavy,
     keeping_pace,
     plural,
     signs,
+    with_memory,
 )
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
@@ -41,11 +43,11 @@ class Caches:
 
     def suspects(self, evidence: Evidence) -> Iterator[Suspect]:
         """Yield one for each collection and each other holder that grows."""
-        for grown in evidence.growing(What.CONTAINER):
+        for grown in growing_or_heavy(evidence, What.CONTAINER):
             is_much = grown.added >= evidence.thresholds.cache_growth or is_heavy(evidence, grown)
             if is_much and _is_ours(evidence, grown):
                 yield _collection(evidence, grown)
-        for grown in evidence.growing(What.HOLDER):
+        for grown in growing_or_heavy(evidence, What.HOLDER):
             # What an lru_cache holds is told as a collection, with its limit.
             if grown.subject.elements in OWN and grown.subject.container != LRU_WRAPPER:
                 yield _holder(evidence, grown)
@@ -64,12 +66,12 @@ def _is_ours(evidence: Evidence, grown: Grown) -> bool:
 
 
 def _collection(evidence: Evidence, grown: Grown) -> Suspect:
-    subject, growth = grown.subject, grown.growth
+    subject = grown.subject
     what = f" of {subject.type}" if subject.type else ""
     return Suspect(
         kind=Kind.CACHES,
         grown=(grown,),
-        confidence=confidence(growth.probability, *signs(evidence, grown)),
+        confidence=confidence(with_memory(evidence, grown), *signs(evidence, grown)),
         title=f"{subject.holder} ({subject.container}) has {plural(grown.count, 'entry')}{what}, "
         f"{more_of(grown)}",
         type=subject.type or subject.container,
@@ -104,7 +106,7 @@ def _holder(evidence: Evidence, grown: Grown) -> Suspect:
     return Suspect(
         kind=Kind.CACHES,
         grown=(grown,),
-        confidence=confidence(grown.growth.probability, *signs(evidence, grown)),
+        confidence=confidence(with_memory(evidence, grown), *signs(evidence, grown)),
         title=f"{subject.holder} keeps {grown.count:,} {subject.type} alive, {more_of(grown)}",
         type=subject.type,
         holder=subject.holder,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from memprobe.detectors.confidence import Sign
 from memprobe.detectors.evidence import Evidence, Grown
+from memprobe.detectors.memory_rates import memory_of
 from memprobe.models.growth.needs import PIECES
 from memprobe.vocab.subject import Elements, Seen, What
 
@@ -110,6 +111,22 @@ def is_heavy(evidence: Evidence, grown: Grown) -> bool:
     """Say whether the few that were added take so much memory that they need not be many."""
     added_bytes = (grown.bytes_per_s or 0.0) * grown.growth.duration_s
     return 0 < grown.added < PIECES and added_bytes >= evidence.thresholds.heavy_bytes
+
+
+def growing_or_heavy(evidence: Evidence, what: What) -> Iterator[Grown]:
+    """Yield what grows, and of the others those that are so heavy that a few of them matter."""
+    growing = {one.key for one in evidence.growing(what)}
+    for one in evidence.of(what):
+        if one.key in growing or is_heavy(evidence, one):
+            yield one
+
+
+def with_memory(evidence: Evidence, grown: Grown) -> float:
+    """Return how probably it grows: of few but heavy ones the memory of the process may tell it sooner."""
+    memory = memory_of(evidence, grown) if is_heavy(evidence, grown) else None
+    if memory is None or memory.growth.probability < CERTAIN:
+        return grown.growth.probability
+    return surest(grown, memory)
 
 
 def held_by(grown: Grown) -> Iterator[str]:

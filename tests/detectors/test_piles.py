@@ -245,3 +245,25 @@ def test_what_does_not_grow_is_not_suspect(detector: Detector) -> None:
         for number, (what, elements) in enumerate((what, one) for what in What for one in Elements)
     ]
     assert said(detector, *flat) == []
+
+
+def of_memory(number: int, kind: str, per_s: float, probability: float) -> Grown:
+    subject = Subject(What.MEMORY, kind)
+    added = int(60 * per_s)
+    return Grown(7, number, subject, added, added, added, per_s, None, growth(per_s, probability))
+
+
+@pytest.mark.parametrize(("probability", "found"), [(0.7, True), (0.4, False)])
+def test_few_but_heavy_ones_are_as_sure_as_the_memory_that_they_take(probability: float, found: bool) -> None:
+    """One in five seconds, of 2 MB: to be sure of 12 entries would take hours."""
+    rows = replace(
+        pile(1, per_s=0.2, container="list"),
+        growth=growth(0.2, probability=0.005),
+        bytes=24 << 20,
+        bytes_per_s=0.4 * (1 << 20),
+    )
+    memory = [
+        of_memory(number, kind, 450_000, probability) for number, kind in ((2, "anonymous"), (3, "objects"))
+    ]
+    sure = [one.holder for one in said(Caches(), rows, *memory) if one.confidence >= 0.5]
+    assert sure == (["app.PILE_1"] if found else [])
