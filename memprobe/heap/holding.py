@@ -61,12 +61,12 @@ class Holding:
         self.before: U32 = np.full(len(graph), NO_NODE, np.uint32)
         """Of each object the one before it on the best way to it; len(graph) for roots, NO_NODE if unheld."""
         self._search_modules()
-        self._search(self._numbers())
+        self._search(np.concatenate((self._numbers(), np.array(self._deferred, np.uint32))))
+        self._search(self._guessing())
         self._believe()
         self.native = self._find_native()
         """Objects that only native code can be holding."""
-        if len(self.native):
-            self._search(np.concatenate((self._numbers(), self.native)))
+        self._search(self.native)
         # What they cannot explain is known now, and the room is needed for the dominators.
         self.graph = replace(graph, refcounts=np.empty(0, np.uint32))
 
@@ -142,10 +142,24 @@ class Holding:
         self._search(self._numbers(Tier.MODULE), targets, SURE)
 
     def _search(self, roots: Nodes, targets: U32 | None = None, strengths: int = HOLDING) -> None:
-        """Find the ways to what no search before has reached."""
+        """Find the ways to what no search before has reached, over this and from the roots."""
+        if not len(roots):
+            return
         targets = self.graph.targets if targets is None else targets
-        before, _ = _heap.reach(self.graph.starts, targets, roots.astype(np.uint32), strengths)
-        np.copyto(self.before, view(before, np.uint32), where=self.before == NO_NODE)
+        before = _heap.reach(self.graph.starts, targets, roots.astype(np.uint32), strengths, self.before)
+        self.before = view(before, np.uint32)
+
+    def _guessing(self) -> Nodes:
+        """Find the objects that were reached and have references that only perhaps are any.
+
+        All others go on to what was reached as well: that is how it was searched.
+        """
+        graph, found = self.graph, [np.empty(0, np.uint32)]
+        for part in pieces(len(graph.targets)):
+            guessed = np.flatnonzero(graph.targets[part] >> STRENGTH_SHIFT == Strength.GUESSED)
+            found.append(np.unique(graph.sources(guessed + part.start)))
+        sources = np.unique(np.concatenate(found))
+        return np.asarray(sources[self.before[sources] != NO_NODE], np.uint32)
 
     def _believe(self) -> None:
         """Take what is perhaps a root for one, if nothing else explains the references to it."""
@@ -154,9 +168,8 @@ class Holding:
             for node, root in self._perhaps.items()
             if self.before[node] == NO_NODE and self.unexplained[node] > 0
         }
-        if believed:
-            self.roots.update(believed)
-            self._search(self._numbers())
+        self.roots.update(believed)
+        self._search(np.array(list(believed), np.uint32))
 
     def _find_native(self) -> Nodes:
         """Find the objects that no root reaches, though more refers to them than other objects do."""

@@ -63,11 +63,12 @@ def sums(above: Array, sizes: Array, /) -> BigBuffer:
 def dominated(idom: Array, order: Array, tops: Array, /) -> BigBuffer:
     """A byte for each node: 1 for the nodes `tops` (32-bit numbers) and all that they dominate."""
 
-def reach(starts: Array, targets: Array, roots: Array, strengths: int, /) -> tuple[BigBuffer, BigBuffer]:
-    """A tree of shortest ways from the roots: the node before each node, and the distance; 32-bit both.
+def reach(starts: Array, targets: Array, roots: Array, strengths: int, before: Array = ..., /) -> BigBuffer:
+    """A tree of shortest ways from the roots: the node before each node, a 32-bit number.
 
-    A root has the distance 0 and n before it; where nothing leads both are 2**32 - 1. Of equally long ways
-    the one from the root that comes first in `roots` wins.
+    That is n before a root, and 2**32 - 1 where nothing leads. Of equally long ways the one from the root
+    that comes first in `roots` wins. What `before`, such a tree, has reached stays as it is there, and is
+    gone on from only where it is a root.
     """
 
 def reverse(starts: Array, targets: Array, /) -> tuple[BigBuffer, BigBuffer]:

@@ -114,7 +114,7 @@ class Types:
             if not hub.is_collection:
                 ranked = hub.objects, self._types[index].type, hub
                 best[hub.node] = max(ranked, best.get(hub.node, ranked), key=lambda one: one[:2])
-        retained = self._answers.holders.holding.retained
+        holding = self._answers.holders.holding
         for node, (objects, name, hub) in best.items():
             holder = self._kinds.names[int(self._answers.graph.types[hub.node])]
             subject = Subject(
@@ -126,4 +126,4 @@ class Types:
                 chain=hub.chain,
             )
             key = f"holder:{stable_number(hub.holder):016x}"
-            yield Counted(subject, key, objects, int(retained[node]), time_ns=self._counted_ns)
+            yield Counted(subject, key, objects, int(holding.retained[node]), time_ns=self._counted_ns)

@@ -53,7 +53,8 @@ class Waste:
         lost = np.flatnonzero((holding.before == NO_NODE) & ~self._garbage)
         yield from self._by_type(What.UNCOLLECTABLE, lost, sizes[lost], (NOT_SEEN,))
         native = holding.native.astype(np.int64)
-        yield from self._by_type(What.UNHELD, native, holding.retained[native], ())
+        if len(native):
+            yield from self._by_type(What.UNHELD, native, holding.retained[native], ())
 
     def _by_type(
         self,

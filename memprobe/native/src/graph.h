@@ -64,10 +64,11 @@ int graph_sums(const uint32_t *above, uint32_t nodes, struct graph_sizes sizes, 
 int graph_dominated(const uint32_t *idom, uint32_t nodes, const uint32_t *order, size_t ordered,
                     const struct graph_roots *tops, struct big_buffer *inside);
 
-/* A tree of shortest ways: the node before (graph->nodes before a root), and the distance (0 for a root);
- * GRAPH_NONE where nothing leads. Roots that come first win. */
+/* A tree of shortest ways: the node before each node; graph->nodes before a root, GRAPH_NONE where nothing
+ * leads. Roots that come first win. What `before`, such a tree, has reached already stays as it is there, and
+ * is gone on from only where it is a root; NULL is a tree of nothing. */
 int graph_reach(const struct graph *graph, const struct graph_roots *roots, uint32_t strengths,
-                struct big_buffer *parent, struct big_buffer *distance);
+                const uint32_t *before, struct big_buffer *parent);
 
 /* The same edges seen from their targets, strengths kept; the sources of a node are in ascending order. */
 int graph_reverse(const struct graph *graph, struct big_buffer *starts, struct big_buffer *targets);

@@ -9,7 +9,7 @@
 /* The buffers of a call. The GIL is released while they are read: what could change meanwhile is a
  * caller's fault, and the arrays that come from a heap are read-only. */
 struct call {
-    Py_buffer starts, targets, roots;
+    Py_buffer starts, targets, roots, before;
     struct graph graph;
     struct graph_roots from;
 };
@@ -19,6 +19,7 @@ static void scope_call(struct call *call)
     PyBuffer_Release(&call->starts);
     PyBuffer_Release(&call->targets);
     PyBuffer_Release(&call->roots);
+    PyBuffer_Release(&call->before);
 }
 
 static bool refuse(const char *why)
@@ -104,20 +105,32 @@ PyObject *dominators(PyObject *module, PyObject *arguments)
     return pair(module, err, &idom, 'I', &order, 'I');
 }
 
+/* What an earlier search has reached: NULL if there was none. */
+static bool take_before(const struct call *call, const uint32_t **ret)
+{
+    *ret = call->before.buf;
+    if (*ret == NULL || (is_array(&call->before, sizeof(uint32_t))
+                         && (size_t)call->before.len / sizeof(uint32_t) == call->graph.nodes))
+        return true;
+    return refuse("before must be a 32-bit number for each node");
+}
+
 PyObject *reach(PyObject *module, PyObject *arguments)
 {
     scope(scope_call) struct call call = {0};
-    struct big_buffer parent = {0}, distance = {0};
+    struct big_buffer parent = {0};
+    const uint32_t *before;
     unsigned int strengths;
     int err;
 
-    if (!PyArg_ParseTuple(arguments, "y*y*y*I:reach", &call.starts, &call.targets, &call.roots, &strengths)
-        || !take_graph(&call) || !take_roots(&call))
+    if (!PyArg_ParseTuple(arguments, "y*y*y*I|y*:reach", &call.starts, &call.targets, &call.roots, &strengths,
+                          &call.before)
+        || !take_graph(&call) || !take_roots(&call) || !take_before(&call, &before))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    err = graph_reach(&call.graph, &call.from, strengths, &parent, &distance);
+    err = graph_reach(&call.graph, &call.from, strengths, before, &parent);
     Py_END_ALLOW_THREADS
-    return pair(module, err, &parent, 'I', &distance, 'I');
+    return err != 0 ? raise(err) : big_object_take(module, &parent, 'I');
 }
 
 PyObject *reverse(PyObject *module, PyObject *arguments)

@@ -29,17 +29,25 @@ const char *graph_check_roots(const struct graph *graph, const struct graph_root
 struct walk {
     const struct graph *graph;
     uint32_t strengths;
-    uint32_t *parent, *distance, *queue;
+    uint32_t *parent, *queue;
     size_t first, last;
 };
 
-static void arrive(struct walk *walk, uint32_t node, uint32_t from, uint32_t distance)
+static void arrive(struct walk *walk, uint32_t node, uint32_t from)
 {
-    if (walk->distance[node] != GRAPH_NONE)
+    if (walk->parent[node] != GRAPH_NONE)
         return;
-    walk->distance[node] = distance;
     walk->parent[node] = from;
     walk->queue[walk->last++] = node;
+}
+
+/* A root that was reached before stays where it is, but is gone on from: once for each time it is named. */
+static void begin(struct walk *walk, uint32_t root, const uint32_t *before)
+{
+    if (before != NULL && before[root] != GRAPH_NONE)
+        walk->queue[walk->last++] = root;
+    else
+        arrive(walk, root, walk->graph->nodes);
 }
 
 /* Ask the cache for what is needed a few turns later: the edges of that node, and what they lead to. */
@@ -56,7 +64,7 @@ static void look_ahead(const struct walk *walk)
         return;
     uint64_t start = graph->starts[walk->queue[near]], end = graph->starts[walk->queue[near] + 1];
     for (uint64_t i = start; i < end && i < start + 8; i++)
-        __builtin_prefetch(&walk->distance[graph->targets[i] & GRAPH_NODE_MASK], 1);
+        __builtin_prefetch(&walk->parent[graph->targets[i] & GRAPH_NODE_MASK], 1);
 }
 
 static void leave(struct walk *walk)
@@ -66,17 +74,19 @@ static void leave(struct walk *walk)
 
     for (uint64_t i = graph->starts[node]; i < graph->starts[node + 1]; i++)
         if (graph_follows(graph->targets[i], walk->strengths))
-            arrive(walk, graph->targets[i] & GRAPH_NODE_MASK, node, walk->distance[node] + 1);
+            arrive(walk, graph->targets[i] & GRAPH_NODE_MASK, node);
 }
 
-static void walk_breadth_first(struct walk *walk, const struct graph_roots *roots)
+static void walk_breadth_first(struct walk *walk, const struct graph_roots *roots, const uint32_t *before)
 {
     size_t bytes = walk->graph->nodes * sizeof(uint32_t);
 
-    memset(walk->parent, 0xFF, bytes);
-    memset(walk->distance, 0xFF, bytes);
+    if (before == NULL)
+        memset(walk->parent, 0xFF, bytes);
+    else
+        memcpy(walk->parent, before, bytes);
     for (size_t i = 0; i < roots->count; i++)
-        arrive(walk, roots->nodes[i], walk->graph->nodes, 0);
+        begin(walk, roots->nodes[i], before);
     while (walk->first < walk->last) {
         look_ahead(walk);
         leave(walk);
@@ -84,25 +94,22 @@ static void walk_breadth_first(struct walk *walk, const struct graph_roots *root
 }
 
 int graph_reach(const struct graph *graph, const struct graph_roots *roots, uint32_t strengths,
-                struct big_buffer *parent, struct big_buffer *distance)
+                const uint32_t *before, struct big_buffer *parent)
 {
     __attribute__((cleanup(scope_big))) struct big_buffer queue = {0};
-    size_t bytes = graph->nodes * sizeof(uint32_t);
 
     if (graph->nodes == 0)
         return 0;
-    int err = big_open(parent, bytes);
-    err = err != 0 ? err : big_open(distance, bytes);
-    err = err != 0 ? err : big_open(&queue, bytes);
+    int err = big_open(parent, graph->nodes * sizeof(uint32_t));
+    err = err != 0 ? err : big_open(&queue, (graph->nodes + roots->count) * sizeof(uint32_t));
     if (err != 0)
         return err;
     struct walk walk = {
         .graph = graph,
         .strengths = strengths,
         .parent = parent->data,
-        .distance = distance->data,
         .queue = queue.data,
     };
-    walk_breadth_first(&walk, roots);
+    walk_breadth_first(&walk, roots, before);
     return 0;
 }
