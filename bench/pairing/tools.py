@@ -204,7 +204,7 @@ class Memprobe(Program):
         """Interrupt it, and wait for those that take its probes out of the kernel when it has ended."""
         super().detach(target)
         end_s = time.monotonic() + PATIENCE_S
-        while any(one.info["name"] == DETACHING for one in psutil.process_iter(["name"])):
+        while any(_is_detaching(one.info) for one in psutil.process_iter(["name", "status"])):
             if time.monotonic() > end_s:
                 raise ToolFailed("its probes are still being detached")
             time.sleep(0.1)
@@ -214,6 +214,11 @@ class Memprobe(Program):
         self._output.seek(0)
         told = json.load(self._output)["overhead"]["target_slowdown_pct"]
         return None if told is None else float(told)
+
+
+def _is_detaching(info: dict[str, str]) -> bool:
+    """Whether it still holds probes; a helper is nobody's child, and may stay a zombie for long."""
+    return info["name"] == DETACHING and info["status"] != psutil.STATUS_ZOMBIE
 
 
 def _memprobe() -> Path:
