@@ -21,7 +21,7 @@ class Meter:
     """One rate against its limit."""
 
     limit_pct: float
-    """What may be spent, of one core."""
+    """What may be spent, of the time that passes."""
 
     sustained_ns: int
     """Over the limit for this long is too long, by however little."""

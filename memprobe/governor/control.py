@@ -59,7 +59,8 @@ class Limits:
     """The two promises."""
 
     slowdown_pct: float = 1.0
-    """`--max-overhead`: what the target may lose, of one core."""
+    """`--max-overhead`: what the target may lose, of its own CPU time (of a fifth of a core at least, and of
+    one core at most)."""
 
     cpu_pct: float = 5.0
     """What memprobe may use, of one core, in the steady state."""
@@ -134,7 +135,7 @@ def _observe(state: State, cost: Cost) -> State:
     """Add what was spent, and look whether the target is calm."""
     seen = replace(
         state,
-        slowdown=state.slowdown.spend(cost.target.total_ns, cost.elapsed_ns),
+        slowdown=state.slowdown.spend(cost.due_target_ns, cost.elapsed_ns),
         cpu=state.cpu.spend(cost.due_cpu_ns, cost.elapsed_ns),
         activity=_smoothed(state.activity, cost.activity, cost.elapsed_ns),
     )

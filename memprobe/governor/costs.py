@@ -3,7 +3,8 @@
 The unit of the target's slow-down is one core: 1 % is 10 ms per second, whatever thread of the
 target paid it and even if none was busy. For a target that keeps one core busy this
 is its slow-down; for one that idles it is less than the share of its own CPU time, so the `how` sentence
-says that too; for one that keeps many cores busy it is an upper bound.
+says that too; for one that keeps many cores busy it is an upper bound. The budget is charged by the share
+of its own CPU time (`due_target_ns`).
 Not in it: the memory bandwidth that reading the heap takes.
 """
 
@@ -20,6 +21,11 @@ TRAPS = frozenset({Hook.UPROBE, Hook.UPROBE_STEPPED, Hook.UPROBE_RETURN, Hook.WA
 
 PER_TARGET = TRAPS | {Hook.PERF_EVENT}
 """Hooks that fire in targets only; the others fire for every process of the machine."""
+
+
+LEAST_SHARE = 0.2
+"""A target that uses less of a core than this is charged as if it used so much: else a nearly idle one, to
+which nothing matters, would have nothing observed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,13 @@ class Cost:
     """What of own_cpu_ns was spent ahead of a share that is paid back later; below 0: was paid back."""
 
     @property
+    def due_target_ns(self) -> float:
+        """What the budget is charged for the target, which is made for one that keeps a core busy."""
+        if self.target_cpu_ns is None:
+            return self.target.total_ns
+        return self.target.total_ns / min(1.0, max(LEAST_SHARE, self.target_cpu_ns / self.elapsed_ns))
+
+    @property
     def due_cpu_ns(self) -> int:
         """What of memprobe's own CPU time the budget is charged."""
         return max(self.own_cpu_ns - self.ahead_ns, 0)
@@ -155,11 +168,12 @@ def _target_cost(
 
 
 def _program_runs(old: SourceCosts, new: SourceCosts) -> Iterator[ProgramRuns]:
-    """What each program did between; one that was loaded anew begins at 0."""
+    """What each program did between that ran; one that was loaded anew begins at 0."""
     known = {program.name: program for program in old.programs}
     for now in new.programs:
         was = known.get(now.name)
-        yield now if was is None else _program_since(was, now)
+        if was != now:  # most have not run
+            yield now if was is None else _program_since(was, now)
 
 
 def _program_since(was: ProgramRuns, now: ProgramRuns) -> ProgramRuns:

@@ -61,9 +61,10 @@ class Governor:
 
     def _reason(self, old: State, cost: Cost) -> str:
         """Which budget was exhausted, and by how much."""
-        slowdown = old.slowdown.spend(cost.target.total_ns, cost.elapsed_ns)
+        slowdown = old.slowdown.spend(cost.due_target_ns, cost.elapsed_ns)
         if slowdown.is_exhausted:
-            return f"the target lost {slowdown.rate_pct:.1f} % of a core, {slowdown.limit_pct:g} % is allowed"
+            lost = f"the target lost {slowdown.rate_pct:.1f} % of its time"
+            return f"{lost}, {slowdown.limit_pct:g} % is allowed"
         cpu = old.cpu.spend(cost.due_cpu_ns, cost.elapsed_ns)
         return f"memprobe used {cpu.rate_pct:.1f} % of a core, {cpu.limit_pct:g} % is allowed"
 

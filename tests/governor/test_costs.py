@@ -96,6 +96,19 @@ def test_stops_count() -> None:
     assert cost(SourceCosts(stopped_ns=5_000_000, longest_stop_ns=5_000_000)).slowdown_pct == 0.5
 
 
+@pytest.mark.parametrize(
+    ("cpu_ns", "due_ns"),
+    [(SECOND // 2, 10e6), (4 * SECOND, 5e6), (0, 25e6), (None, 5e6)],
+)
+def test_the_budget_is_charged_by_the_share_of_the_targets_own_time(
+    cpu_ns: int | None, due_ns: float
+) -> None:
+    before = SourceCosts(target_cpu_ns=None if cpu_ns is None else 0)
+    found = cost(SourceCosts(stopped_ns=5_000_000, target_cpu_ns=cpu_ns), before)
+    assert found.due_target_ns == pytest.approx(due_ns)
+    assert found.slowdown_pct == 0.5
+
+
 @pytest.mark.parametrize("time_ns", [0, -5])
 def test_no_time_no_cost(time_ns: int) -> None:
     begin = CostSample(0, SourceCosts(), 0)
