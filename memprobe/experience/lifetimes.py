@@ -68,7 +68,10 @@ class Lifetimes(Mapping[Sort, Curve]):
 
         self._waiting: list[Rows] = []
         self._ended: dict[Sort, Curve] = {}
-        self._open: dict[Sort, Curve] = {}
+        self._alive: dict[Sort, Curve] = {}
+        self._uncounted: tuple[Seen, float, Ledger] | None = None
+        """What is open, not yet sorted into `_alive`."""
+
         self._sites: dict[int, str] = {}
         self._peers: dict[int, str] = {}
         self.sizes: dict[Sort, list[tuple[int, float]]] = {}
@@ -113,13 +116,21 @@ class Lifetimes(Mapping[Sort, Curve]):
         opened = handles.rows[which]
         keys = _keys(opened, ledger.handles.extensions(opened))
         seen = self._seen(opened, keys, now_ns, np.zeros(len(opened), bool), ledger)
-        self._open = {}
-        self._count(self._open, seen, len(handles.rows) / max(1, len(opened)), ledger)
+        self._uncounted = seen, len(handles.rows) / max(1, len(opened)), ledger
 
     def sort_of(self, stack_id: int, extension: int, kind: int, ledger: Ledger) -> Sort:
         """Return the sort of what has this stack, extension and kind."""
         group = self._peers.get(stack_id, "") if kind == HandleKind.SOCKET else extension_text(extension)
         return Sort(KIND_NAMES.get(kind, "other"), group, self._site(stack_id, ledger))
+
+    @property
+    def _open(self) -> dict[Sort, Curve]:
+        """The curves of what is open: made when somebody asks, which is at a verdict and not every second."""
+        if self._uncounted is not None:
+            self._alive = {}
+            self._count(self._alive, *self._uncounted)
+            self._uncounted = None
+        return self._alive
 
     def _sort_ended(self, finished: Rows, ledger: Ledger) -> None:
         told = ((finished["marks"] & Mark.COPIED) == 0) & (finished["extension"] != NOT_NAMED)

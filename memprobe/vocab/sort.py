@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from memprobe.vocab.stack import Frame, own_frame
@@ -50,8 +51,13 @@ class Sort:
     @property
     def widths(self) -> tuple[Sort, ...]:
         """Return the sorts that it belongs to, from the widest to itself."""
-        every = (Sort(self.kind), Sort(self.kind, self.group), Sort(self.kind, "", self.site), self)
-        return tuple(dict.fromkeys(every))
+        return _widths(self)
+
+
+@lru_cache(1024)
+def _widths(sort: Sort) -> tuple[Sort, ...]:
+    every = (Sort(sort.kind), Sort(sort.kind, sort.group), Sort(sort.kind, "", sort.site), sort)
+    return tuple(dict.fromkeys(every))
 
 
 def site_of(frames: Sequence[Frame]) -> str:
