@@ -70,6 +70,7 @@ class FrameMembers:
             self._ended = min(self._ended, layout.constant("FRAME_COMPLETED"))
         self._code_type = python.runtime.symbols.get("PyCode_Type", 0)
         self._names: dict[int, tuple[str, ...]] = {}
+        self._functions: dict[int, str] = {}
         self._modules: dict[int, str] = {}
 
     def frames_of_thread(self, thread: int) -> Iterator[int]:
@@ -202,8 +203,10 @@ class FrameMembers:
         return tuple(strings.get(item, "?") for item in items)
 
     def _function(self, code: int) -> str:
-        name = "co_qualname" if self._layout.has("PyCodeObject.co_qualname") else "co_name"
-        return self._name(self._objects.pointer(code + self._offset(name)))
+        if code not in self._functions:
+            name = "co_qualname" if self._layout.has("PyCodeObject.co_qualname") else "co_name"
+            self._functions[code] = self._name(self._objects.pointer(code + self._offset(name)))
+        return self._functions[code]
 
     def _module(self, namespace: int) -> str:
         """Return `__name__` of a frame's globals."""

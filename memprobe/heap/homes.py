@@ -69,7 +69,8 @@ class Homes:
         while level and len(found) < _MAXIMUM_OBJECTS:
             following = []
             for name in level:
-                if len(found) >= _MAXIMUM_OBJECTS or self._is_container(name.place):
+                # What has the most steps already has only its own namespace without one more.
+                if len(found) >= _MAXIMUM_OBJECTS or name.steps >= _STEPS or self._is_container(name.place):
                     continue
                 for label, place, *_ in self._members.of(name.place):
                     steps = name.steps + bool(label)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from memprobe.heap.interpreter_roots import InterpreterRoots
@@ -67,6 +67,10 @@ class Roots:
         self._fields = InterpreterRoots(python)
         self._signals = SignalHandlers(python, mappings)
 
+    @cached_property
+    def _threads(self) -> tuple[PythonThread, ...]:
+        return self._python.threads(stacks=False)
+
     def read(self, is_static: Callable[[int], bool]) -> list[Root]:
         """Return all roots but those that only the whole graph can tell, the best first.
 
@@ -78,7 +82,7 @@ class Roots:
             found += self._attempt(partial(self._of_interpreter, interpreter))
             found += self._attempt(partial(self._static_types, interpreter, is_static))
         found += self._attempt(self._signal_handlers)
-        for thread in self._python.threads(stacks=False):
+        for thread in self._threads:
             found += self._attempt(partial(self._of_thread, thread))
             found += self._attempt(partial(self._frames, thread))
         return sorted(found, key=lambda root: root.tier)
@@ -93,7 +97,7 @@ class Roots:
                 found.append(self._python.dictionaries.find(namespace, "_active") if namespace else 0)
             except UNREADABLE:
                 continue
-        for thread in self._python.threads(stacks=False):
+        for thread in self._threads:
             try:
                 frames = self._members.frames
                 found += (frames.frame_object(frame) for frame in frames.frames_of_thread(thread.address))

@@ -6,9 +6,10 @@ that were started through threading are there; a module that was never imported 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memprobe.target.cpython.dictionaries import Dictionaries
+from memprobe.target.cpython.dictionaries import Dictionaries, Item
 from memprobe.target.cpython.instances import Instances
 from memprobe.target.cpython.interpreters import Interpreter
 from memprobe.target.cpython.objects import UNREADABLE, Objects
@@ -45,20 +46,28 @@ class ThreadNames:
             items = self._dictionaries.items(active)[:MAXIMUM_NAMES] if active else []
         except UNREADABLE:
             return {}
-        names: dict[int, ThreadName] = {}
+        found = self._attributes(items)
+        names = self._objects.strings(one["_name"] for one in found.values() if "_name" in one)
+        return {
+            ident: ThreadName(names[one["_name"]], self._truth(one.get("_daemonic", 0)))
+            for ident, one in found.items()
+            if one.get("_name") in names
+        }
+
+    def _attributes(self, items: Sequence[Item]) -> dict[int, dict[str, int]]:
+        """Return the attributes of threads by their ident; all have the same few strings for names."""
+        labels: dict[int, str] = {}
+        found: dict[int, dict[str, int]] = {}
         for key, thread in items:
             try:
-                names[self._objects.integer(key)] = self._thread(thread)
+                attributes = self._instances.attributes(thread)
+                labels |= self._objects.strings(name for name, _ in attributes if name not in labels)
+                found[self._objects.integer(key)] = {
+                    labels[name]: value for name, value in attributes if name in labels
+                }
             except UNREADABLE:
                 continue
-        return names
-
-    def _thread(self, address: int) -> ThreadName:
-        attributes = self._instances.attributes(address)
-        labels = self._objects.strings(name for name, _ in attributes)
-        values = {labels[name]: value for name, value in attributes if name in labels}
-        name = values.get("_name", 0)
-        return ThreadName(self._objects.string(name), self._truth(values.get("_daemonic", 0)))
+        return found
 
     def _truth(self, address: int) -> bool | None:
         """Read True or False: to the memory reader they are integers."""
