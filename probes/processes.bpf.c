@@ -86,7 +86,7 @@ static __always_inline void send_process(__u32 how, struct files_struct *files, 
 	record.how = how;
 	record.other = other;
 	record.other_local = other_local;
-	send(&record, sizeof(record), LOSS_PROCESS_RING_FULL);
+	send_urgent(&record, sizeof(record), LOSS_PROCESS_RING_FULL);
 }
 
 static __always_inline void follow_child(struct target *parent, __u32 pid, struct task_struct *child)

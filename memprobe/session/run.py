@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 TICK_S = 0.1
 """At least between two looks at the ring: at 200,000 events a second it is half full by then."""
 
-CALM_S = 0.2
-"""At most, if the programs do not call meanwhile: so often the governor checks."""
+CALM_S = 0.5
+"""At most, if the programs do not call meanwhile (a new stack, a child, an end, a ring that fills)."""
 
 SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 """Between two looks at /proc."""

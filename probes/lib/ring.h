@@ -4,7 +4,7 @@
  * Map `events`: ring buffer; programs write, memprobe's reader drains it. User space sets its size before load.
  * The reader is woken only when it has fallen behind by `wake_bytes` (it looks by itself several times a second):
  * waking it for every record costs more than the record. New stacks wake it at once: they are few, and their code
- * objects may be freed before they are looked up.
+ * objects may be freed before they are looked up; so do forks, execs and ends, which memprobe has to follow.
  * Minimum kernel: 5.8.
  */
 #ifndef MEMPROBE_RING_H
@@ -55,14 +55,25 @@ static __always_inline void submit_urgent(void *record)
 	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 
-/* Copy a finished record (its header filled in) into the ring; not 0 if it was lost and counted. */
-static __always_inline long send(void *record, __u32 size, __u32 loss)
+static __always_inline long send_and(void *record, __u32 size, __u32 loss, __u64 flags)
 {
-	long failed = bpf_ringbuf_output(&events, record, size, wakeup());
+	long failed = bpf_ringbuf_output(&events, record, size, flags);
 
 	if (failed)
 		count_loss(loss);
 	return failed;
+}
+
+/* Copy a finished record (its header filled in) into the ring; not 0 if it was lost and counted. */
+static __always_inline long send(void *record, __u32 size, __u32 loss)
+{
+	return send_and(record, size, loss, wakeup());
+}
+
+/* The same, and wake the reader. */
+static __always_inline long send_urgent(void *record, __u32 size, __u32 loss)
+{
+	return send_and(record, size, loss, BPF_RB_FORCE_WAKEUP);
 }
 
 #endif
