@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import statistics
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ LIFE = 1.6
 
 END_S = 0.6
 """How long an end that was asked for may take before the kill comes."""
+
+TURNS, ROUNDS = 400, 300
+"""How often the work of two processes is compared, and how much it is: some 3 ms."""
 
 GONE_WITHIN_S = 30.0
 """The kernel lets go of one tracepoint in 75 ms, one after the other, on a quiet machine."""
@@ -164,21 +168,30 @@ def _maps(pid: int) -> str:
     return Path(f"/proc/{pid}/maps").read_text()
 
 
-def cost_ratio(target: Target, control: Target, turns: int = 60, count: int = 300) -> float:
+def cost_ratio(target: Target, control: Target) -> float:
     """What a fixed amount of work costs a target, over what it costs another that is left alone.
 
-    CPU time, in turn, and the quickest of each: what is left of the machine's noise hits both.
+    CPU time, a few milliseconds each in turn on one CPU, and the median over many turns: the host makes a
+    CPU slower or faster by two within tenths of a second, and that hits neighbouring turns alike.
     """
-    times: dict[int, list[int]] = {target.pid: [], control.pid: []}
-    for _ in range(turns):
-        for one in (target, control):
-            times[one.pid].append(int(one.ask(str(count))))
-    return min(times[target.pid]) / min(times[control.pid])
+    _on_one_cpu(target.pid, control.pid)
+    before, ratios = _work_ns(control), []
+    for _ in range(TURNS):
+        own, after = _work_ns(target), _work_ns(control)
+        ratios.append(2 * own / (before + after))
+        before = after
+    return statistics.median(ratios)
 
 
-def usual_ratio(target: Target, control: Target) -> float:
-    """The middle one of three."""
-    return sorted(cost_ratio(target, control) for _ in range(3))[1]
+def _work_ns(one: Target) -> int:
+    return int(one.ask(str(ROUNDS)))
+
+
+def _on_one_cpu(*pids: int) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    for pid in pids:
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            os.sched_setaffinity(int(tid), {cpu})
 
 
 def stays_below(limit: float, target: Target, control: Target, before: float) -> float:
@@ -187,7 +200,7 @@ def stays_below(limit: float, target: Target, control: Target, before: float) ->
     Noise of the machine goes away, a probe that stayed does not.
     """
     for _ in range(5):
-        dearer = usual_ratio(target, control) / before
+        dearer = cost_ratio(target, control) / before
         if dearer < limit:
             break
     return dearer

@@ -15,11 +15,11 @@ from kernel_source.killing import (
     LIFE,
     Killed,
     changed_code,
+    cost_ratio,
     killed_at_random,
     start_s,
     stays_below,
     trap_lines,
-    usual_ratio,
 )
 from native.uninstrumented import uninstrumented
 from pythons import own
@@ -46,7 +46,7 @@ def listed_by_bpftool() -> list[tuple[str, int, list[int]]]:
 def test_nothing_is_left_and_nothing_is_slower(targets: Path) -> None:
     chance, lives = random.Random(4), list[Killed]()
     with own().spawn(targets / "working.py") as target, own().spawn(targets / "working.py") as control:
-        before = usual_ratio(target, control)
+        before = cost_ratio(target, control)
         mappings = "[uprobes]" in Path(f"/proc/{target.pid}/maps").read_text()
         life_s, first = start_s(target)
         lives.append(first)

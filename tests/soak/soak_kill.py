@@ -20,11 +20,11 @@ from kernel_source.killing import (
     LIFE,
     Killed,
     changed_code,
+    cost_ratio,
     killed_at_random,
     start_s,
     stays_below,
     trap_lines,
-    usual_ratio,
 )
 
 KILLS = 200
@@ -37,7 +37,7 @@ def main(seconds: float) -> int:
     seed = int(time.time())
     chance, lives, end = random.Random(seed), list[Killed](), time.monotonic() + seconds
     with pythons.own().spawn(WORKING) as target, pythons.own().spawn(WORKING) as control:
-        before = usual_ratio(target, control)
+        before = cost_ratio(target, control)
         life_s, first = start_s(target)
         lives.append(first)
         while time.monotonic() < end and len(lives) < KILLS:
