@@ -372,7 +372,7 @@ KNOBS = np.dtype(
             "handles",
             "stacks",
             "stack_every",
-            "stacks_per_window",
+            "stack_ns_per_window",
             "growth",
             "growth_stacks",
             "growth_pages",

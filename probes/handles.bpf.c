@@ -10,9 +10,10 @@
  * maps     targets, knobs (read); events, losses (write); birth_scratch, birth_windows (own)
  * reads    the result and, from the registers saved at entry, the arguments; path strings, descriptor pairs and control
  *          messages from user memory. Paths are read at exit, when the kernel itself has just read the page.
- * sampling every birth is sent. Its stack is taken one time in N: N is knobs.stack_every, and above
- *          knobs.stacks_per_window births in 100 ms on one CPU the next power of two that keeps to it. The choice
- *          is a hash of the birth's number on the CPU, so that a regular pattern in the target cannot hide from it.
+ * sampling every birth is sent. Its stack is taken one time in N: N is knobs.stack_every, and doubles in each 100 ms
+ *          once stacks have taken knobs.stack_ns_per_window on the CPU, and again with each half of that. So deep stacks
+ *          thin out sooner, and what births cost is bounded from the first instant, before memprobe could do anything.
+ *          The choice is a hash of the birth's number on the CPU, so that a regular pattern cannot hide from it.
  * losses   birth_ring_full, death_ring_full, control_cut, arguments_unreadable; all repaired by the census of tables
  * blind    io_uring's own opens, descriptors from ioctl, seccomp ADDFD, fds that ptrace or pidfd_getfd of others insert,
  *          32-bit system calls: seen by the census only
@@ -49,7 +50,7 @@ const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct birth_window {
 	__u64 begin_ns;
-	__u64 births;		/* since begin_ns */
+	__u64 stacks_ns;	/* that stacks have taken since begin_ns */
 	__u64 number;		/* of births ever: the stream that the sampling hashes */
 };
 
@@ -70,11 +71,11 @@ static __always_inline bool handles_wanted(void)
 static __always_inline __u32 stack_interval(struct knobs *turned, struct birth_window *window)
 {
 	__u32 every = turned->stack_every ? turned->stack_every : 1;
-	__u64 limit = turned->stacks_per_window;
+	__u64 budget_ns = turned->stack_ns_per_window, limit_ns = budget_ns;
 
-	for (int doubling = 0; limit && doubling < 16 && window->births > limit; doubling++) {
+	for (int doubling = 0; budget_ns && doubling < 16 && window->stacks_ns > limit_ns; doubling++) {
 		every <<= 1;
-		limit <<= 1;
+		limit_ns += budget_ns / 2;
 	}
 	return every;
 }
@@ -88,26 +89,45 @@ static __always_inline __u64 spread(__u64 number)
 	return number ^ (number >> 31);
 }
 
-/* The weight of this birth: 0 if its stack is not to be taken. */
-static __always_inline __u32 stack_weight(__u64 now_ns)
+static __always_inline struct birth_window *current_window(__u64 now_ns)
 {
 	__u32 zero = 0;
 	struct birth_window *window = bpf_map_lookup_elem(&birth_windows, &zero);
+
+	if (window && now_ns - window->begin_ns >= WINDOW_NS) {
+		window->begin_ns = now_ns;
+		window->stacks_ns = 0;
+	}
+	return window;
+}
+
+/* The weight of the next birth: 0 if its stack is not to be taken. */
+static __always_inline __u32 stack_weight(struct birth_window *window)
+{
 	struct knobs *turned = current_knobs();
 	__u32 every;
 
-	if (!window || !turned || !turned->stacks)
+	if (!turned || !turned->stacks)
 		return 0;
-	if (now_ns - window->begin_ns >= WINDOW_NS) {
-		window->begin_ns = now_ns;
-		window->births = 0;
-	}
-	window->births++;
 	window->number++;
 	every = stack_interval(turned, window);
 	if (every > 1 && spread(window->number ^ ((__u64)turned->seed << 32)) % every)
 		return 0;
 	return every;
+}
+
+/* The stack of a birth, and how many births it stands for: both 0 if it is not to be taken. */
+static __always_inline __u64 sampled_stack(void *context, __u32 *weight)
+{
+	__u64 begin_ns = bpf_ktime_get_ns(), stack_id;
+	struct birth_window *window = current_window(begin_ns);
+
+	*weight = window ? stack_weight(window) : 0;
+	if (!window || !*weight)
+		return 0;
+	stack_id = current_stack(context);
+	window->stacks_ns += bpf_ktime_get_ns() - begin_ns;
+	return stack_id;
 }
 
 /* An empty birth in this CPU's scratch record; tracepoints run with preemption off, so nobody else writes there. */
@@ -127,13 +147,6 @@ static __always_inline struct birth_record *new_birth(__u32 how, __s32 source, _
 	birth->weight = 0;
 	birth->stack_id = 0;
 	return birth;
-}
-
-static __always_inline void take_stack_of(struct birth_record *birth, void *context)
-{
-	birth->weight = stack_weight(birth->header.time_ns);
-	if (birth->weight)
-		birth->stack_id = current_stack(context);
 }
 
 static __always_inline void read_path(struct birth_record *birth, __u64 path)
@@ -318,7 +331,7 @@ int born(struct syscall_exit_context *context)
 		return 0;
 	if (meaning->path)
 		read_path(birth, argument(meaning->path - 1));
-	take_stack_of(birth, context);
+	birth->stack_id = sampled_stack(context, &birth->weight);
 	send_birth(birth, descriptors[0]);
 	if (meaning->pair)
 		send_birth(birth, descriptors[1]);
@@ -415,8 +428,7 @@ static __always_inline int born_by_messages(void *context, __u64 messages, __u64
 	next_message(&walk);
 	if (!walk.messages_left && walk.next + sizeof(struct user_control_header) > walk.limit)
 		return 0;
-	walk.weight = stack_weight(bpf_ktime_get_ns());
-	walk.stack_id = walk.weight ? current_stack(context) : 0;
+	walk.stack_id = sampled_stack(context, &walk.weight);
 	if (HAS_HELPER(loop)) {
 		bpf_loop(MAX_CONTROL_STEPS, control_step, &walk, 0);
 	} else {
@@ -453,7 +465,7 @@ static __always_inline void born_by_clone_to(void *context, __u64 place)
 	if (bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)place))
 		count_loss(LOSS_ARGUMENTS_UNREADABLE);
 	else if ((birth = new_birth(BIRTH_PIDFD, NO_SOURCE, 0))) {
-		take_stack_of(birth, context);
+		birth->stack_id = sampled_stack(context, &birth->weight);
 		send_birth(birth, descriptor);
 	}
 }

@@ -290,7 +290,7 @@ static void test_sampling(void)
 	}
 	CHECK(stub_record_count == 20000 && sampled > 1800 && sampled < 2200);
 	begin();
-	turn((struct knobs){.handles = 1, .stacks = 1, .stacks_per_window = 100});
+	turn((struct knobs){.handles = 1, .stacks = 1, .stack_ns_per_window = 100});
 	for (int number = 0; number < 20000; number++)
 		call(__NR_dup, 9, 3, 0, 0);
 	for (__u32 number = 0; number < stub_record_count; number++)
