@@ -61,7 +61,7 @@ class TypeRow:
 
         One that took the very place of another of its type is not seen, nor does it change a number.
         """
-        return self.changed >= _CHANGES and self.changed > _CHANGED * self.watched
+        return is_churning(self.watched, self.changed)
 
     @property
     def collectable(self) -> int:
@@ -104,6 +104,11 @@ class Census:
     def by_address(self) -> dict[int, TypeRow]:
         """The rows by the address of their type."""
         return {row.address: row for row in self.rows}
+
+
+def is_churning(watched: int, changed: int) -> bool:
+    """Whether so many of the objects looked at twice had come or gone that their number is rough."""
+    return changed >= _CHANGES and changed > _CHANGED * watched
 
 
 def take_census(heap: OpenHeap, progress: Progress | None = None) -> Census:

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.document import TypePart
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.elements import Fillings
 from memprobe.heap.subjects.hubs import Hub, Hubs
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.remembered import Remembered
+from memprobe.heap.subjects.type_counts import TypeCount
 from memprobe.heap.subjects.words import stable_number
 from memprobe.vocab.subject import Seen, Subject, What
 
@@ -42,14 +42,14 @@ _PLAIN = {
 
 @dataclass(frozen=True, slots=True)
 class TypesBefore:
-    """The types of one census by number, as they are remembered."""
+    """The types of one look by number, as they are remembered."""
 
     numbers: npt.NDArray[np.uint64]
     objects: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]
 
 
-def numbered(types: Sequence[TypePart]) -> TypesBefore:
+def numbered(types: Sequence[TypeCount]) -> TypesBefore:
     """Number the types, so that they are found again."""
     return TypesBefore(
         np.array([stable_number(f"type {row.type}") for row in types], np.uint64),
@@ -61,8 +61,8 @@ def numbered(types: Sequence[TypePart]) -> TypesBefore:
 class Types:
     """Tells of the types of one look."""
 
-    def __init__(self, answers: Answers, kinds: Kinds, types: Sequence[TypePart], counted_ns: int) -> None:
-        """`types` are those of the census that ended at `counted_ns`."""
+    def __init__(self, answers: Answers, kinds: Kinds, types: Sequence[TypeCount], counted_ns: int) -> None:
+        """`types` are those of the walk that ended at `counted_ns`."""
         self._answers = answers
         self._kinds = kinds
         self._types = types
@@ -94,7 +94,7 @@ class Types:
         found = {index: hubs.of(self._answers.nodes_of([self._types[index].type])) for index in wanted}
         return {index: hub for index, hub in found.items() if hub is not None}
 
-    def _type(self, row: TypePart, hub: Hub | None) -> Counted:
+    def _type(self, row: TypeCount, hub: Hub | None) -> Counted:
         holder = "" if hub is None else hub.holder
         subject = Subject(What.TYPE, row.type, holder, chain=() if hub is None else hub.chain)
         seen = Seen.CHURNING if row.churning else Seen.EXACTLY

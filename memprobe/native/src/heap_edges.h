@@ -5,6 +5,7 @@
 #include "heap_graph.h"
 #include "heap_index.h"
 #include "heap_sizes.h"
+#include "heap_watch.h"
 
 /* An edge is the address of its target, the strength in the two top bits; 0 is none. */
 #define HEAP_EDGE_SHIFT 62
@@ -75,6 +76,7 @@ struct heap_edges {
     const struct heap_plan *plan;
     struct heap_graph *graph;
     struct heap_index index;
+    struct heap_watch watch;
     uint32_t nodes;
     size_t node_capacity;
     uint64_t *slots;           /* in graph->targets */

@@ -131,6 +131,7 @@ static int describe_node(struct heap_edges *edges, const struct heap_object *obj
 
     edges->more = size.more;
     edges->more_at = size.more_at;
+    graph->counters.table_bytes += size.table_bytes;
     ((uint64_t *)graph->addresses.data)[node] = object->address;
     ((uint32_t *)graph->types.data)[node] = object->type->index;
     ((uint32_t *)graph->sizes.data)[node] = at_most_32_bits(size.allocated_bytes);
@@ -173,7 +174,9 @@ static int visit(void *state, const struct heap_object *object)
         edges->graph->counters.odd_objects++;
         return 0;
     }
-    err = describe_node(edges, object, edges->nodes);
+    err = heap_watch_note(&edges->watch, object);
+    if (err == 0)
+        err = describe_node(edges, object, edges->nodes);
     if (err != 0)
         return err;
     heap_recipe_run(edges, object, edges->nodes);
@@ -330,6 +333,7 @@ static void set_bounds(struct heap_edges *edges)
 static void close_edges(struct heap_edges *edges)
 {
     heap_index_close(&edges->index);
+    heap_watch_close(&edges->watch);
     free(edges->pending.items);
     free(edges->following.items);
     free(edges->requests);
@@ -345,11 +349,14 @@ int heap_graph_build(struct heap *heap, struct heap_graph *ret)
 
     *ret = (struct heap_graph){0};
     set_bounds(&edges);
+    heap_watch_open(&edges.watch, heap);
     int err = grow_nodes(&edges);
     if (err == 0)
         err = heap_walk(heap, visit, &edges);
     if (err == 0)
         err = heap_tables_read(&edges);
+    if (err == 0)
+        err = heap_watch_compare(&edges.watch, heap);
     heap_count_reads(heap);
     if (err == 0) {
         heap_tables_follow_rings(&edges);

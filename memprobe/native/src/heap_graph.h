@@ -19,7 +19,8 @@
     FIELD(torn_tables)     /* that had more than their owner said, or contradicted themselves */   \
     FIELD(absent_tables)   /* that were not there, or not whole */                                 \
     FIELD(refused_edges)   /* beyond what the heap's memory could hold */                          \
-    FIELD(odd_objects)     /* left out: met twice, or at an impossible address */
+    FIELD(odd_objects)     /* left out: met twice, or at an impossible address */               \
+    FIELD(table_bytes)     /* of sizes: blocks in pools that belong to an object elsewhere */
 
 struct heap_graph_counters {
 #define HEAP_GRAPH_MEMBER(name) uint64_t name;

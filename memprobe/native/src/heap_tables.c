@@ -193,6 +193,7 @@ static void add_size(struct heap_edges *edges, struct heap_pending *pending, con
     if (bytes >= heap_more_bytes(edges->heap, (enum heap_more)pending->more))
         heap_measure_more(edges->heap, (enum heap_more)pending->more, data, bytes, &more);
     pending->more = HEAP_MORE_NONE;
+    edges->graph->counters.table_bytes += more.table_bytes;
     *size = more.allocated_bytes < UINT32_MAX - *size ? *size + (uint32_t)more.allocated_bytes : UINT32_MAX;
 }
 
