@@ -177,9 +177,11 @@ class Lifetimes(Mapping[Sort, Curve]):
         for fate, place, chosen in ((fates, last, told), (np.full(len(late), ENTERED), entered, late & told)):
             for sort, what, bucket, count in _combined(which[chosen], fate[chosen], place[chosen]):
                 for width in sorts[sort].widths:
-                    if width not in curves and len(curves) >= MAX_SORTS:
-                        continue
-                    curve = curves.setdefault(width, Curve())
+                    curve = curves.get(width)
+                    if curve is None:
+                        if len(curves) >= MAX_SORTS:
+                            continue
+                        curve = curves[width] = Curve()
                     sketch = (curve.ended, curve.alive, curve.entered)[what]
                     sketch.count(bucket, count * weight)
 

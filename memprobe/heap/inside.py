@@ -15,6 +15,9 @@ from memprobe.target.cpython.objects import BadObject, Objects, is_pointer
 MAXIMUM_ITEMS = 200_000
 """More references of one container are not looked at."""
 
+MAXIMUM_BODY = 4096
+"""A longer struct is not read as a whole."""
+
 _WORD = 8
 _TAGS = 3
 _BLOCKS_AT_MOST = MAXIMUM_ITEMS // 16
@@ -38,6 +41,14 @@ class Inside:
         self._block_data = layout.offset("BLOCK.data")
         self._block_right = layout.offset("BLOCK.rightlink")
         self._link = Fields(layout, "lru_list_elem", "next", "key", "result")
+        self._body_start, self._body = 0, b""
+        """What `read_body` has read."""
+
+    def read_body(self, address: int, size: int) -> None:
+        """Read the struct of an object as a whole: what is asked of its pointers next needs no read each."""
+        self._body_start, self._body = address, b""
+        if 0 < size <= MAXIMUM_BODY:
+            self._body = self._objects.read(address, size)
 
     def words(self, address: int, count: int) -> tuple[int, ...]:
         """Read an array of words."""
@@ -63,11 +74,17 @@ class Inside:
 
     def pointer(self, address: int, member: Member) -> Indexed:
         """Yield the one reference of a member."""
-        word = self._objects.pointer(address + member.offset)
+        word = self._word(address + member.offset)
         if member.op is not Op.TAGGED_POINTER:
             yield 0, word
         elif word & _TAGS != _TAGS:
             yield 0, word & ~_TAGS
+
+    def _word(self, address: int) -> int:
+        start = address - self._body_start
+        if 0 <= start <= len(self._body) - _WORD:
+            return int.from_bytes(self._body[start : start + _WORD], "little")
+        return self._objects.pointer(address)
 
     def _counted(self, address: int, member: Member) -> Indexed:
         count = self._objects.pointer(address + member.extra)

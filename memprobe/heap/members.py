@@ -83,6 +83,7 @@ class Members:
         try:
             facts = self.type_of(place.address)
             members = self.shapes.of_type(facts.address)
+            self.inside.read_body(place.address, facts.basicsize)
         except UNREADABLE:
             return []
         for member in members:

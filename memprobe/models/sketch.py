@@ -69,7 +69,8 @@ class Sketch:
     def count(self, bucket: int, weight: float) -> None:
         """Count what is known to be in this bucket."""
         self._weights[bucket] = self._weights.get(bucket, 0.0) + weight
-        self._collapse()
+        if len(self._weights) > MAX_BUCKETS:
+            self._collapse()
 
     def quantile(self, share: float) -> float | None:
         """Return the number below which this share lies; None if nothing was counted."""
