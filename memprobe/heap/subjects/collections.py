@@ -52,7 +52,7 @@ MOST_READ = 2_000
 LRU_CACHE = "functools.lru_cache"
 ON_METHOD = "it is the cache of a method: its keys keep the instances alive"
 
-MOST_TOGETHER = 64
+MOST_TOGETHER = 128
 """Collections of one place whose lengths are watched together, as long as there are no more of them."""
 
 MOST_REFERENCES = 4_096
