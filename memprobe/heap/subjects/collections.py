@@ -107,7 +107,6 @@ class Collections:
             if named is not None:
                 found.setdefault(named.key, []).append(named)
                 self.told[self._identity(named.place)] = named.key
-        yield from self._at_exit()
         again = set(keys.values())
         self._keepers = keepers(self._graph, self._filled(found.values()))
         for key, same in found.items():
@@ -115,15 +114,15 @@ class Collections:
             if counted.count or key in again:
                 yield counted
 
-    def _at_exit(self) -> Iterator[Counted]:
-        """Yield the functions that run at exit: up to 3.13 they are in no collection."""
+    def at_exit(self, roots_ns: int) -> Iterator[Counted]:
+        """Yield the functions that run at exit, of when the roots were read: they are in no collection."""
         titles = [root for root in self._answers.roots if _AT_EXIT.match(root.title)]
         nodes = [self._graph.node(root.place.address) for root in titles]
         kinds = Counter(self._kinds.names[int(self._graph.types[node])] for node in nodes if node is not None)
         if kinds:
             kind = kinds.most_common(1)[0][0]
             subject = Subject(What.CONTAINER, kind, "<atexit>", (), "atexit", Elements.CALLABLES)
-            yield Counted(subject, "container:<atexit>", len(titles), None)
+            yield Counted(subject, "container:<atexit>", len(titles), None, time_ns=roots_ns)
 
     def _filled(self, found: Iterable[Sequence[_Named]]) -> list[Filled]:
         """Those that can share what they hold: single ones, the heaviest first."""
