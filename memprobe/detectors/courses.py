@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from memprobe.detectors.evidence import Grown
@@ -20,6 +21,9 @@ SOON_NS = 5_000_000_000
 
 AT_REST = 0.01
 """A course may rest if it was not more probable than this that it grows."""
+
+SURE = 0.5
+"""What was so probably growth and has fallen is judged at once: it may have been flushed."""
 
 TELLING_BYTES = 32 << 10
 """Memory counts in pieces of this size: a pool of Python's allocator, or some pages."""
@@ -44,10 +48,15 @@ class Course:
             self._last = count
             self._series.add(time_ns, float(count))
 
-    def growth(self) -> Growth:
+    @property
+    def moves(self) -> bool:
+        """Whether it was ever another number: what never moves is never taken for growth."""
+        return self._series.moves
+
+    def growth(self, among: int = 1) -> Growth:
         """Return what the models say; they are asked again when there is enough that is new."""
         if self._growth is None or self._is_due(self._growth):
-            self._growth = self._series.growth()
+            self._growth = self._series.growth(among=among)
             self._judged_ns, self._judged = self._last_ns, self._last
         return self._growth
 
@@ -55,6 +64,8 @@ class Course:
         new_ns, span_ns = self._last_ns - self._judged_ns, self._judged_ns - self._first_ns
         if self._last == self._judged and growth.probability <= AT_REST:
             return new_ns > span_ns // SELDOM_AT_REST
+        if self._last < self._judged and growth.probability >= SURE:
+            return True
         return new_ns > 0 and new_ns >= min(span_ns // SELDOM, SOON_NS)
 
 
@@ -79,11 +90,12 @@ class Courses:
         """Yield every subject of a process, or of all, in the order of their numbers."""
         for key in [key for key in self._courses if key not in ledger.populations]:
             del self._courses[key]
+        among = Counter(key[0] for key, course in self._courses.items() if course.moves)
         for key in sorted(self._courses):
             population = ledger.populations.get(key)
             if population is not None and pid in (None, key[0]):
                 subject = ledger.populations.subjects[key[1]]
-                yield _grown(population, subject, self._courses[key].growth())
+                yield _grown(population, subject, self._courses[key].growth(among[key[0]]))
 
 
 def _grown(population: Population, subject: Subject, growth: Growth) -> Grown:

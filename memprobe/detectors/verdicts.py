@@ -6,7 +6,7 @@ of the sample: a replay has the same samples, so it comes to the same findings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
@@ -14,10 +14,10 @@ from memprobe.detectors import DETECTORS
 from memprobe.detectors.confidence import calibrated
 from memprobe.detectors.courses import Courses
 from memprobe.detectors.evidence import Detector, Evidence, Grown
-from memprobe.detectors.lending import lent
 from memprobe.detectors.memory_words import memory_word
 from memprobe.detectors.merging import Leak, identity, merge
 from memprobe.detectors.ranking import ranked
+from memprobe.detectors.taken_back import taken_back, with_reason
 from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.wording import finding
 from memprobe.ledger import Ledger
@@ -44,6 +44,14 @@ class _Shown:
     id: str
     after_s: float
     is_sure: bool = False
+    last: Finding | None = None
+    """As it was last told while it was sure."""
+
+    key: Key | None = None
+    """What it rested on then."""
+
+    back_s: float | None = None
+    """When it was sure no more."""
 
 
 class Verdicts:
@@ -104,6 +112,7 @@ class Verdicts:
         self._of_subject = {key: one for key, one in self._of_subject.items() if key in ledger.populations}
         taken: set[str] = set()
         findings = [self._finding(leak, evidence, taken) for leak in merge(suspects)]
+        findings += self._taken_back(evidence, taken)
         found = tuple(ranked(findings, self._thresholds.confident))
         self.verdict = Verdict(found, *memory_word(evidence, found))
 
@@ -114,7 +123,21 @@ class Verdicts:
             shown.is_sure, shown.after_s = True, evidence.duration_s
         found = finding(leak, evidence, shown.id, shown.after_s, self._usd_per_gb_hour)
         said = (*found.evidence, *weighed.evidence)
-        return replace(found, confidence=weighed.confidence, evidence=said)
+        found = replace(found, confidence=weighed.confidence, evidence=said)
+        if leak.piles and weighed.confidence >= self._thresholds.confident:
+            shown.last, shown.key, shown.back_s = found, leak.piles[0].key, None
+        elif leak.piles and shown.is_sure:
+            return with_reason(found, leak.piles[0], _since(shown, evidence.duration_s))
+        return found
+
+    def _taken_back(self, evidence: Evidence, taken: set[str]) -> Iterator[Finding]:
+        """Yield what was sure once and is not even a suspect now, as long as its subject is there."""
+        now = {grown.key: grown for grown in evidence.grown}
+        for shown in self._shown.values():
+            if shown.last is None or shown.key not in now or shown.id in taken:
+                continue
+            if self._of_subject.get(shown.key) is shown:  # else it is part of another finding
+                yield taken_back(shown.last, now[shown.key], _since(shown, evidence.duration_s))
 
     def _weighed(self, leak: Leak, finding_id: str) -> Weighed:
         """Return how sure a leak is after all experience with such things."""
@@ -131,7 +154,7 @@ class Verdicts:
             pid=pid,
             begin_ns=now_ns if ledger.begin_ns is None else min(ledger.begin_ns, now_ns),
             now_ns=now_ns,
-            grown=tuple(lent(tuple(self._courses.grown(ledger, pid)))),
+            grown=tuple(self._courses.grown(ledger, pid)),
             memory=ledger.memory_account(self._pid),
             thresholds=self._thresholds,
             normal=self._normal,
@@ -157,6 +180,13 @@ class Verdicts:
         if len(self._shown) < REMEMBERED:
             self._shown[shown.id] = shown
         self._of_subject |= {grown.key: shown for grown in leak.grown}
+
+
+def _since(shown: _Shown, after_s: float) -> float:
+    """Return when a finding was taken back: now, unless it was before."""
+    if shown.back_s is None:
+        shown.back_s = after_s
+    return shown.back_s
 
 
 def _free(number: str, taken: set[str]) -> str:

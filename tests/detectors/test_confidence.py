@@ -37,7 +37,7 @@ class Counting:
     def add(self, time_ns: int, value: float) -> None:
         self.points += 1
 
-    def growth(self) -> Any:
+    def growth(self, *, among: int) -> Any:
         self.asked += 1
         return growth(probability=0.0)
 

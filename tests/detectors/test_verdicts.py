@@ -129,6 +129,33 @@ def test_what_has_died_is_no_finding_any_more() -> None:
     assert judged(batches).verdict.findings == ()
 
 
+def flushed(at_s: int, seconds: int, again_per_s: int = 50) -> list[Sequence[int]]:
+    """A buffer that is emptied once, and fills again."""
+    return [
+        [50 * second if second < at_s else again_per_s * (second - at_s), 40] for second in range(seconds)
+    ]
+
+
+def test_a_finding_that_was_flushed_is_taken_back_at_once_and_says_so() -> None:
+    batches = list(course(90, flushed(40, 90), ["app.BUFFER", "app.FLAT"]))
+    (sure,) = judged(batches[: 2 * 40]).verdict.findings
+    assert sure.confidence >= 0.5
+    (back,) = judged(batches[: 2 * 41]).verdict.findings
+    assert back.confidence < 0.1
+    assert (back.id, back.count, back.exhausts_in_s) == (sure.id, 0, None)
+    assert back.evidence[0].startswith("Taken back 40 s after the attach, flushed: ")
+    (still_back,) = judged(batches).verdict.findings
+    assert still_back.confidence < 0.5
+    assert still_back.evidence[0].startswith("Taken back 40 s after the attach, flushed: ")
+
+
+def test_what_leaks_on_after_it_was_flushed_once_is_found_again() -> None:
+    batches = list(course(400, flushed(40, 400), ["app.LEAK", "app.FLAT"]))
+    (again,) = judged(batches).verdict.findings
+    assert again.confidence >= 0.5
+    assert not any(sentence.startswith("Taken back") for sentence in again.evidence)
+
+
 def test_without_a_sample_of_the_target_nothing_is_judged() -> None:
     batches = [batch for batch in course(60, leaking(60), ["app.LEAK", "app.FLAT"]) if batch.source == "heap"]
     assert judged(batches).verdict.findings == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from math import exp, isfinite, log
+from math import exp, isfinite, log, log10
 
 import numpy as np
 import pytest
@@ -143,11 +143,45 @@ def test_with_a_limit_it_warms_up_and_is_then_bounded() -> None:
 
 
 def test_in_an_old_process_what_was_emptied_lately_needs_longer() -> None:
-    since_start = [(second * NS, 10.0 * (3600 + second)) for second in range(20)]
+    since_start = [(second * NS, 10.0 * (7200 + second)) for second in range(20)]
     emptied = [(second * NS, 10.0 * (30 + second)) for second in range(20)]
-    assert of(since_start, age_s=3600).probability >= 0.5
+    assert of(since_start, age_s=7200).probability >= 0.5
     assert of(emptied).probability >= 0.5
-    assert of(emptied, age_s=3600).probability < 0.25
+    assert of(emptied, age_s=7200).probability < 0.25
+
+
+@pytest.mark.parametrize("age_s", [600, 1800, 5400])
+def test_in_the_first_hours_what_grows_since_the_start_is_a_suspect_until_it_has_gone_on(age_s: int) -> None:
+    """Sessions of an hour and the first tooth of a saw look the same; the suspect is told meanwhile."""
+    waits_s = min(3 * (age_s - 120), 7200 - age_s)
+    readings = [(second * NS, 10.0 * (age_s + second)) for second in range(0, waits_s + 20, 5)]
+    before = [reading for reading in readings if 60 * NS < reading[0] < waits_s * NS]
+    assert 0.3 < of(before[:12], age_s=age_s).probability < 0.5
+    assert of(before, age_s=age_s).probability < 0.5
+    assert of(readings, age_s=age_s).probability >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("times", "is_sure"), [(0.8, True), (1.0, True), (1.25, True), (0.5, False), (2.0, False)]
+)
+def test_what_fits_the_age_of_the_process_has_grown_since_its_start(times: float, is_sure: bool) -> None:
+    """Half as much as fits was emptied or began lately, twice as much once grew faster: both must go on."""
+    readings = [(second * NS, 10.0 * (times * 7200 + second)) for second in range(25)]
+    assert (of(readings, age_s=7200).probability >= 0.5) is is_sure
+
+
+def test_among_many_series_more_evidence_is_needed() -> None:
+    """Ville's inequality of each, added up: of a hundred processes one at most has such a series."""
+    series, flying, leaked = Series(), noise(1000), leak(10)
+    since: dict[int, int] = {}
+    for second in range(600):
+        series.add(second * NS, leaked(second) + flying(second))
+        for among in (1, 10, 200, 4096):
+            growth = series.growth(among=among)
+            if growth.probability >= 0.5:
+                assert growth.log10_evidence >= max(3.0, 2.0 + log10(among))
+                since.setdefault(among, second)
+    assert since[1] == since[10] < since[200] < since[4096]
 
 
 def test_it_says_what_is_missing() -> None:
@@ -243,7 +277,7 @@ def test_walks_seldom_reach_the_evidence_that_they_may() -> None:
             series.add(second * NS, value)
             best = max(best, series.growth().log10_evidence)
         highest.append(best)
-    for log10 in (0.5, 1.0, 1.5):
+    for power in (0.5, 1.0, 1.5):
         # Three standard errors of the count are allowed on top of the bound.
-        bound = 120 * 10.0**-log10
-        assert sum(best >= log10 for best in highest) <= bound + 3 * bound**0.5
+        bound = 120 * 10.0**-power
+        assert sum(best >= power for best in highest) <= bound + 3 * bound**0.5

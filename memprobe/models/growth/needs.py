@@ -7,7 +7,7 @@ do; docs/models.md says where it comes from, and bench/results/models.md how oft
 
 from __future__ import annotations
 
-from math import inf, log
+from math import inf, log, log10
 
 from memprobe.models.growth.course import Course
 
@@ -21,14 +21,23 @@ LATE = 1 / 8
 """Growth that began late must have lasted this share of the time before it began: what has been healthy for
 long has surged and has been emptied before, and will be again."""
 
-FITS = 3.0
-"""What has piled up fits the age of the process if it is within this factor of rate times age."""
+FITS = 1.5
+"""What has piled up fits the age of the process if it is within this factor of rate times age: the rate that
+was measured in the last seconds, by traffic that comes and goes."""
 
 LONGEST_S = 7200.0
 """More time is not asked for on account of slowness, or of what happened before the first look."""
 
 START_UP_S = 120.0
 """Of the time before the first look, as much as this may well have passed without a leak."""
+
+AGAIN = 3.0
+"""What has grown since the process began may be the first tooth of a saw, sessions of which none has expired
+yet, or a warm-up: so many times as long must it go on, or until the process is LONGEST_S old ..."""
+
+SUSPECT = 0.7
+"""... and until then these are the odds, if nothing else is missing: less than even, and enough to be told.
+What is known of the structure may make a finding of it."""
 
 SLOW_S = 100.0
 """So long growth by one piece a second must have lasted; a hundred times as long if it is ten times as slow:
@@ -37,8 +46,9 @@ there is no hurry, and warm-ups of hours are as slow."""
 PIECES = 100.0
 """Pools of connections and threads take fewer."""
 
-EVIDENCE = 3.0
-"""log10: of a thousand series that wander by more than a pool takes, at most one is ever taken for growth."""
+EVIDENCE, OF_ALL = 3.0, 2.0
+"""log10: of a thousand series that wander by more than a pool takes, at most one is ever taken for growth,
+and of a hundred processes at most one has such a series, however many of its series move."""
 
 FALLS = 3.0
 """It must have grown by this many times the deepest fall that was seen."""
@@ -79,18 +89,27 @@ def probability(scarcest: float) -> float:
     return odds / (1.0 + odds)
 
 
-def needs(went: Course, unit: float, age_s: float | None) -> dict[str, float]:
-    """How much there is of each need, and in words what it would mean if that were too little."""
+def needs(went: Course, unit: float, age_s: float | None, among: int) -> dict[str, float]:
+    """How much there is of each need, and in words what it would mean if that were too little.
+
+    `among` is the number of series of the process that move: each of them may wander.
+    """
     return {
         "for too short a time to tell": went.run_s / _needed_s(went, unit, age_s),
+        "since its start, as a warm-up may": _beyond_a_warm_up(went, age_s),
         "by no more than a pool takes": went.new / (PIECES * unit),
-        "by chance as likely as not": went.log10_evidence / EVIDENCE,
+        "by chance as likely as not": went.log10_evidence / _enough_evidence(among),
         "and has fallen as deep before": went.new / (FALLS * went.fall) if went.fall > 0.0 else inf,
         "in too few leaps to tell": _leaps(went),
         "and rests now": _allowed_rest_s(went) / went.rest_s if went.rest_s > 0.0 else inf,
         "slower and slower": _steadiness(went),
         "as traffic may in the course of a day": _beyond_a_day(went),
     }
+
+
+def _enough_evidence(among: int) -> float:
+    """Ville's inequality, added up over the series that move."""
+    return max(EVIDENCE, OF_ALL + log10(max(among, 1)))
 
 
 def _needed_s(went: Course, unit: float, age_s: float | None) -> float:
@@ -118,9 +137,16 @@ def _unseen_s(went: Course, age_s: float | None) -> float:
     if age_s is None or went.start or went.late_per_s <= 0.0:
         return 0.0
     at_this_rate_s = went.first / went.late_per_s
-    if at_this_rate_s > FITS * age_s:
-        return age_s
-    return age_s - at_this_rate_s if at_this_rate_s < age_s / FITS else 0.0
+    fits = age_s / FITS <= at_this_rate_s <= FITS * age_s
+    return 0.0 if fits else min(abs(age_s - at_this_rate_s), age_s)
+
+
+def _beyond_a_warm_up(went: Course, age_s: float | None) -> float:
+    """Against what grows since the process began, and will end. In its first two minutes nobody can wait."""
+    if age_s is None or went.start:
+        return inf
+    needed_s = min(AGAIN * (age_s - START_UP_S), LONGEST_S - age_s)
+    return max(went.run_s / needed_s, SUSPECT) if needed_s > 0.0 else inf
 
 
 def _leaps(went: Course) -> float:

@@ -47,13 +47,18 @@ class Series:
             self._changes.add(time_ns, value)
             self._last = value
 
-    def growth(self) -> Growth:
-        """What it has come to so far."""
+    @property
+    def moves(self) -> bool:
+        """Whether it was ever another number."""
+        return len(self._changes) > 1
+
+    def growth(self, *, among: int = 1) -> Growth:
+        """What it has come to so far; `among` so many series that move: each of them may wander."""
         if self._points < 2:
             return too_short(self._points)
-        if len(self._changes) < 2:
+        if not self.moves:
             # Most numbers never change, and the rest of this module would take a hundred times as long.
             return still(self._scales[0], self._points, self._limit)
         finest, *coarser = (scale.past() for scale in self._scales)
         scales = [finest, self._changes.past(), *coarser]
-        return verdict(scales, self._limit, self._unit, self._age_s)
+        return verdict(scales, self._limit, self._unit, self._age_s, among)

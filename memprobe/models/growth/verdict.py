@@ -15,11 +15,13 @@ ON_THE_WAY = 0.3
 """The most, as odds, that growth with a limit is worth: it ends there."""
 
 
-def verdict(scales: Sequence[Past], limit: int | None, unit: float, age_s: float | None) -> Growth:
+def verdict(
+    scales: Sequence[Past], limit: int | None, unit: float, age_s: float | None, among: int
+) -> Growth:
     """What a series of two points or more has come to, read at several scales, the finest first."""
     past = scales[0]
     went, missing, scarcest = max(
-        (_scarcest(went, unit, age_s) for went in courses(scales, unit)), key=lambda judged: judged[2]
+        (_scarcest(went, unit, age_s, among) for went in courses(scales, unit)), key=lambda judged: judged[2]
     )
     shape = shape_of(past, went, limit, scarcest, unit)
     if limit:
@@ -45,9 +47,9 @@ def verdict(scales: Sequence[Past], limit: int | None, unit: float, age_s: float
     )
 
 
-def _scarcest(went: Course, unit: float, age_s: float | None) -> tuple[Course, str, float]:
+def _scarcest(went: Course, unit: float, age_s: float | None, among: int) -> tuple[Course, str, float]:
     """The course with the need of which there is least."""
-    missing, scarcest = min(needs(went, unit, age_s).items(), key=lambda need: need[1])
+    missing, scarcest = min(needs(went, unit, age_s, among).items(), key=lambda need: need[1])
     return went, missing, scarcest
 
 

@@ -1,0 +1,1 @@
+"""What the numbers of a program look like over a day, made up: the healthy ones and those that leak."""
