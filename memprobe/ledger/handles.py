@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from memprobe.ledger.extensions import NOT_NAMED, Codes, extensions
 from memprobe.ledger.folding import joined
 from memprobe.ledger.reconciling import ALL, Shown, UnderWay
 from memprobe.ledger.state import GRACE_NS, Evidence, State
+from memprobe.ledger.tables import Table
 from memprobe.ledger.texts import Numbers, Texts
 from memprobe.vocab.batch import Batch, Handles
 from memprobe.vocab.kinds import HandleKind, SocketState
@@ -125,6 +127,19 @@ class HandleLedger:
     def processes(self) -> frozenset[int]:
         """Return the processes that have descriptors."""
         return frozenset[int]().union(*(table.users for table in self._state.tables))
+
+    def tables(self) -> Iterator[tuple[int, Table]]:
+        """Return every table of descriptors with its address."""
+        return self._state.tables.items()
+
+    @property
+    def drained_ns(self) -> int:
+        """Every birth and death before this instant has come; 0 if they are not observed."""
+        return self._drained_ns
+
+    def begin(self) -> None:
+        """Count from here: what was compared so far made the state that a part of a run begins with."""
+        self._state.evidence = Evidence()
 
     def _note_drained(self, drained_ns: int | None) -> None:
         if drained_ns is not None:

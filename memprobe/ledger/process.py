@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from memprobe.ledger.memory_account import MemoryAccount, memory_account
-from memprobe.vocab.rows import NOT_MEASURED, Rows
+from memprobe.vocab.rows import NOT_MEASURED, SAMPLE, Rows, no_rows
 
 MIB = 1 << 20
 SERIES = 4096
@@ -118,6 +120,10 @@ class ProcessLedger:
             process.last = _carried_on(process.last, row)
             if row["rss_bytes"][0] != NOT_MEASURED:
                 process.rss.add(int(row["time_ns"][0]), int(row["rss_bytes"][0]))
+
+    def newest(self) -> Rows:
+        """Return the last sample of every process, each number as it was last measured."""
+        return np.concatenate([no_rows(SAMPLE), *(one.last for one in self._processes.values())])
 
     def pids(self) -> list[int]:
         """Return the processes that were sampled."""

@@ -17,6 +17,9 @@ from memprobe.vocab.rows import Rows, no_rows
 from memprobe.vocab.stack import Stack
 from memprobe.vocab.subject import Subject
 
+OPENING = "opening"
+"""The source of a batch that says how things stood when a part of a run began (ledger/opening.py)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Handles:
