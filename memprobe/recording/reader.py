@@ -9,57 +9,50 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from memprobe.errors import UnreadableRecording
-from memprobe.recording.columns import LIMIT_BYTES, BadBlob, Layout, inflated, unpacked
+from memprobe.recording.batches import BatchReader
+from memprobe.recording.columns import BadBlob, Layout
 from memprobe.recording.costs import unpacked_costs
-from memprobe.recording.format import (
-    APPLICATION_ID,
-    COLUMNS,
-    LAYOUTS,
-    PATHS,
-    PICTURE,
-    SAMPLE_FIELDS,
-    SUBJECTS,
-    VERSION,
-    restored,
-    sample_column,
-    unsigned,
-)
-from memprobe.recording.subjects import unpacked_subjects
-from memprobe.vocab import rows
-from memprobe.vocab.batch import Batch, Handles
+from memprobe.recording.damage import BROKEN, Damage
+from memprobe.recording.format import APPLICATION_ID, VERSION, restored
+from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import CostSample
-from memprobe.vocab.rows import Rows
-from memprobe.vocab.stack import Frame, Stack
 
-MAX_ROWS = 1 << 24
-"""No table of a batch has more rows than this; a file that says so is broken or hostile."""
+MOST_LOST = 1 << 18
+"""Where the list of batches is damaged, a reader asks for so many of them one by one before it gives up."""
 
-_NEXT_BATCH = "SELECT id, source, begin_ns, end_ns, drained_ns FROM batches WHERE id > ? ORDER BY id LIMIT 1"
-_INVISIBLE = "SELECT sentence FROM invisible WHERE batch = ? ORDER BY place"
-_LOSSES = "SELECT name, count FROM losses WHERE batch = ?"
-_DAMAGE = (sqlite3.Error, ValueError, TypeError, ArithmeticError, RecursionError, struct.error)
+DAMAGED = "recording_damaged"
+"""The loss under which damage is counted."""
+
+_BATCH = "SELECT id, source, begin_ns, end_ns, drained_ns FROM batches"
+_NEXT_BATCH = f"{_BATCH} WHERE id > ? ORDER BY id LIMIT 1"
+_ONE_BATCH = f"{_BATCH} WHERE id = ?"
 _HEADER_BYTES = 100
 _MAGIC = b"SQLite format 3\0"
 
 
 class RecordingReader:
-    """Reads a recording, complete or cut off, even while it is being written."""
+    """Reads a recording, complete, cut off or damaged, even while it is being written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.facts: dict[str, Any] = {}
+        self.damage = Damage()
+        """What could not be read so far; the rest was."""
+
+        self.is_pruned = False
+        """Whether only the last minutes of the run were kept."""
+
         self._database: sqlite3.Connection | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
-        self._layouts: dict[str, Layout] = {}
-        self._sample_columns: frozenset[str] = frozenset()
-        """Those that the file has: an older one lacks some, which are not measured then."""
-        self._frames: dict[int, Frame] = {}
+        self._openings: frozenset[int] = frozenset()
         self._batch = 0
 
     def __enter__(self) -> RecordingReader:
@@ -85,28 +78,37 @@ class RecordingReader:
         check(self.path)
         with self._failures():
             self._database = self._opened()
-            self.facts = {
-                name: json.loads(value) for name, value in self._rows("SELECT name, value FROM facts")
-            }
-            stored = self._rows("SELECT name, fields FROM layouts")
-            self._layouts = {name: _layout(fields) for name, fields in stored}
-            columns = self._rows("SELECT name FROM pragma_table_info('samples')")
-            self._sample_columns = frozenset(name for (name,) in columns)
+            self._tables = {name for (name,) in self._rows("SELECT name FROM sqlite_master")}
+        for name, value in self.damage.each("facts", self._rows("SELECT name, value FROM facts")):
+            self.facts[name] = self.damage.guarded("facts", partial(json.loads, value), None)
+        columns = self.damage.each("samples", self._rows("SELECT name FROM pragma_table_info('samples')"))
+        self._batches = BatchReader(
+            self._database, self.damage, self._layouts(), {name for (name,) in columns}
+        )
+        if "openings" in self._tables:
+            found = self.damage.each("openings", self._rows("SELECT batch FROM openings"))
+            self._openings = frozenset(number for (number,) in found)
+        self.is_pruned = bool(self._openings) and (self._next_row(0) or (1,))[0] != 1
 
     def poll(self) -> Batch | None:
-        """Return the next batch; None at the end."""
+        """Return the next batch; None at the end. What is damaged is left out, and counted as a loss."""
         with self._failures():
-            row = self._row(_NEXT_BATCH, self._batch)
-            if row is None:
-                return None
-            self._batch, source, begin_ns, end_ns, drained_ns = row
-            return self._read(restored(source), begin_ns, end_ns, drained_ns)
+            while (row := self._next_row(self._batch)) is not None:
+                is_first, self._batch = not self._batch, row[0]
+                if self._batch in self._openings and not is_first:
+                    continue
+                before = self.damage.count
+                batch = self.damage.guarded("batch", partial(self._read, *row), None)
+                if batch is not None:
+                    lost = self.damage.count - before
+                    return replace(batch, losses={**batch.losses, DAMAGED: lost}) if lost else batch
+        return None
 
     def costs(self) -> Iterator[CostSample]:
         """Yield what everything had cost, from sample to sample; a file of before there was this has none."""
-        with self._failures():
-            if self._row("SELECT name FROM sqlite_master WHERE name = ?", "costs") is not None:
-                yield from unpacked_costs(self._rows("SELECT samples, head, data FROM costs ORDER BY id"))
+        if "costs" in self._tables:
+            blocks = self._rows("SELECT samples, head, data FROM costs ORDER BY id")
+            yield from self.damage.each("costs", unpacked_costs(blocks))
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -117,90 +119,38 @@ class RecordingReader:
             self._copy.cleanup()
             self._copy = None
 
-    def _read(self, source: str, begin_ns: int, end_ns: int, drained_ns: int | None) -> Batch:
-        tables = self._tables()
-        paths = tables.pop(PATHS, b"")
-        births = tables.get("births")
-        named = int(births["path_bytes"].sum(dtype=np.int64)) if births is not None else 0
-        if named != len(paths):
-            raise BadBlob("paths and births do not fit")
-        return Batch(
-            source=source,
-            begin_ns=begin_ns,
-            end_ns=end_ns,
-            drained_ns=drained_ns,
-            paths=paths,
-            stacks=self._stacks(),
-            handles=tuple(self._pictures()),
-            samples=self._samples(),
-            losses={restored(name): count for name, count in self._of_batch(_LOSSES)},
-            invisible=tuple(restored(sentence) for (sentence,) in self._of_batch(_INVISIBLE)),
-            **tables,
-        )
+    def _next_row(self, after: int) -> tuple[Any, ...] | None:
+        """Return the head of the next batch; where their list is damaged, ask for one after the other."""
+        try:
+            return self._row(_NEXT_BATCH, after)
+        except BROKEN:
+            self.damage.add("batches")
+        for number in range(after + 1, after + MOST_LOST):
+            try:
+                row = self._row(_ONE_BATCH, number)
+            except BROKEN:
+                continue
+            if row is not None:
+                return row
+        return None
 
-    def _tables(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, count, blob in self._of_batch("SELECT name, rows, data FROM columns WHERE batch = ?"):
-            if name == PATHS:
-                found[name] = inflated(blob, min(count, LIMIT_BYTES))
-            elif name == SUBJECTS:
-                found[name] = unpacked_subjects(inflated(blob, min(count, LIMIT_BYTES)))
-            elif name in COLUMNS:
-                found[name] = self._unpacked(name, count, blob)
+    def _read(self, number: int, source: Any, begin_ns: Any, end_ns: Any, drained_ns: Any) -> Batch:
+        drained = None if drained_ns is None else int(drained_ns)
+        return self._batches.read(int(number), restored(source), int(begin_ns), int(end_ns), drained)
+
+    def _layouts(self) -> dict[str, Layout]:
+        stored = self.damage.each("layouts", self._rows("SELECT name, fields FROM layouts"))
+        found = {}
+        for name, fields in stored:
+            layout = self.damage.guarded("layouts", partial(_layout, fields), None)
+            if layout is not None:
+                found[name] = layout
         return found
-
-    def _unpacked(self, name: str, count: int, blob: bytes) -> Rows:
-        if not 0 <= count <= MAX_ROWS or name not in self._layouts:
-            raise BadBlob(f"{name}: {count} rows")
-        return unpacked(blob, count, self._layouts[name], LAYOUTS[name])
-
-    def _stacks(self) -> dict[int, Stack]:
-        found = self._of_batch(
-            "SELECT stack_id, complete, frames FROM new_stacks JOIN stacks ON stacks.id = new_stacks.stack "
-            "WHERE batch = ? ORDER BY place"
-        )
-        return {
-            unsigned(stack_id): Stack(tuple(map(self._frame, _frame_numbers(blob))), bool(complete))
-            for stack_id, complete, blob in found
-        }
-
-    def _frame(self, number: int) -> Frame:
-        if number not in self._frames:
-            row = self._row("SELECT function, file, line FROM frames WHERE id = ?", number)
-            if row is None:
-                raise BadBlob(f"no frame {number}")
-            self._frames[number] = Frame(restored(row[0]), restored(row[1]), int(row[2]))
-        return self._frames[number]
-
-    def _pictures(self) -> Iterator[Handles]:
-        found = self._of_batch(
-            "SELECT pid, begin_ns, end_ns, rows, data, texts FROM pictures WHERE batch = ? ORDER BY place"
-        )
-        for pid, begin_ns, end_ns, count, blob, texts in found:
-            shown = self._unpacked(PICTURE, count, blob)
-            yield Handles(pid, begin_ns, end_ns, shown, _texts(texts, count))
-
-    def _samples(self) -> Rows:
-        fields = [field for field in SAMPLE_FIELDS if sample_column(*field) in self._sample_columns]
-        names = ", ".join(sample_column(name, place) for name, place in fields)
-        found = list(self._of_batch(f"SELECT {names} FROM samples WHERE batch = ? ORDER BY place"))
-        samples = rows.unmeasured(len(found))
-        for row, values in enumerate(found):
-            for (name, place), value in zip(fields, values, strict=True):
-                wrapped = np.int64(value).astype(rows.SAMPLE[name].base)
-                if place is None:
-                    samples[name][row] = wrapped
-                else:
-                    samples[name][row, place] = wrapped
-        return samples
-
-    def _of_batch(self, query: str) -> Iterator[tuple[Any, ...]]:
-        return self._rows(query, self._batch)
 
     def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         if self._database is None:
             raise UnreadableRecording(f"{self.path}: the recording is not open")
-        return self._database.execute(query, values)
+        yield from self._database.execute(query, values)
 
     def _row(self, query: str, *values: object) -> tuple[Any, ...] | None:
         return next(self._rows(query, *values), None)
@@ -221,10 +171,10 @@ class RecordingReader:
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except _DAMAGE as error:
-            where = f"batch {self._batch}" if self._batch else "its head"
+        except BROKEN as error:
             raise UnreadableRecording(
-                f"{self.path}: the recording is damaged in {where} ({error})"
+                f"{self.path}: the recording is damaged in its head, and nothing of it can be read ({error})",
+                remedy="what SQLite itself can still find: sqlite3 FILE .recover",
             ) from error
         except OSError as error:
             raise UnreadableRecording(f"{self.path}: {error.strerror}") from error
@@ -255,7 +205,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA trusted_schema = OFF")
-        database.execute("SELECT count(*) FROM batches").fetchone()
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
         database.close()
         raise
@@ -267,14 +217,3 @@ def _layout(fields: str) -> Layout:
     if any(np.dtype(kind).kind not in "iu" or not 0 < count <= 1024 for _, kind, count in stored):
         raise BadBlob("a layout of something else")
     return stored
-
-
-def _frame_numbers(blob: bytes) -> tuple[int, ...]:
-    return struct.unpack(f"<{len(blob) // 4}I", blob)
-
-
-def _texts(blob: bytes, count: int) -> tuple[str, ...]:
-    texts = json.loads(inflated(blob, LIMIT_BYTES))
-    if not isinstance(texts, list) or len(texts) != count or not all(isinstance(text, str) for text in texts):
-        raise BadBlob("texts and rows do not fit")
-    return tuple(texts)

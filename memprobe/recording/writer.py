@@ -8,11 +8,12 @@ import sqlite3
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from memprobe.errors import OutputNotWritable
+from memprobe.recording.calm import Calm
 from memprobe.recording.columns import LEVEL, layout_text, packed
 from memprobe.recording.costs import Block, CostPacker
 from memprobe.recording.format import (
@@ -28,6 +29,7 @@ from memprobe.recording.format import (
     signed,
     storable,
 )
+from memprobe.recording.pruning import add_opening, prune
 from memprobe.recording.redaction import redacted
 from memprobe.recording.subjects import packed_subjects
 from memprobe.vocab.batch import Batch, Handles
@@ -35,7 +37,7 @@ from memprobe.vocab.costs import CostSample
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack
 
-COMMIT_NS = 1_000_000_000
+COMMIT_NS = 2_000_000_000
 """A transaction is committed when its batches reach this far: what a kill can cost."""
 
 REMEMBERED = 1 << 16
@@ -56,6 +58,8 @@ class RecordingWriter:
         self._next = {"batches": 0, "frames": 0, "stacks": 0}
         self._open_since_ns: int | None = None
         self._costs = CostPacker()
+        self._notes: dict[str, Any] = {}
+        self._calm = Calm()
         with failures(path):
             self._database: sqlite3.Connection | None = _created(path, facts)
 
@@ -67,6 +71,10 @@ class RecordingWriter:
 
     def write(self, batch: Batch) -> None:
         """Add a batch; commit if the last commit is long enough ago by the batches' own times."""
+        for ready in self._calm.add(batch):
+            self._write(ready)
+
+    def _write(self, batch: Batch) -> None:
         database = self._writable()
         with failures(self.path):
             if self._open_since_ns is None:
@@ -74,13 +82,31 @@ class RecordingWriter:
                 database.execute("BEGIN")
             self._add(database, redacted(batch) if self._redact else batch)
         if batch.end_ns - self._open_since_ns >= COMMIT_NS:
-            self.flush()
+            self._commit()
+
+    def begin_again(self, opening: Batch, keep_ns: int) -> None:
+        """Write how things stand now, and forget what a reader does not need who begins `keep_ns` ago."""
+        self.flush()
+        database = self._writable()
+        with failures(self.path):
+            database.execute("BEGIN")
+            self._costs = CostPacker()
+            self._add(database, redacted(opening) if self._redact else opening)
+            add_opening(database, self._next["batches"])
+            if prune(database, opening.end_ns - keep_ns):
+                self._forget(database)
+            database.execute("COMMIT")
+
+    def _forget(self, database: sqlite3.Connection) -> None:
+        """Remember no rows that are gone."""
+        frames = {number for (number,) in database.execute("SELECT id FROM frames")}
+        stacks = {number for (number,) in database.execute("SELECT id FROM stacks")}
+        self._frames = {frame: number for frame, number in self._frames.items() if number in frames}
+        self._stacks = {stack: number for stack, number in self._stacks.items() if number in stacks}
 
     def note(self, name: str, value: Any) -> None:
-        """Write down a fact that is known only now, or has changed; the latest counts."""
-        with failures(self.path):
-            row = (storable(name), json.dumps(value))
-            self._writable().execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", row)
+        """Write down a fact that has changed, or is known only now, with the next commit."""
+        self._notes[name] = value
 
     def write_cost(self, sample: CostSample) -> None:
         """Add what everything has cost so far; it is written with the next commit."""
@@ -92,11 +118,20 @@ class RecordingWriter:
 
     def flush(self) -> None:
         """Commit what was written."""
-        self._add_costs(self._costs.take())
-        if self._open_since_ns is not None:
-            self._open_since_ns = None
-            with failures(self.path):
-                self._writable().execute("COMMIT")
+        for ready in self._calm.take():
+            self._write(ready)
+        self._commit()
+
+    def _commit(self) -> None:
+        database = self._writable()
+        with failures(self.path):
+            if self._open_since_ns is None:
+                database.execute("BEGIN")
+            self._add_costs(self._costs.take())
+            notes = [(storable(name), json.dumps(value)) for name, value in self._notes.items()]
+            database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", notes)
+            database.execute("COMMIT")
+        self._open_since_ns, self._notes = None, {}
 
     def close(self) -> None:
         """Commit, and leave one file without a -wal beside it. May be called twice."""
@@ -104,11 +139,9 @@ class RecordingWriter:
             return
         try:
             self.flush()
-            with failures(self.path):
-                self._database.execute("PRAGMA journal_mode = DELETE").fetchone()
         finally:
-            self._database.close()
-            self._database = None
+            database, self._database = self._database, None
+            _closed(database, self.path)
 
     def _writable(self) -> sqlite3.Connection:
         if self._database is None:
@@ -172,6 +205,14 @@ def failures(path: Path) -> Iterator[None]:
         raise OutputNotWritable(f"{path}: {error.strerror}") from error
     except sqlite3.Error as error:
         raise OutputNotWritable(f"{path}: the recording cannot be written ({error})") from error
+
+
+def _closed(database: sqlite3.Connection, path: Path) -> None:
+    """Close; where there is no room to put it into the main file, what was committed stays in the -wal."""
+    with closing(database), failures(path):
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        database.execute("PRAGMA journal_mode = DELETE").fetchone()
 
 
 def _created(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
