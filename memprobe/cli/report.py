@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from memprobe.cli.exporting import check, export, exports
 from memprobe.cli.failing import fail_if_found, fails_on, usd_per_gb_hour
 from memprobe.cli.options import as_json, verbose
 from memprobe.cli.watching import recorded
@@ -12,6 +13,7 @@ from memprobe.cli.watching import recorded
 @click.command()
 @click.argument("recording", metavar="F")
 @usd_per_gb_hour
+@exports
 @fails_on
 @as_json
 @verbose
@@ -21,6 +23,7 @@ def report(
     fail_on: tuple[str, ...],
     min_confidence: float,
     as_json: bool,
+    **outputs: str | None,
 ) -> None:
     """Report on a recording as attach did on the process.
 
@@ -28,10 +31,12 @@ def report(
     """
     from memprobe.views import output
 
+    is_taken = check(outputs, as_json=as_json)
     document = recorded(recording, usd_per_gb_hour)
+    export(document, outputs)
     if as_json:
         output.show_json(document)
-    else:
+    elif not is_taken:
         from memprobe.views.report_page import page
 
         output.show(page(document))

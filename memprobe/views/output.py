@@ -28,18 +28,21 @@ def show_json(document: dict[str, Any]) -> None:
     Only ASCII goes out, so the document may be shown on a terminal: a control character or a
     bidirectional override in a name of the target arrives as its escape.
     """
-    _write(json.dumps(_without_surrogates(document), indent=2, allow_nan=False) + "\n")
+    _write(json.dumps(without_surrogates(document), indent=2, allow_nan=False) + "\n")
 
 
-def _without_surrogates(value: Any) -> Any:
-    # A file name that is not UTF-8 carries lone surrogates, which strict JSON readers refuse.
+def without_surrogates(value: Any) -> Any:
+    """The value with lone surrogates escaped.
+
+    A file name that is not UTF-8 carries them, and strict JSON readers refuse them.
+    """
     match value:
         case str():
             return value.encode("utf-8", "backslashreplace").decode("utf-8")
         case dict():
-            return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+            return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
         case list() | tuple():
-            return [_without_surrogates(item) for item in value]
+            return [without_surrogates(item) for item in value]
     return value
 
 

@@ -1,0 +1,49 @@
+"""Options of `report` that write it in other forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from memprobe.cli.options import Command
+from memprobe.errors import UsageError
+
+MACHINES = {
+    "json_lines": "Write it as lines of JSON, one record a line.",
+    "pprof": "Write it for go tool pprof and its like.",
+    "speedscope": "Write it for speedscope.app.",
+    "collapsed": "Write the growth as collapsed stacks, for flamegraph.pl and its like.",
+    "sarif": "Write the findings as code annotations (SARIF 2.1.0).",
+    "openmetrics": "Write the numbers as OpenMetrics text.",
+}
+"""The forms: a module of views.machines of the same name each, with a function render."""
+
+STDOUT = "-"
+
+
+def exports(command: Command) -> Command:
+    """`--html F`, `--pprof F` and so on; - is standard output."""
+    for name, text in reversed(MACHINES.items()):
+        command = click.option(f"--{name.replace('_', '-')}", metavar="F", help=text)(command)
+    return command
+
+
+def check(outputs: Mapping[str, str | None], *, as_json: bool) -> bool:
+    """Raise UsageError if two want standard output; return whether one does."""
+    taken = [f"--{name.replace('_', '-')}" for name, file in outputs.items() if file == STDOUT]
+    taken += ["--json"] if as_json else []
+    if len(taken) > 1:
+        raise UsageError(f"{' and '.join(taken)} cannot both go to standard output")
+    return bool(taken)
+
+
+def export(document: dict[str, Any], outputs: Mapping[str, str | None]) -> None:
+    """Write the report in every form that is asked for."""
+    from memprobe.views import files
+
+    for name, file in outputs.items():
+        if file is not None and name in MACHINES:
+            files.write(file, import_module(f"memprobe.views.machines.{name}").render(document))
