@@ -15,8 +15,9 @@ from memprobe.ledger.handles import HandleLedger
 from memprobe.ledger.memory_account import MemoryAccount
 from memprobe.ledger.populations import Populations
 from memprobe.ledger.process import MemorySection, ProcessLedger, ProcessSection
+from memprobe.ledger.regions import Regions
 from memprobe.ledger.sites import HandleSite, Sites, summarise
-from memprobe.vocab.batch import OPENING, Batch
+from memprobe.vocab.batch import Batch
 from memprobe.vocab.rows import POPULATION, Rows
 from memprobe.vocab.stack import Stack
 
@@ -50,6 +51,7 @@ class Ledger:
         self.processes = ProcessLedger()
         self.collector = CollectorLedger()
         self.populations = Populations()
+        self.regions = Regions()
         self.derived = Derived()
         self.stacks: dict[int, Stack] = {}
         self.losses: dict[str, int] = {}
@@ -68,13 +70,12 @@ class Ledger:
         self.growth.fold(batch.growth, batch.samples, batch.end_ns)
         self.processes.fold(batch.samples)
         self.collector.fold(batch.collections)
+        self.regions.fold(batch.regions)
         self.populations.forget(batch.processes)
         self.populations.fold(batch.populations, batch.subjects)
         own, subjects = self.derived.fold(self.handles, self.stacks, batch.samples, batch.processes)
         self.populations.fold(own, subjects)
         self._forget_stacks()
-        if batch.source == OPENING:
-            self._begin()
         populations = joined(POPULATION, batch.populations, own)
         return News(batch.begin_ns, batch.end_ns, finished, populations)
 
@@ -125,12 +126,6 @@ class Ledger:
         self.torn_objects += int(batch.looks["torn_objects"].sum())
         tables = (batch.births, batch.deaths, batch.processes, batch.collections)
         self.events += sum(map(len, tables)) + int(batch.growth["events"].sum())
-
-    def _begin(self) -> None:
-        """Count what flows from here on: a part of a run has told how things stood when it began."""
-        self.sites = Sites()
-        self.handles.begin()
-        self.events = 0
 
     def _forget_stacks(self) -> None:
         if len(self.stacks) > MAX_STACKS:

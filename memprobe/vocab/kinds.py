@@ -29,6 +29,26 @@ class HandleKind(IntEnum):
     OTHER = 13
 
 
+class RegionKind(IntEnum):
+    """What a part of an address space is for."""
+
+    FILE = 1
+    """Code and data of files."""
+
+    PYTHON = 2
+    """Arenas of Python's own allocator."""
+
+    HEAP = 3
+    """Heaps of C."""
+
+    STACK = 4
+    ANONYMOUS = 5
+    """Other anonymous memory: large blocks of malloc, mmap."""
+
+    OTHER = 6
+    """Devices, and what the kernel maps."""
+
+
 class SocketState(IntEnum):
     """The states of a TCP socket, as include/net/tcp_states.h numbers them."""
 

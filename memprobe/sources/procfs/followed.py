@@ -9,10 +9,11 @@ from memprobe.sources.procfs.children import Children
 from memprobe.sources.procfs.networks import Networks
 from memprobe.sources.procfs.options import ProcfsOptions
 from memprobe.sources.procfs.pictures import DESCRIPTORS_LIMIT, Picture, Pictures, count_descriptors
+from memprobe.sources.procfs.regions import take_regions
 from memprobe.sources.procfs.samples import take_sample
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
-from memprobe.vocab.rows import Rows
+from memprobe.vocab.rows import REGION, Rows, no_rows
 
 NS = 1_000_000_000
 
@@ -39,6 +40,7 @@ class Followed:
         self.children = Children(process)
         self.picture_due = Due()
         self.rare_due = Due()
+        self.region_due = Due()
         self.denied: str = ""
         """Why its descriptors cannot be seen; empty if they can."""
         self._pictures = Pictures(process, networks)
@@ -57,6 +59,16 @@ class Followed:
         if rarely:
             cost_ns = time.thread_time_ns() - started_ns
             self.rare_due.done(cost_ns, options.rare_interval_s, options.rare_share)
+        return rows
+
+    def regions(self, options: ProcfsOptions) -> Rows:
+        """Return the REGION rows if they are due, else none."""
+        started_ns = time.thread_time_ns()
+        if time.monotonic_ns() < self.region_due.at_ns:
+            return no_rows(REGION)
+        rows = take_regions(self.process, self.python)
+        cost_ns = time.thread_time_ns() - started_ns
+        self.region_due.done(cost_ns, options.region_interval_s, options.rare_share)
         return rows
 
     def picture(self, options: ProcfsOptions, limit_ns: int) -> Picture | None:

@@ -28,6 +28,9 @@ class ProcfsOptions:
     rare_interval_s: float = 5.0
     """The least time between two looks at what is dear or hardly changes: PSS, cgroup limit, arenas."""
 
+    region_interval_s: float = 60.0
+    """The least time between two looks at the whole address space."""
+
     picture_share: float = 0.02
     """The most of one CPU that the pictures of a process may cost on average."""
 
@@ -41,5 +44,6 @@ class ProcfsOptions:
             picture_interval_s=self.picture_interval_s * one_in,
             picture_share=self.picture_share / one_in,
             rare_interval_s=self.rare_interval_s * one_in,
+            region_interval_s=self.region_interval_s * one_in,
             rare_share=self.rare_share / one_in,
         )

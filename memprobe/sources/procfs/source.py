@@ -21,7 +21,7 @@ from memprobe.vocab import TargetId
 from memprobe.vocab.batch import Batch, Handles
 from memprobe.vocab.costs import SourceCosts
 from memprobe.vocab.knobs import NOTHING, Knob
-from memprobe.vocab.rows import PROCESS, SAMPLE, Rows, no_rows
+from memprobe.vocab.rows import PROCESS, REGION, SAMPLE, Rows, no_rows
 
 POLLED = (
     "Handles are polled from /proc: those that lived shorter than from one picture to the next were not "
@@ -35,6 +35,7 @@ class _Seen:
     """What one poll has seen so far."""
 
     samples: list[Rows] = field(default_factory=list)
+    regions: list[Rows] = field(default_factory=list)
     processes: list[Rows] = field(default_factory=list)
     handles: list[Handles] = field(default_factory=list)
     losses: dict[str, int] = field(default_factory=dict)
@@ -119,9 +120,9 @@ class ProcfsSource:
             self._followed[pid].python = python
 
     def request_pictures(self) -> None:
-        """Have the next poll take a picture of every process, whenever the last one was."""
+        """Have the next poll take all pictures of every process, whenever the last ones were."""
         for one in self._followed.values():
-            one.picture_due.at_ns = 0
+            one.picture_due.at_ns = one.region_due.at_ns = 0
 
     def poll(self) -> Batch | None:
         """Look at every followed process; None once there is none left."""
@@ -149,6 +150,7 @@ class ProcfsSource:
         try:
             one.process.check()
             seen.samples.append(one.sample(self._paced))
+            seen.regions.append(one.regions(self._paced))
         except TargetGone as gone:
             self._lost(one, gone, seen)
         except OSError as error:
@@ -232,6 +234,7 @@ class ProcfsSource:
             processes=np.concatenate([no_rows(PROCESS), *processes]),
             handles=tuple(seen.handles),
             samples=np.concatenate([no_rows(SAMPLE), *seen.samples]),
+            regions=np.concatenate([no_rows(REGION), *seen.regions]),
             losses=seen.losses,
             invisible=tuple(self._invisible(seen)),
         )

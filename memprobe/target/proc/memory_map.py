@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
@@ -11,6 +12,7 @@ from memprobe.errors import NotPermitted
 from memprobe.target.proc.mappings import Mapping, parse_mappings
 from memprobe.target.proc.memory_split import PRIVATE
 from memprobe.target.proc.process import Process
+from memprobe.vocab.kinds import RegionKind
 
 SMAPS_LIMIT = 4 << 20
 """About 5,000 mappings, 0.1 s (22 us each). One with more is summed up by the kernel, not told apart."""
@@ -47,6 +49,9 @@ class MemoryMap:
     """The memory of a process; all bytes are resident or in swap."""
 
     mappings: tuple[Mapping, ...]
+
+    residents: tuple[Resident, ...]
+    """The same, with what of each is in memory."""
 
     pss_bytes: int
     """Shared pages divided by those who share them."""
@@ -93,12 +98,35 @@ def memory_map(mappings: Sequence[Resident]) -> MemoryMap:
     told = heaps | {id(one) for one in _stacks(mappings)}
     return MemoryMap(
         mappings=tuple(one.mapping for one in mappings),
+        residents=tuple(mappings),
         pss_bytes=sum(one.sizes.get("Pss", 0) for one in mappings),
         uss_bytes=sum(one.sizes.get(name, 0) for one in mappings for name in PRIVATE),
         heap_bytes=sum(one.used_bytes for one in mappings if id(one) in heaps),
         other_bytes=sum(one.used_bytes for one in mappings if id(one) not in told and _is_anonymous(one)),
         stack_bytes=sum(one.used_bytes for one in _stacks(mappings)),
     )
+
+
+def kinds(mappings: Sequence[Resident], arenas: Sequence[int], arena_bytes: int = 0) -> Iterator[RegionKind]:
+    """Yield what each mapping is mostly for: the kernel makes one of neighbours.
+
+    `arenas` are the addresses of Python's arenas, in order.
+    """
+    heaps = {id(one) for one in _heaps(mappings)}
+    stacks = {id(one) for one in _stacks(mappings)}
+    for one in mappings:
+        place = one.mapping
+        inside = bisect_left(arenas, place.end) - bisect_left(arenas, place.start)
+        if inside and 2 * inside * arena_bytes >= place.end - place.start:
+            yield RegionKind.PYTHON
+        elif id(one) in heaps:
+            yield RegionKind.HEAP
+        elif id(one) in stacks:
+            yield RegionKind.STACK
+        elif _is_anonymous(one):
+            yield RegionKind.ANONYMOUS
+        else:
+            yield RegionKind.FILE if place.inode else RegionKind.OTHER
 
 
 def _heaps(mappings: Sequence[Resident]) -> Iterator[Resident]:
