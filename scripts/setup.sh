@@ -26,6 +26,8 @@ missing() {
     [ -x /usr/bin/python3 ] || echo python3-minimal
     has pypy3 || echo pypy3
     [ -x /usr/bin/time ] || echo time
+    has chromium-headless-shell || has chromium || has google-chrome || echo chromium-headless-shell
+    has tmux || echo tmux
     has ip || [ -x /sbin/ip ] || echo iproute2
     [ "$(uname -m)" = aarch64 ] || [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || echo libc6-dev-arm64-cross
 }

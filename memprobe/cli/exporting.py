@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from memprobe.cli.options import Command
 from memprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    from memprobe.views.story import Story
 
 MACHINES = {
     "json_lines": "Write it as lines of JSON, one record a line.",
@@ -21,12 +24,13 @@ MACHINES = {
 }
 """The forms: a module of views.machines of the same name each, with a function render."""
 
+HTML = "Write it as one HTML file that needs nothing else; - is standard output, here and below."
 STDOUT = "-"
 
 
 def exports(command: Command) -> Command:
     """`--html F`, `--pprof F` and so on; - is standard output."""
-    for name, text in reversed(MACHINES.items()):
+    for name, text in reversed({"html": HTML, **MACHINES}.items()):
         command = click.option(f"--{name.replace('_', '-')}", metavar="F", help=text)(command)
     return command
 
@@ -40,10 +44,14 @@ def check(outputs: Mapping[str, str | None], *, as_json: bool) -> bool:
     return bool(taken)
 
 
-def export(document: dict[str, Any], outputs: Mapping[str, str | None]) -> None:
+def export(story: Story, outputs: Mapping[str, str | None]) -> None:
     """Write the report in every form that is asked for."""
-    from memprobe.views import files
+    from memprobe.views import files, html
 
     for name, file in outputs.items():
-        if file is not None and name in MACHINES:
-            files.write(file, import_module(f"memprobe.views.machines.{name}").render(document))
+        if file is None:
+            continue
+        if name in MACHINES:
+            files.write(file, import_module(f"memprobe.views.machines.{name}").render(story.document))
+        else:
+            files.write(file, html.render(story))

@@ -7,7 +7,7 @@ import click
 from memprobe.cli.exporting import check, export, exports
 from memprobe.cli.failing import fail_if_found, fails_on, usd_per_gb_hour
 from memprobe.cli.options import as_json, verbose
-from memprobe.cli.watching import recorded
+from memprobe.cli.watching import recorded_story
 
 
 @click.command()
@@ -32,8 +32,9 @@ def report(
     from memprobe.views import output
 
     is_taken = check(outputs, as_json=as_json)
-    document = recorded(recording, usd_per_gb_hour)
-    export(document, outputs)
+    story = recorded_story(recording, usd_per_gb_hour)
+    document = story.document
+    export(story, outputs)
     if as_json:
         output.show_json(document)
     elif not is_taken:

@@ -14,6 +14,7 @@ from memprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from memprobe.session import Options, Session
+    from memprobe.views.story import Story
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -54,19 +55,27 @@ def check_duration(duration_s: float | None) -> None:
 def watched(pid: int, options: Options, duration_s: float | None) -> dict[str, Any]:
     """Run until somebody ends it, the time is over or the target is gone; return the report."""
     from memprobe.session import session
-    from memprobe.views.live import LiveLine
+    from memprobe.views.history import History
+    from memprobe.views.live_screen import live_view
     from memprobe.views.report import document
+    from memprobe.views.story import Story
 
-    ending, live = Ending(), LiveLine()
+    ending, history = Ending(), History()
 
-    def show(run: Session) -> None:
-        if live.is_shown:
-            live.show(document(run.ledger, run.report()))
-
-    with ending.heard(), session(pid, options) as run:
+    with ending.heard(), session(pid, options, history) as run:
         end_s = None if duration_s is None else time.monotonic() + duration_s
+        live = live_view()
+
+        def show(run: Session) -> None:
+            if live.is_shown:
+                live.show(Story(document(run.ledger, run.report()), run.ledger, history))
+
+        def goes_on() -> bool:
+            is_asked = ending.is_asked or not live.tick()
+            return not is_asked and (end_s is None or time.monotonic() < end_s)
+
         try:
-            run.run(lambda: not ending.is_asked and (end_s is None or time.monotonic() < end_s), show)
+            run.run(goes_on, show)
         finally:
             live.erase()
         return document(run.ledger, run.report())
@@ -74,7 +83,16 @@ def watched(pid: int, options: Options, duration_s: float | None) -> dict[str, A
 
 def recorded(path: str, usd_per_gb_hour: float | None = None) -> dict[str, Any]:
     """Return the report of a recording."""
-    from memprobe.session import replayed
-    from memprobe.views.report import document
+    return recorded_story(path, usd_per_gb_hour).document
 
-    return document(*replayed(Path(path), usd_per_gb_hour))
+
+def recorded_story(path: str, usd_per_gb_hour: float | None = None) -> Story:
+    """Return the report of a recording, and what its run was like over time."""
+    from memprobe.session import replayed
+    from memprobe.views.history import History
+    from memprobe.views.report import document
+    from memprobe.views.story import Story
+
+    history = History()
+    ledger, run = replayed(Path(path), usd_per_gb_hour, history)
+    return Story(document(ledger, run), ledger, history)

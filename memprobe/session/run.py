@@ -26,7 +26,7 @@ from memprobe.heap.source import HeapSource
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
 from memprobe.recording.writer import RecordingWriter
-from memprobe.session.folding import fold, run_of
+from memprobe.session.folding import Judge, fold, run_of
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened, opened
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 TICK_S = 0.1
 """At least between two looks at the ring: at 200,000 events a second it is half full by then."""
 
-CALM_S = 0.5
-"""At most, if the programs do not call meanwhile (a new stack, a child, an end, a ring that fills)."""
+CALM_S = 0.2
+"""At most, if the programs do not call meanwhile: so often the governor checks."""
 
 SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 """Between two looks at /proc."""
@@ -71,8 +71,9 @@ class Options:
 class Session:
     """A run on a live process."""
 
-    def __init__(self, target: Opened, options: Options) -> None:
+    def __init__(self, target: Opened, options: Options, *watchers: Judge) -> None:
         self.target, self.options = target, options
+        self._watchers = watchers
         self.ledger = Ledger(tree=options.tree)
         self._known = remembered(_program_in(target)) if options.learn else Remembered("", Normal())
         self._experience = Experience(target.process.pid, tree=options.tree, normal=self._known.normal)
@@ -230,7 +231,7 @@ class Session:
             return
         if self._recording is not None:
             self._recording.write(batch)
-        judges = self._experience, self._verdicts
+        judges: tuple[Judge, ...] = (self._experience, self._verdicts, *self._watchers)
         if fold(self.ledger, batch, self.target.process.pid, *judges) and self.ended is None:
             self._say_ended()
 
@@ -270,10 +271,10 @@ class Session:
 
 
 @contextmanager
-def session(pid: int, options: Options) -> Iterator[Session]:
-    """Attach to a process until the block ends."""
+def session(pid: int, options: Options, *watchers: Judge) -> Iterator[Session]:
+    """Attach to a process until the block ends; `watchers` see every batch after the verdicts have."""
     with ExitStack() as held:
-        run = Session(held.enter_context(opened(pid, patient=True)), options)
+        run = Session(held.enter_context(opened(pid, patient=True)), options, *watchers)
         held.callback(run.close)
         run.start()
         yield run

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.openmetrics import parser
 
 from memprobe.views.machines import collapsed, json_lines, openmetrics, pprof, sarif, speedscope
 from memprobe.vocab.finding import Kind
@@ -58,7 +58,7 @@ def parsed_profile(data: bytes) -> Any:
     for name, fields in PROFILE.items():
         message = file.message_type.add(name=name)
         for field, number, kind, of, repeated in fields:
-            added = message.field.add(name=field, number=number, type=kind, label=3 if repeated else 1)  # type: ignore[arg-type]
+            added = message.field.add(name=field, number=number, type=kind, label=3 if repeated else 1)
             if of:
                 added.type_name = f".p.{of}"
     pool = descriptor_pool.DescriptorPool()
@@ -150,11 +150,14 @@ def test_sarif_points_to_the_line_of_the_program() -> None:
     assert "](" not in results[1]["message"]["text"].replace("\\](", "")
 
 
+def families_of(text: bytes) -> list[Any]:
+    """What the parser of Prometheus makes of it."""
+    return list(parser.text_string_to_metric_families(text.decode()))  # type: ignore[no-untyped-call]
+
+
 def test_openmetrics_is_read_by_the_parser_of_prometheus() -> None:
     document = report()
-    families = {
-        one.name: one for one in text_string_to_metric_families(openmetrics.render(document).decode())
-    }
+    families = {one.name: one for one in families_of(openmetrics.render(document))}
     assert families["memprobe_resident_bytes"].samples[0].value == 143.25 * (1 << 20)
     assert "memprobe_mapped_bytes" not in families  # was not measured
     handles = families["memprobe_open_handles"].samples
@@ -164,7 +167,7 @@ def test_openmetrics_is_read_by_the_parser_of_prometheus() -> None:
     assert {one.labels["kind"] for one in confidence} == {kind.value for kind in Kind}
     assert families["memprobe_lost"].samples[0].labels == {"name": "ring_full"}
     assert families["memprobe_lost"].samples[0].value == 3
-    assert list(text_string_to_metric_families(openmetrics.render(report(**EMPTY)).decode()))
+    assert families_of(openmetrics.render(report(**EMPTY)))
 
 
 def test_collapsed_stacks_end_in_their_bytes() -> None:
