@@ -61,7 +61,7 @@ class Holding:
         self.before: U32 = np.full(len(graph), NO_NODE, np.uint32)
         """Of each object the one before it on the best way to it; len(graph) for roots, NO_NODE if unheld."""
         self._search_modules()
-        self._search(np.concatenate((self._numbers(), np.array(self._deferred, np.uint32))))
+        self._search(np.concatenate((self._numbers(), self._put_off())))
         self._search(self._guessing())
         self._believe()
         self.native = self._find_native()
@@ -148,6 +148,10 @@ class Holding:
         targets = self.graph.targets if targets is None else targets
         before = _heap.reach(self.graph.starts, targets, roots.astype(np.uint32), strengths, self.before)
         self.before = view(before, np.uint32)
+
+    def _put_off(self) -> Nodes:
+        """Return what was reached from the modules, but not gone on from."""
+        return np.array([node for node in self._deferred if self.before[node] != NO_NODE], np.uint32)
 
     def _guessing(self) -> Nodes:
         """Find the objects that were reached and have references that only perhaps are any.
