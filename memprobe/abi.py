@@ -372,7 +372,7 @@ KNOBS = np.dtype(
             "handles",
             "stacks",
             "stack_every",
-            "stacks_per_window",
+            "stack_burst_ns",
             "growth",
             "growth_stacks",
             "growth_pages",
@@ -556,28 +556,6 @@ LOSSES = (
         "program_skipped",
         "The kernel did not run a program because another one was at work on that CPU; what it "
         "would have told is missing until the next census.",
-    ),
-    Loss(
-        24,
-        "recording_paths_dropped",
-        "Paths of opened files were not recorded because the disk was too slow; the run itself "
-        "had them.",
-    ),
-    Loss(
-        25,
-        "recording_events_dropped",
-        "Births and deaths of descriptors were not recorded because the disk was too slow; the "
-        "next picture repairs it, their birth lines are unknown.",
-    ),
-    Loss(
-        26,
-        "recording_batches_dropped",
-        "What a source saw between two looks was not recorded at all because the disk was too slow.",
-    ),
-    Loss(
-        27,
-        "recording_damaged",
-        "Part of the recording is damaged: a batch, a table of a batch, or a stack is left out.",
     ),
 )
 """By id."""

@@ -273,7 +273,7 @@ struct knobs {
 	__u32 handles;			/* 1: births and deaths are sent */
 	__u32 stacks;			/* 1: with their stacks */
 	__u32 stack_every;		/* one stack in this many births; 0 and 1 are all */
-	__u32 stack_ns_per_window;	/* once they have taken so long in 100 ms on one CPU, stacks thin out; 0: never */
+	__u32 stack_burst_ns;		/* once they have taken so long on one CPU, stacks thin out to a thousandth of the time; 0: never */
 	__u32 growth;			/* 1: growth totals are kept */
 	__u32 growth_stacks;		/* 1: by stack */
 	__u32 growth_pages;		/* growing memory gives one stack for this many pages (or edges of the allocator) ... */

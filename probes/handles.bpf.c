@@ -7,13 +7,14 @@
  *          The program `born` is attached to many of them (the list is programs.json) and knows each by its number.
  *          Per-system-call tracepoints, not raw_syscalls: to every other system call of the machine the former add 75 ns, the
  *          latter 215 ns (measured side by side, 2 CPUs). Their price: a detach takes 75 ms each, one after the other.
- * maps     targets, knobs (read); events, losses (write); birth_scratch, birth_windows (own)
+ * maps     targets, knobs (read); events, losses (write); birth_scratch, birth_accounts (own)
  * reads    the result and, from the registers saved at entry, the arguments; path strings, descriptor pairs and control
  *          messages from user memory. Paths are read at exit, when the kernel itself has just read the page.
- * sampling every birth is sent. Its stack is taken one time in N: N is knobs.stack_every, and doubles in each 100 ms
- *          once stacks have taken knobs.stack_ns_per_window on the CPU, and again with each half of that. So deep stacks
- *          thin out sooner, and what births cost is bounded from the first instant, before memprobe could do anything.
- *          The choice is a hash of the birth's number on the CPU, so that a regular pattern cannot hide from it.
+ * sampling every birth is sent. Its stack is taken one time in N: N is knobs.stack_every as long as stacks have taken less
+ *          than knobs.stack_burst_ns on the CPU, of which a thousandth of the time that passes is forgiven; above that N
+ *          doubles with each sixteenth more. So a burst has all its stacks, and what never ends costs a thousandth of the
+ *          CPU for them, from the first seconds on, before memprobe could do anything. The choice is a hash of the
+ *          birth's number on the CPU, so that a regular pattern in the target cannot hide from it.
  * losses   birth_ring_full, death_ring_full, control_cut, arguments_unreadable; all repaired by the census of tables
  * blind    io_uring's own opens, descriptors from ioctl, seccomp ADDFD, fds that ptrace or pidfd_getfd of others insert,
  *          32-bit system calls: seen by the census only
@@ -33,7 +34,9 @@
 
 const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-#define WINDOW_NS 100000000ULL
+#define FORGIVEN_SHIFT 10	/* a thousandth of the time */
+#define SETTLED_NS 1000000ULL
+#define MAX_DOUBLINGS 16
 #define NO_SOURCE (-1)
 #define MAX_CONTROL_STEPS 8192		/* a message carries up to 253 descriptors, a call up to 1024 messages */
 #define MAX_CONTROL_STEPS_UNROLLED 64	/* where the kernel has no bpf_loop (before 5.17) */
@@ -48,14 +51,14 @@ const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define CLONE_FILES 0x400
 #define CLONE_PIDFD 0x1000
 
-struct birth_window {
-	__u64 begin_ns;
-	__u64 stacks_ns;	/* that stacks have taken since begin_ns */
+struct birth_account {
+	__u64 settled_ns;	/* when `stacks_ns` was last made less */
+	__u64 stacks_ns;	/* that stacks have taken, as far as it is not forgiven */
 	__u64 number;		/* of births ever: the stream that the sampling hashes */
 };
 
 MAP(birth_scratch, PERCPU_ARRAY, __u32, struct birth_record, 1);
-MAP(birth_windows, PERCPU_ARRAY, __u32, struct birth_window, 1);
+MAP(birth_accounts, PERCPU_ARRAY, __u32, struct birth_account, 1);
 
 static __always_inline bool handles_wanted(void)
 {
@@ -68,16 +71,15 @@ static __always_inline bool handles_wanted(void)
 }
 
 /* How many births one stack stands for at this instant: a power of two times what was asked. */
-static __always_inline __u32 stack_interval(struct knobs *turned, struct birth_window *window)
+static __always_inline __u32 stack_interval(struct knobs *turned, struct birth_account *account)
 {
 	__u32 every = turned->stack_every ? turned->stack_every : 1;
-	__u64 budget_ns = turned->stack_ns_per_window, limit_ns = budget_ns;
+	__u64 burst_ns = turned->stack_burst_ns, over_ns;
 
-	for (int doubling = 0; budget_ns && doubling < 16 && window->stacks_ns > limit_ns; doubling++) {
-		every <<= 1;
-		limit_ns += budget_ns / 2;
-	}
-	return every;
+	if (!burst_ns || account->stacks_ns <= burst_ns)
+		return every;
+	over_ns = (account->stacks_ns - burst_ns) * MAX_DOUBLINGS / burst_ns;
+	return every << (over_ns < MAX_DOUBLINGS ? over_ns + 1 : MAX_DOUBLINGS);
 }
 
 /* splitmix64: spreads neighbouring numbers over the whole range. */
@@ -89,29 +91,31 @@ static __always_inline __u64 spread(__u64 number)
 	return number ^ (number >> 31);
 }
 
-static __always_inline struct birth_window *current_window(__u64 now_ns)
+static __always_inline struct birth_account *current_account(__u64 now_ns)
 {
 	__u32 zero = 0;
-	struct birth_window *window = bpf_map_lookup_elem(&birth_windows, &zero);
+	struct birth_account *account = bpf_map_lookup_elem(&birth_accounts, &zero);
+	__u64 forgiven_ns;
 
-	if (window && now_ns - window->begin_ns >= WINDOW_NS) {
-		window->begin_ns = now_ns;
-		window->stacks_ns = 0;
+	if (account && now_ns - account->settled_ns >= SETTLED_NS) {
+		forgiven_ns = (now_ns - account->settled_ns) >> FORGIVEN_SHIFT;
+		account->settled_ns = now_ns;
+		account->stacks_ns -= forgiven_ns < account->stacks_ns ? forgiven_ns : account->stacks_ns;
 	}
-	return window;
+	return account;
 }
 
 /* The weight of the next birth: 0 if its stack is not to be taken. */
-static __always_inline __u32 stack_weight(struct birth_window *window)
+static __always_inline __u32 stack_weight(struct birth_account *account)
 {
 	struct knobs *turned = current_knobs();
 	__u32 every;
 
 	if (!turned || !turned->stacks)
 		return 0;
-	window->number++;
-	every = stack_interval(turned, window);
-	if (every > 1 && spread(window->number ^ ((__u64)turned->seed << 32)) % every)
+	account->number++;
+	every = stack_interval(turned, account);
+	if (every > 1 && spread(account->number ^ ((__u64)turned->seed << 32)) % every)
 		return 0;
 	return every;
 }
@@ -120,13 +124,13 @@ static __always_inline __u32 stack_weight(struct birth_window *window)
 static __always_inline __u64 sampled_stack(void *context, __u32 *weight)
 {
 	__u64 begin_ns = bpf_ktime_get_ns(), stack_id;
-	struct birth_window *window = current_window(begin_ns);
+	struct birth_account *account = current_account(begin_ns);
 
-	*weight = window ? stack_weight(window) : 0;
-	if (!window || !*weight)
+	*weight = account ? stack_weight(account) : 0;
+	if (!account || !*weight)
 		return 0;
 	stack_id = current_stack(context);
-	window->stacks_ns += bpf_ktime_get_ns() - begin_ns;
+	account->stacks_ns += bpf_ktime_get_ns() - begin_ns;
 	return stack_id;
 }
 

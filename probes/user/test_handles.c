@@ -28,7 +28,7 @@ static void call(__s64 number, __s64 result, __u64 first, __u64 second, __u64 th
 static void begin(void)
 {
 	begin_test();
-	stub_reset_map(&birth_windows);
+	stub_reset_map(&birth_accounts);
 	turn((struct knobs){.handles = 1, .stacks = 1});
 	running_stack = 4711;
 }
@@ -290,12 +290,12 @@ static void test_sampling(void)
 	}
 	CHECK(stub_record_count == 20000 && sampled > 1800 && sampled < 2200);
 	begin();
-	turn((struct knobs){.handles = 1, .stacks = 1, .stack_ns_per_window = 100});
+	turn((struct knobs){.handles = 1, .stacks = 1, .stack_burst_ns = 1600});
 	for (int number = 0; number < 20000; number++)
 		call(__NR_dup, 9, 3, 0, 0);
 	for (__u32 number = 0; number < stub_record_count; number++)
 		represented += RECORD(struct birth_record, number)->weight;
-	CHECK(RECORD(struct birth_record, 99)->weight == 1 && represented > 15000 && represented < 25000);
+	CHECK(RECORD(struct birth_record, 1599)->weight == 1 && represented > 15000 && represented < 25000);
 }
 
 static void test_a_full_ring(void)

@@ -55,7 +55,7 @@ def test_rights_and_mounts(targets: Path, tmp_path: Path, wrapper: tuple[str, ..
 
 
 def test_a_ring_of_one_page_loses_counted_and_is_repaired(interpreter: Interpreter, targets: Path) -> None:
-    options = KernelOptions(ring_bytes=4096, settings=Settings(stack_ns_per_window=0))
+    options = KernelOptions(ring_bytes=4096, settings=Settings(stack_burst_ns=0))
     with interpreter.spawn(targets / "family.py") as target, folded(target, options) as run:
         for _ in range(5):
             opened = [int(one) for one in run.target.ask("open 400").split()]
@@ -72,7 +72,7 @@ def test_a_ring_of_one_page_loses_counted_and_is_repaired(interpreter: Interpret
 
 
 def test_ten_thousand_threads(interpreter: Interpreter, targets: Path) -> None:
-    options = KernelOptions(settings=Settings(stack_ns_per_window=0))
+    options = KernelOptions(settings=Settings(stack_burst_ns=0))
     script = targets / "many_threads.py"
     everything = os.environ.get("MEMPROBE_EXHAUSTIVE") or interpreter.name == own().name
     threads = THREADS if everything else FEWER_THREADS

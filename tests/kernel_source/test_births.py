@@ -15,7 +15,7 @@ from pythons import Interpreter
 
 pytestmark = pytest.mark.usefixtures("bpf")
 
-EVERY_STACK = KernelOptions(settings=Settings(stack_ns_per_window=0))
+EVERY_STACK = KernelOptions(settings=Settings(stack_burst_ns=0))
 
 
 def seen(found: Following, pid: int) -> dict[int, tuple[str, list[list[Any]]]]:

@@ -20,7 +20,7 @@ from pythons import Interpreter, own
 
 pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
-EVERY_STACK = KernelOptions(settings=Settings(stack_ns_per_window=0))
+EVERY_STACK = KernelOptions(settings=Settings(stack_burst_ns=0))
 Frames = tuple[tuple[str, str, int], ...]
 
 

@@ -174,7 +174,7 @@ class TestLosses:
             assert open_in_last_table(found, target.pid) == now
 
     def test_stacks_thin_out_and_every_birth_stays(self, targets: Path) -> None:
-        options = KernelOptions(settings=Settings(stack_every=10, stack_ns_per_window=0), seed=7)
+        options = KernelOptions(settings=Settings(stack_every=10, stack_burst_ns=0), seed=7)
         with own().spawn(targets / "family.py") as target, following(target.pid, options) as found:
             for _ in range(10):
                 opened(target, 100)
@@ -239,7 +239,7 @@ class TestShedding:
             assert found.source.invisible == ()
 
     def test_stacks_alone(self, targets: Path) -> None:
-        options = KernelOptions(settings=Settings(stack_ns_per_window=0))
+        options = KernelOptions(settings=Settings(stack_burst_ns=0))
         with own().spawn(targets / "family.py") as target, following(target.pid, options) as found:
             found.source.turn(Knob.HANDLE_STACKS, NOTHING)
             opened(target, 5)

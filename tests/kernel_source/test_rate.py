@@ -60,7 +60,7 @@ def test_waiting_ends_when_a_stack_is_new(targets: Path) -> None:
 
 
 def test_a_flood_of_new_stacks_is_taken_in_portions(targets: Path) -> None:
-    options = KernelOptions(settings=Settings(stack_ns_per_window=0))
+    options = KernelOptions(settings=Settings(stack_burst_ns=0))
     with own().spawn(targets / "births.py") as target, following(target.pid, options) as found:
         target.send("go")
         began, polls = time.monotonic(), 0

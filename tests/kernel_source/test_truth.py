@@ -25,7 +25,7 @@ IN_PASSING = 12_000
 """Under the interpreters that the tests do not run under themselves, unless MEMPROBE_EXHAUSTIVE is set."""
 
 ROUNDS = 4
-EVERY_STACK = KernelOptions(tree=True, ring_bytes=16 << 20, settings=Settings(stack_ns_per_window=0))
+EVERY_STACK = KernelOptions(tree=True, ring_bytes=16 << 20, settings=Settings(stack_burst_ns=0))
 
 Birth = tuple[str, tuple[tuple[str, str, int], ...]]
 """How, and from which frames."""

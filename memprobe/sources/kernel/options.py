@@ -22,11 +22,11 @@ class Settings:
     stack_every: int = 1
     """One stack in this many births."""
 
-    stack_ns_per_window: int = 50_000
-    """Once they have taken so long in 100 ms on one CPU stacks thin out by themselves; 0: never.
+    stack_burst_ns: int = 3_000_000
+    """Once they have taken so long on one CPU, stacks thin out to a thousandth of the time; 0: never.
 
-    Half a thousandth of the CPU, which is doubled before they are 1 in 4: so a worker that opens 2,000 files
-    a second loses less than 1 %, and one that opens 100 a second has the stacks of all."""
+    Some 1,000 at once have their stacks, and 200 a second for ever.
+    """
 
     growth: bool = True
     """Growth is added up."""
