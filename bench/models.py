@@ -50,7 +50,7 @@ GROUPS = {
     "all": frozenset(sort.name for sort in TYPICAL),
 }
 
-TRIES = 25
+TRIES = 20
 LONGEST_S = 7200.0
 MOVE = 80
 """So many of 200 series move."""

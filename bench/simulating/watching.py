@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from memprobe.models.growth import Series
-from memprobe.models.growth.needs import FALLS, PIECES
+from memprobe.models.growth.needs import FALLS, LASTED_S, PIECES
 from simulating.healthy import DAY, HOUR, MINUTE, Times, about
 
 NS = 1_000_000_000
@@ -22,8 +22,9 @@ SOON_S = 10 * MINUTE
 AWAKE = 0.1
 """From this probability on every reading is followed by the question."""
 
-ASLEEP = 1.02
-"""Below it the question is asked again when this much more was watched; in the first ten minutes always."""
+ASLEEP = 1.05
+"""Below it the question is asked again when this much more was watched; in the first ten minutes always. What
+began late must have lasted an eighth of the time before, so nothing comes and goes between."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Way:
 
 def first_alarm_s(times: Times, values: Times, age_s: float | None, among: int = 1) -> float:
     """When a probability of 0.5 is first reached, since the first reading; inf if never."""
-    asked = _may_be(values)
+    asked = _may_be(times, values)
     if not asked.any():
         return float(np.inf)
     series, next_s = Series(age_s=age_s), 0.0
@@ -63,11 +64,12 @@ def first_alarm_s(times: Times, values: Times, age_s: float | None, among: int =
     return float(np.inf)
 
 
-def _may_be(values: Times) -> NDArray[Any]:
-    """Where it may be growth at all: above the first value by what a pool takes, and by three of its falls.
+def _may_be(times: Times, values: Times) -> NDArray[Any]:
+    """Where it may be growth at all: not too soon, and above the first value by a pool and by three falls.
 
     tests/models/test_growth.py says that it is nowhere else; most healthy series are passed over by it.
     """
     falls = np.maximum.accumulate(np.maximum.accumulate(values) - values)
-    asked: NDArray[Any] = values - values[0] >= np.maximum(PIECES, FALLS * falls)
-    return asked
+    risen: NDArray[Any] = values - values[0] >= np.maximum(PIECES, FALLS * falls)
+    risen &= times - times[0] >= LASTED_S
+    return risen

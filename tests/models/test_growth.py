@@ -153,7 +153,7 @@ def test_in_an_old_process_what_was_emptied_lately_needs_longer() -> None:
 @pytest.mark.parametrize("age_s", [600, 1800, 5400])
 def test_in_the_first_hours_what_grows_since_the_start_is_a_suspect_until_it_has_gone_on(age_s: int) -> None:
     """Sessions of an hour and the first tooth of a saw look the same; the suspect is told meanwhile."""
-    waits_s = min(3 * (age_s - 120), 7200 - age_s)
+    waits_s = min(6 * (age_s - 120), 7200 - age_s)
     readings = [(second * NS, 10.0 * (age_s + second)) for second in range(0, waits_s + 20, 5)]
     before = [reading for reading in readings if 60 * NS < reading[0] < waits_s * NS]
     assert 0.3 < of(before[:12], age_s=age_s).probability < 0.5

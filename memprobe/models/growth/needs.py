@@ -22,8 +22,8 @@ LATE = 1 / 8
 long has surged and has been emptied before, and will be again."""
 
 FITS = 1.5
-"""What has piled up fits the age of the process if it is within this factor of rate times age: the rate that
-was measured in the last seconds, by traffic that comes and goes."""
+"""What has piled up fits the age of the process if it is no less than rate times age divided by this: the
+rate was measured in the last seconds, and traffic comes and goes. For how much more it may be see SLOWED."""
 
 LONGEST_S = 7200.0
 """More time is not asked for on account of slowness, or of what happened before the first look."""
@@ -31,7 +31,7 @@ LONGEST_S = 7200.0
 START_UP_S = 120.0
 """Of the time before the first look, as much as this may well have passed without a leak."""
 
-AGAIN = 3.0
+AGAIN = 6.0
 """What has grown since the process began may be the first tooth of a saw, sessions of which none has expired
 yet, or a warm-up: so many times as long must it go on, or until the process is LONGEST_S old ..."""
 
@@ -119,7 +119,7 @@ def _needed_s(went: Course, unit: float, age_s: float | None) -> float:
         LASTED_S * (1.0 + CHURN * went.churn),
         min(LATE * _before_s(went, age_s), LONGEST_S),
         min(SLOW_S / pieces_per_s**2, LONGEST_S),
-        min(_unseen_s(went, age_s) - START_UP_S, LONGEST_S),
+        min(_unseen_s(went, age_s), LONGEST_S),
     )
 
 
@@ -129,16 +129,17 @@ def _before_s(went: Course, age_s: float | None) -> float:
 
 
 def _unseen_s(went: Course, age_s: float | None) -> float:
-    """How long before the first point it did not grow as it does now.
+    """How long it must have grown on account of the time before the first reading.
 
     Nobody has seen that time. But what has grown at this rate since the process began has a size that fits;
-    what is smaller was emptied or began later, what is larger once grew faster.
+    what is smaller was emptied or began later, what is larger once grew faster, or was there.
     """
     if age_s is None or went.start or went.late_per_s <= 0.0:
         return 0.0
     at_this_rate_s = went.first / went.late_per_s
-    fits = age_s / FITS <= at_this_rate_s <= FITS * age_s
-    return 0.0 if fits else min(abs(age_s - at_this_rate_s), age_s)
+    if at_this_rate_s > age_s / SLOWED:
+        return AGAIN * (age_s - START_UP_S)
+    return age_s - at_this_rate_s - START_UP_S if at_this_rate_s < age_s / FITS else 0.0
 
 
 def _beyond_a_warm_up(went: Course, age_s: float | None) -> float:
