@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from detection.intervals import poisson_upper
+from memprobe.models.growth.needs import PIECES
 from simulating.healthy import DAY, TYPICAL
 from simulating.watching import SOON_S, Way, first_alarm_s
 
@@ -52,8 +53,8 @@ GROUPS = {
 
 TRIES = 20
 LONGEST_S = 7200.0
-MOVE = 80
-"""So many of 200 series move."""
+WANDER = 50
+"""So many of 200 series do."""
 
 Alarms = Counter[tuple[str, str, bool]]
 """By way, sort, and whether they came soon."""
@@ -99,7 +100,7 @@ def process_day(task: tuple[Way, int]) -> Alarms:
     began_s = way.began_s(rng)
     times = way.times(began_s)
     series = [(sort.name, sort.make(rng, times)) for sort in TYPICAL for _ in range(rng.poisson(sort.number))]
-    among = sum(bool(np.ptp(values)) for _, values in series)
+    among = sum(bool(np.ptp(values) >= PIECES) for _, values in series)
     alarms: Alarms = Counter()
     for name, values in series:
         after_s = first_alarm_s(times, values, began_s, among)
@@ -116,7 +117,7 @@ def detected_s(task: tuple[Leak, int]) -> float:
     before = rng.poisson(leak.per_s * leak.leaks_for_s)
     leaked = before + np.cumsum(rng.poisson(leak.per_s * np.diff(times, prepend=0.0)))
     return first_alarm_s(
-        times, (leaked + rng.poisson(leak.level, len(times))).astype(float), leak.age_s, MOVE
+        times, (leaked + rng.poisson(leak.level, len(times))).astype(float), leak.age_s, WANDER
     )
 
 
@@ -216,7 +217,7 @@ def report(days: int, alarms: Alarms, detected: dict[Leak, list[float]], tries: 
         "",
         "## Leaking: how soon",
         "",
-        f"Among {MOVE} series that move.",
+        f"Among {WANDER} series that wander.",
         "",
         *power_table(detected),
     ]

@@ -49,9 +49,9 @@ class Course:
             self._series.add(time_ns, float(count))
 
     @property
-    def moves(self) -> bool:
-        """Whether it was ever another number: what never moves is never taken for growth."""
-        return self._series.moves
+    def wanders(self) -> bool:
+        """Whether it has moved by enough to be taken for growth by chance."""
+        return self._series.wanders
 
     def growth(self, among: int = 1) -> Growth:
         """Return what the models say; they are asked again when there is enough that is new."""
@@ -90,7 +90,7 @@ class Courses:
         """Yield every subject of a process, or of all, in the order of their numbers."""
         for key in [key for key in self._courses if key not in ledger.populations]:
             del self._courses[key]
-        among = Counter(key[0] for key, course in self._courses.items() if course.moves)
+        among = Counter(key[0] for key, course in self._courses.items() if course.wanders)
         for key in sorted(self._courses):
             population = ledger.populations.get(key)
             if population is not None and pid in (None, key[0]):

@@ -48,7 +48,7 @@ PIECES = 100.0
 
 EVIDENCE, OF_ALL = 3.0, 2.0
 """log10: of a thousand series that wander by more than a pool takes, at most one is ever taken for growth,
-and of a hundred processes at most one has such a series, however many of its series move."""
+and of a hundred processes at most one has such a series, however many of them wander."""
 
 FALLS = 3.0
 """It must have grown by this many times the deepest fall that was seen."""
@@ -92,7 +92,7 @@ def probability(scarcest: float) -> float:
 def needs(went: Course, unit: float, age_s: float | None, among: int) -> dict[str, float]:
     """How much there is of each need, and in words what it would mean if that were too little.
 
-    `among` is the number of series of the process that move: each of them may wander.
+    `among` is the number of series of the process that wander by more than a pool takes.
     """
     return {
         "for too short a time to tell": went.run_s / _needed_s(went, unit, age_s),
@@ -108,7 +108,7 @@ def needs(went: Course, unit: float, age_s: float | None, among: int) -> dict[st
 
 
 def _enough_evidence(among: int) -> float:
-    """Ville's inequality, added up over the series that move."""
+    """Ville's inequality, added up over the series that wander."""
     return max(EVIDENCE, OF_ALL + log10(max(among, 1)))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from memprobe.models.growth.history import History
+from memprobe.models.growth.needs import PIECES
 from memprobe.models.growth.shape import Growth
 from memprobe.models.growth.verdict import still, too_short, verdict
 
@@ -16,7 +19,7 @@ And once more of the points at which the number changed: what comes in batches i
 class Series:
     """A number over time, and whether it grows for good."""
 
-    __slots__ = ("_age_s", "_changes", "_last", "_limit", "_points", "_scales", "_unit")
+    __slots__ = ("_age_s", "_changes", "_high", "_last", "_limit", "_low", "_points", "_scales", "_unit")
 
     def __init__(self, *, limit: int | None = None, unit: float = 1.0, age_s: float | None = None) -> None:
         """What is known beforehand.
@@ -28,6 +31,7 @@ class Series:
         self._scales = [History() for _ in range(SCALES)]
         self._changes = History()
         self._last: float | None = None
+        self._low, self._high = inf, -inf
         self._points = 0
         self._limit = limit
         self._unit = unit
@@ -46,17 +50,18 @@ class Series:
         if value != self._last:
             self._changes.add(time_ns, value)
             self._last = value
+            self._low, self._high = min(self._low, value), max(self._high, value)
 
     @property
-    def moves(self) -> bool:
-        """Whether it was ever another number."""
-        return len(self._changes) > 1
+    def wanders(self) -> bool:
+        """Whether it has moved by more than a pool takes: what has not is never taken for growth."""
+        return self._high - self._low >= PIECES * self._unit
 
     def growth(self, *, among: int = 1) -> Growth:
-        """What it has come to so far; `among` so many series that move: each of them may wander."""
+        """What it has come to so far; `among` so many series that wander, some of them by chance."""
         if self._points < 2:
             return too_short(self._points)
-        if not self.moves:
+        if len(self._changes) < 2:
             # Most numbers never change, and the rest of this module would take a hundred times as long.
             return still(self._scales[0], self._points, self._limit)
         finest, *coarser = (scale.past() for scale in self._scales)
