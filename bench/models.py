@@ -2,7 +2,7 @@
 
 Healthy: process-days of a service with about 200 series, of the sorts and in the numbers of
 `simulating/healthy.py`, watched in the ways in `WAYS`: attached while it runs (for 10 minutes to 7 days
-before), or from its start. An alarm is a probability of 0.5 or more at any time. Alarms in the first ten
+before), or from its start. An alarm is a confidence of 0.5 or more at any time. Alarms in the first ten
 minutes are told apart: there is one such time in a run, however long it is.
 
 Leaking: a leak of 1, 10, 100 a second, alone and on top of others that come and go, in young and in old
@@ -99,13 +99,13 @@ def process_day(task: tuple[Way, int]) -> Alarms:
     rng = np.random.default_rng([len(way.name), seed])
     began_s = way.began_s(rng)
     times = way.times(began_s)
-    series = [(sort.name, sort.make(rng, times)) for sort in TYPICAL for _ in range(rng.poisson(sort.number))]
+    series = [(sort, sort.make(rng, times)) for sort in TYPICAL for _ in range(rng.poisson(sort.number))]
     among = sum(bool(np.ptp(values) >= PIECES) for _, values in series)
     alarms: Alarms = Counter()
-    for name, values in series:
-        after_s = first_alarm_s(times, values, began_s, among)
+    for sort, values in series:
+        after_s = first_alarm_s(times, values, began_s, among, sort.alarming)
         if after_s < np.inf:
-            alarms[way.name, name, after_s < SOON_S] += 1
+            alarms[way.name, sort.name, after_s < SOON_S] += 1
     return alarms
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import exp
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+
+from memprobe.detectors.confidence import Sign
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
@@ -24,6 +27,9 @@ EXPORT_S = (0.5, 1.0, 1.0, 1.0, 5.0, 60.0)
 """Seconds between two exports, as their makers have chosen: PostHog 0.5, InfluxDB's client, ddtrace and
 Jaeger 1, OpenTelemetry's spans 5, New Relic 60."""
 
+
+COLLECTED = 2000.0
+"""The first threshold of the collector: 700 in older versions of CPython."""
 
 PAST = 400
 """Moments before the first reading, of what is the most there ever was."""
@@ -126,8 +132,9 @@ def export(rng: Generator, times: Times) -> Times:
 
 
 def garbage(rng: Generator, times: Times) -> Times:
-    """Objects of one type that nothing reaches, until the collector comes after 1 s to 10 minutes."""
-    return _teeth(rng, times, about(rng, 1, 10 * MINUTE), about(rng, 0.1, 1e3))
+    """What nothing reaches, until the collector comes: after 1 s to 10 minutes, when there are enough."""
+    period_s = about(rng, 1, 10 * MINUTE)
+    return _teeth(rng, times, period_s, about(rng, 10, COLLECTED) / period_s)
 
 
 def aggregate(rng: Generator, times: Times) -> Times:
@@ -186,6 +193,14 @@ class Sort:
     why: str
     """So many."""
 
+    sign: Sign | None = None
+    """What the detectors always hold against it."""
+
+    @property
+    def alarming(self) -> float:
+        """The probability that makes it a finding."""
+        return 0.5 if self.sign is None else 1.0 / (1.0 + exp(self.sign.weight))
+
     @property
     def name(self) -> str:
         """As it is called in the table."""
@@ -202,7 +217,7 @@ TYPICAL = (
     Sort(pool, 5, True, "threads, connections, workers"),
     Sort(high_water, 3, True, "resident memory, arenas, mappings"),
     Sort(export, 3, False, "traces, metrics and logs"),
-    Sort(garbage, 10, False, "types in cycles: exceptions, frames, nodes"),
+    Sort(garbage, 1, False, "of a process it is one suspect, whatever its types", Sign.RECYCLED),
     Sort(aggregate, 0.1, False, "one service in ten writes by itself what it counts"),
     Sort(expiring, 1, False, "one table of sessions or timeouts"),
     Sort(batches, 0.5, False, "every other service has a job of its own"),

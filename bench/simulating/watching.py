@@ -46,8 +46,10 @@ class Way:
         return began_s + np.concatenate([np.arange(*part) for part in parts])
 
 
-def first_alarm_s(times: Times, values: Times, age_s: float | None, among: int = 1) -> float:
-    """When a probability of 0.5 is first reached, since the first reading; inf if never."""
+def first_alarm_s(
+    times: Times, values: Times, age_s: float | None, among: int = 1, alarming: float = 0.5
+) -> float:
+    """When an alarming probability is first reached, since the first reading; inf if never."""
     asked = _may_be(times, values)
     if not asked.any():
         return float(np.inf)
@@ -58,7 +60,7 @@ def first_alarm_s(times: Times, values: Times, age_s: float | None, among: int =
         series.add(round(now_s * NS), value)
         if ask and (now_s <= SOON_S or now_s >= next_s):
             probability = series.growth(among=among).probability
-            if probability >= 0.5:
+            if probability >= alarming:
                 return float(now_s)
             next_s = 0.0 if probability >= AWAKE else ASLEEP * now_s
     return float(np.inf)
