@@ -170,6 +170,13 @@ def test_what_fits_the_age_of_the_process_has_grown_since_its_start(times: float
     assert (of(readings, age_s=7200).probability >= 0.5) is is_sure
 
 
+def test_a_first_reading_that_came_late_does_not_make_it_begin_later() -> None:
+    readings = [(0, 5900.0), *((second * NS, 10.0 * (600 + second)) for second in range(1, 200))]
+    growth = of(readings, age_s=600)
+    assert "it began after" in growth.sentence
+    assert 0.3 < growth.probability < 0.5
+
+
 def test_among_many_series_more_evidence_is_needed() -> None:
     """Ville's inequality of each, added up: of a hundred processes one at most has such a series."""
     series, flying, leaked = Series(), noise(1000), leak(10)
