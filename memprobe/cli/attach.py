@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from memprobe.cli.failing import fail_if_found, fails_on, usd_per_gb_hour
-from memprobe.cli.options import as_json, verbose
-from memprobe.cli.watching import check_duration, pid_of, watched
+from memprobe.cli.options import as_json, full, source, verbose
+from memprobe.cli.watching import check_duration, check_new, pid_of, watched
 from memprobe.errors import OutputNotWritable, UsageError
 
 
@@ -24,7 +23,7 @@ from memprobe.errors import OutputNotWritable, UsageError
     default=1.0,
     show_default=True,
     metavar="PCT",
-    help="What the process may lose, in percent of the CPU time that it uses.",
+    help="What the process may lose, in percent of one core.",
 )
 @click.option("--tree", is_flag=True, help="Follow its children too.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of all sampling.")
@@ -33,6 +32,8 @@ from memprobe.errors import OutputNotWritable, UsageError
 )
 @usd_per_gb_hour
 @fails_on
+@source
+@full
 @as_json
 @verbose
 def attach(
@@ -46,6 +47,8 @@ def attach(
     usd_per_gb_hour: float | None,
     fail_on: tuple[str, ...],
     min_confidence: float,
+    source: bool,
+    full: bool,
     as_json: bool,
 ) -> None:
     """Watch a process from outside, and report what leaks, who holds it, and which line makes it.
@@ -63,21 +66,23 @@ def attach(
     if not 0 < max_overhead <= 100:
         raise UsageError("--max-overhead must be above 0 and at most 100 percent")
     check_duration(duration)
-    if record is not None and os.path.lexists(record):
-        raise OutputNotWritable(
-            f"{record}: there is a file of this name already", remedy="choose another name"
-        )
+    if record is not None:
+        check_new(record)
     from memprobe.session import Options
     from memprobe.views import output
+    from memprobe.views.source_lines import with_source
 
     options = Options(tree, max_overhead, None if record is None else Path(record), seed, learn=not no_learn)
+    failed: list[OutputNotWritable] = []
     if usd_per_gb_hour is not None:
         options = replace(options, usd_per_gb_hour=usd_per_gb_hour)
-    document = watched(number, options, duration)
+    document = watched(number, options, duration, failed)
+    if source:
+        document = with_source(document)
     if as_json:
         output.show_json(document)
     else:
-        from memprobe.views.report_page import page
-
-        output.show(page(document))
+        output.show_report(document, full=full)
+    if failed:
+        raise failed[0]
     fail_if_found(document, fail_on, min_confidence)

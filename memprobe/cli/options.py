@@ -36,6 +36,20 @@ def verbose(command: Command) -> Command:
     )(command)
 
 
+def source(command: Command) -> Command:
+    """`--source`: lines of the target's source."""
+    return click.option(
+        "--source", is_flag=True, help="Show lines of the program's source, as this machine has them now."
+    )(command)
+
+
+def full(command: Command) -> Command:
+    """`--full`: more than fits a screen."""
+    return click.option("--full", is_flag=True, help="On a terminal: all of it, not what fits the screen.")(
+        command
+    )
+
+
 def as_json(command: Command) -> Command:
     """`--json`: one document on standard output."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from memprobe.views.page import Facts, Notes, Section
-from memprobe.views.places import place
+from memprobe.views.places import own_frames, place
 from memprobe.views.quantities import count, duration, size
 
 SURE = 0.5
@@ -23,13 +23,16 @@ SENTENCES = 3
 """Of the evidence, the most telling; all of it is in the document."""
 
 
-def findings_sections(findings: Sequence[dict[str, Any]]) -> Iterator[Section]:
-    """The findings, worst first; then what is suspected."""
+def findings_sections(
+    findings: Sequence[dict[str, Any]], in_full: int = IN_FULL, sentences: int = SENTENCES
+) -> Iterator[Section]:
+    """The findings, worst first, so many of them in full; then what is suspected."""
     sure = [one for one in findings if one["confidence"] >= SURE]
-    for number, one in enumerate(sure[:IN_FULL], 1):
-        yield Section(f"{number}. {one['kind']}: {one['title']}", (Facts(tuple(_facts(one))),))
-    if len(sure) > IN_FULL:
-        yield Section("more findings", (Notes(tuple(map(one_line, sure[IN_FULL:]))),))
+    for number, one in enumerate(sure[:in_full], 1):
+        yield Section(f"{number}. {one['kind']}: {one['title']}", (Facts(tuple(_facts(one, sentences))),))
+    if len(sure) > in_full:
+        title = "more findings" if in_full else "findings"
+        yield Section(title, (Notes(tuple(map(one_line, sure[in_full:]))),))
     suspects = tuple(one_line(one) for one in findings if one["confidence"] < SURE)
     if suspects:
         yield Section("suspects, not sure yet", (Notes(suspects),))
@@ -57,16 +60,17 @@ def percent(one: dict[str, Any]) -> str:
     return f"{min(99, int(100 * one['confidence']))} %"
 
 
-def _facts(one: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts(one: dict[str, Any], sentences: int) -> Iterator[tuple[str, str]]:
     yield "what", ", ".join(_amounts(one))
     if one["holder"]:
         yield "held by", one["holder"]
     if one["site"]:
         yield "made at", place(one["site"])
+        yield from (("line", frame["source"]) for frame in own_frames(one["site"]) if "source" in frame)
     yield "sure", f"{percent(one)}, found after {duration(one['detected_after_s'])} [{one['id']}]"
     if one["exhausts_in_s"] is not None:
         yield "then", f"{one['limit']} used up in {duration(one['exhausts_in_s'])}: {one['severity']}"
-    yield from (("because", sentence) for sentence in one["evidence"][:SENTENCES])
+    yield from (("because", sentence) for sentence in one["evidence"][:sentences])
     yield "do", one["suggested_fix"]
 
 

@@ -30,6 +30,9 @@ FOLLOWED = (What.CONTAINER, What.HOLDER, What.TASKS, What.TIMERS, What.GARBAGE, 
 LEAST = 3
 """Below so many lines a part shows nothing that helps."""
 
+INDENT = "    "
+"""Of what goes on with the line above."""
+
 HELP = "q end  p pause  s sort  ↑↓ choose  Enter open  w write a report"
 HELP_OPEN = "Esc back  ↑↓ scroll  w write a report  q end"
 
@@ -211,15 +214,13 @@ def _open(story: Story, state: State, width: int) -> Iterator[Line]:
 
 
 def _wrapped(text: str, width: int, style: str = PLAIN) -> Iterator[Line]:
-    shown = escape(text)
+    shown, indent = escape(text), ""
     while shown:
-        part = fitted(shown, width)
+        part = fitted(shown, max(2, width - len(indent)))
         if len(part) < len(shown) and " " in part.strip():
             part = part[: part.rindex(" ") + 1]
-        yield Line(part, style)
-        shown = shown[len(part) :]
-        if shown:
-            shown = f"    {shown}"
+        yield Line(indent + part, style)
+        shown, indent = shown[max(1, len(part)) :], INDENT
 
 
 def _padded(text: str, width: int) -> str:

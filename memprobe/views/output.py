@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import Any
 
@@ -20,6 +21,18 @@ def show(page: Page) -> None:
         from memprobe.views import plain
 
         _write(plain.paint(page))
+
+
+def show_report(document: dict[str, Any], *, full: bool = False) -> None:
+    """Print a report: on a terminal what fits its screen, unless all of it is wanted."""
+    from memprobe.views import report_page
+
+    if full or sys.stdout is None or not sys.stdout.isatty():
+        show(report_page.page(document))
+        return
+    from memprobe.views import terminal
+
+    _write(terminal.fitting(report_page.pages(document), shutil.get_terminal_size()))
 
 
 def show_json(document: dict[str, Any]) -> None:

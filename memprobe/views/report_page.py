@@ -47,6 +47,27 @@ def page(document: dict[str, Any]) -> Page:
     return Page(_verdict(document), tuple(sections))
 
 
+def pages(document: dict[str, Any]) -> Iterator[Page]:
+    """The same in fewer and fewer words, for a screen with no room for more; the verdict is always first."""
+    yield page(document)
+    for in_full, sentences in ((3, 1), (3, 0), (2, 0), (1, 0), (0, 0)):
+        findings = tuple(findings_sections(document["findings"], in_full, sentences))
+        yield Page(_verdict(document), (*findings, _in_short(document)))
+    yield Page(_verdict(document))
+
+
+def _in_short(document: dict[str, Any]) -> Section:
+    memory, overhead = dict(_memory(document)), dict(_overhead(document["overhead"]))
+    facts = [("memory", memory.get("verdict", memory["resident"]))]
+    facts.append(("cost", f"{overhead['to the target']} to it; {overhead['of memprobe']} for memprobe"))
+    lost = sum(document["evidence"]["lost"].values())
+    unseen = len(document["evidence"]["invisible"])
+    if lost or unseen:
+        facts.append(("evidence", f"{lost:,} lost, {count(unseen, 'thing')} not visible"))
+    facts.append(("more", "--full, --json; of a recording: report F --html OUT"))
+    return Section("in short", (Facts(tuple(facts)),))
+
+
 def handles_page(document: dict[str, Any]) -> Page:
     """The open handles alone, every row."""
     rows = document["handles"]

@@ -5,6 +5,8 @@ Cells are built as `Text`, never as markup: a thread named `[red]` stays `[red]`
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from io import StringIO
 
 from rich.console import Console, Group, RenderableType
@@ -37,6 +39,16 @@ def paint(page: Page, *, width: int | None = None) -> str:
         console.print(_section(section))
     text = stream.getvalue().replace(NO_BREAK, " ")
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def fitting(pages: Iterable[Page], size: os.terminal_size) -> str:
+    """The first of the pages that leaves room for the prompt; if none does, the last, cut."""
+    text = ""
+    for page in pages:
+        text = paint(page, width=size.columns)
+        if text.count("\n") < size.lines:
+            return text
+    return "".join(text.splitlines(keepends=True)[: max(1, size.lines - 1)])
 
 
 def _section(section: Section) -> RenderableType:

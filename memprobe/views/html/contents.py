@@ -62,7 +62,8 @@ class _Frames:
 
     def told(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return a row whose site consists of numbers."""
-        site = [self._number((one["function"], one["file"], one["line"])) for one in row["site"]]
+        names = ("function", "file", "line", "source")
+        site = [self._number(tuple(one[name] for name in names if name in one)) for one in row["site"]]
         return row | {"site": site[:FRAMES_DEEP]}
 
     def _number(self, frame: tuple[Any, ...]) -> int:

@@ -33,7 +33,7 @@ function stack(site, frames) {
     element('ol', { class: 'stack' }, ...site.map((place) => element('li', null, frameText(frames[place])))));
 }
 
-function frameText([name, file, line]) { return file ? `${name} ${file}:${line}` : name; }
+function frameText([name, file, line, source]) { return (file ? `${name} ${file}:${line}` : name) + (source ? `: ${source}` : ''); }
 
 /** The line of the program; where it called a library for it, the library's function after it. */
 function placeOf(site) {
