@@ -7,7 +7,7 @@
  * What crosses, and how:
  *
  *   ring buffer   records (struct record_header first), in the order in which they were reserved
- *   maps          targets, layouts (memprobe -> kernel); growth totals, losses, hit counts (kernel -> memprobe)
+ *   maps          targets, layouts, watches (memprobe -> kernel); growth totals, changes, losses (kernel -> memprobe)
  *
  * A stack crosses once: the first program that meets it sends a STACK record and only then the record that refers to
  * it, so a reader that sees an id has already seen its stack (or the loss is counted under its name).
@@ -268,12 +268,47 @@ struct growth_total {
 	__u64 events;
 };
 
+/* A word of a target that a CPU watchpoint is on (the size of a container, a reference count): the key of the map
+ * `watches`. */
+struct watch_key {
+	__u64 address;
+	__u32 pid;		/* as the initial pid namespace numbers it */
+	__u32 reserved;
+};
+
+#define WATCH_UNKNOWN 0xffffffffffffffff
+
+/* What is known of it. Written by memprobe before it arms the watchpoint, by the program at every hit. */
+struct watch {
+	__u64 last;		/* the word as it was last seen; WATCH_UNKNOWN: the next hit only says what it is */
+	__u64 hits;		/* that were taken; the program passes over those beyond `limit` */
+	__u64 first_ns;		/* when the first of them came */
+	__u64 last_ns;
+	__u32 number;		/* of this watch: goes into change_key */
+	__u32 width;		/* of the word in bytes: 4 or 8 */
+	__u32 limit;		/* of hits; 0: none */
+	__u32 reserved;
+};
+
+/* By whom a watched word is changed: the key of the totals that the kernel keeps per stack. */
+struct change_key {
+	__u64 stack_id;
+	__u32 number;		/* of the watch */
+	__u32 reserved;
+};
+
+struct change_total {
+	__u64 added;		/* sum of the differences that were above 0 */
+	__u64 removed;		/* and of those below, without their sign */
+	__u64 hits;
+};
+
 /* What memprobe may turn while the programs run: the one value of the map knobs. All 0 means: count and report nothing. */
 struct knobs {
 	__u32 handles;			/* 1: births and deaths are sent */
 	__u32 stacks;			/* 1: with their stacks */
 	__u32 stack_every;		/* one stack in this many births; 0 and 1 are all */
-	__u32 stack_burst_ns;		/* once they have taken so long on one CPU, stacks thin out to a thousandth of the time; 0: never */
+	__u32 stacks_per_window;	/* above this many births in 100 ms on one CPU, stacks thin out by themselves; 0: never */
 	__u32 growth;			/* 1: growth totals are kept */
 	__u32 growth_stacks;		/* 1: by stack */
 	__u32 growth_pages;		/* growing memory gives one stack for this many pages (or edges of the allocator) ... */

@@ -106,6 +106,15 @@ class BpfObject:
     ) -> int:
         """Attach a program to a perf event of a thread (perf_event_open: type, config, sample_period)."""
 
+    def attach_watchpoint(
+        self, program: str, *, address: int, tid: int, width: int = 8, limit: int = 0
+    ) -> int:
+        """Attach a program to every write of a thread to a word of 4 or 8 bytes: a debug register of the CPU.
+
+        With a `limit` it disarms itself after so many hits, if the program returns 1; without one, the threads
+        that the thread starts inherit it. ENOSPC: all debug registers are taken.
+        """
+
     def detach(self, *numbers: int) -> None:
         """Detach some of what was attached; each tracepoint keeps the kernel busy for some 75 ms.
 

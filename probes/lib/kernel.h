@@ -102,4 +102,15 @@ struct syscall_exit_context {
 	__s64 result;
 };
 
+/* struct bpf_perf_event_data of linux/bpf_perf_event.h: the registers of user space, and the address that is watched. */
+struct watchpoint_context {
+#if defined(__TARGET_ARCH_arm64)
+	__u64 registers[34];
+#else
+	__u64 registers[21];
+#endif
+	__u64 sample_period;
+	__u64 address;
+};
+
 #endif

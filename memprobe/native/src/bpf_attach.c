@@ -151,6 +151,37 @@ PyObject *bpf_object_attach_uprobe(BpfObject *self, PyObject *arguments, PyObjec
     return attach_uprobe(self, name, program, &place);
 }
 
+static PyObject *attach_watchpoint(BpfObject *self, const char *name, int program,
+                                   const struct watchpoint *place)
+{
+    struct bpf_attachment made = NO_ATTACHMENT;
+    struct bpf_call call;
+
+    bpf_call_begin(&call, self);
+    int err = bpf_attach_watchpoint(program, place, &made);
+    bpf_call_end(&call);
+    return err != 0 ? bpf_call_failed(&call, err, "attach", name) : keep(self, made);
+}
+
+PyObject *bpf_object_attach_watchpoint(BpfObject *self, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = {"program", "address", "tid", "width", "limit", NULL};
+    struct watchpoint place = {.width = 8};
+    unsigned long long address = 0, width = 8;
+    const char *name;
+
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "s|$KiKi:attach_watchpoint", names, &name,
+                                     &address, &place.tid, &width, &place.limit))
+        return NULL;
+    if (place.tid <= 0 || place.limit < 0 || (width != 4 && width != 8))
+        return PyErr_Format(PyExc_ValueError, "a watchpoint of thread %d on %llu bytes, for %d hits",
+                            place.tid, width, place.limit);
+    place.address = address;
+    place.width = width;
+    int program = ready_program(self, name);
+    return program < 0 ? NULL : attach_watchpoint(self, name, program, &place);
+}
+
 /* Take one attachment out by its number; one that is gone already is nothing. */
 static bool take(BpfObject *self, PyObject *number, struct bpf_attachment *ret)
 {

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/hw_breakpoint.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,51 @@ int bpf_attach_event(int program, const struct perf_event_attr *what, struct eve
         return made.event;
     int err = link_event(made.event, program, cookie, &made.link);
     if (err == 0 && ioctl(made.event, PERF_EVENT_IOC_ENABLE, 0) < 0)
+        err = -errno;
+    if (err != 0)
+        bpf_attachment_close(&made);
+    else
+        *ret = made;
+    return err;
+}
+
+/* Before 5.13 an event can neither go with exec nor keep to threads: exec changes the address space, the
+ * program then finds no watch; and children of a fork are no targets unless they are followed. */
+static int open_watchpoint(struct perf_event_attr *what, struct event_scope scope)
+{
+    what->remove_on_exec = 1;
+    what->inherit_thread = what->inherit;
+    int event = open_event(what, scope);
+    if (event != -EINVAL)
+        return event;
+    what->remove_on_exec = what->inherit_thread = 0;
+    return open_event(what, scope);
+}
+
+int bpf_attach_watchpoint(int program, const struct watchpoint *place, struct bpf_attachment *ret)
+{
+    struct event_scope scope = {.pid = place->tid, .cpu = -1};
+    struct bpf_attachment made = NO_ATTACHMENT;
+    struct perf_event_attr what = {
+        .type = PERF_TYPE_BREAKPOINT,
+        .size = sizeof(what),
+        .sample_period = 1,
+        .disabled = 1,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+        .bp_type = HW_BREAKPOINT_W,
+        .bp_addr = place->address,
+        .bp_len = place->width,
+        .inherit = place->limit == 0,
+    };
+
+    made.event = open_watchpoint(&what, scope);
+    if (made.event < 0)
+        return made.event;
+    int err = link_event(made.event, program, 0, &made.link);
+    /* An event that was refreshed disarms itself after so many hits; one that is inherited cannot be. */
+    unsigned long request = place->limit == 0 ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_REFRESH;
+    if (err == 0 && ioctl(made.event, request, place->limit) < 0)
         err = -errno;
     if (err != 0)
         bpf_attachment_close(&made);

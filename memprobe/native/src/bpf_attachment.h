@@ -38,6 +38,17 @@ struct uprobe_place {
 
 int bpf_attach_uprobe(int program, const struct uprobe_place *place, struct bpf_attachment *ret);
 
+/* A word that a thread must not change unseen. */
+struct watchpoint {
+    uint64_t address;
+    uint64_t width; /* 4 or 8 */
+    pid_t tid;
+    int limit; /* hits after which it disarms itself; 0: none, and threads that the thread starts inherit it */
+};
+
+/* -ENOSPC: all debug registers are taken. */
+int bpf_attach_watchpoint(int program, const struct watchpoint *place, struct bpf_attachment *ret);
+
 /* Detach; a tracepoint takes the kernel some 75 ms. */
 void bpf_attachment_close(struct bpf_attachment *attachment);
 

@@ -304,6 +304,7 @@ static PyMethodDef methods[] = {
     {"attach_tracepoint", METHOD(bpf_object_attach_tracepoint), METH_VARARGS, NULL},
     {"attach_uprobe", METHOD(bpf_object_attach_uprobe), METH_VARARGS | METH_KEYWORDS, NULL},
     {"attach_event", METHOD(bpf_object_attach_event), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"attach_watchpoint", METHOD(bpf_object_attach_watchpoint), METH_VARARGS | METH_KEYWORDS, NULL},
     {"detach", METHOD(bpf_object_detach), METH_VARARGS, NULL},
     {"iterate", METHOD(bpf_object_iterate), METH_VARARGS | METH_KEYWORDS, NULL},
     {"read_map", METHOD(bpf_object_read_map), METH_VARARGS, NULL},

@@ -55,6 +55,7 @@ PyObject *bpf_object_attach(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_attach_tracepoint(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_attach_uprobe(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_attach_event(BpfObject *self, PyObject *arguments, PyObject *keywords);
+PyObject *bpf_object_attach_watchpoint(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_detach(BpfObject *self, PyObject *numbers);
 PyObject *bpf_object_iterate(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_run_counts(BpfObject *self, void *closure);

@@ -12,6 +12,7 @@ HOOKS = {
     "raw_tracepoint": Hook.RAW_TRACEPOINT,
     "perf_event": Hook.PERF_EVENT,
     "uprobe": Hook.UPROBE,
+    "watchpoint": Hook.WATCHPOINT,
     "iterator": Hook.OWN,
 }
 
@@ -36,6 +37,7 @@ def source_costs(programs: Programs, events: Mapping[str, int]) -> SourceCosts:
             if row.name in counts
         ),
         syscall_tracepoints=sum(one.hook == "tracepoint" for one in programs.attached),
+        armed_watchpoints=len({one.point for one in programs.attached if one.hook == "watchpoint"}),
         target_syscalls=sum(events.values()),
         target_syscalls_exact=False,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from memprobe.abi import ProcessHow
-from memprobe.errors import NoKernelSupport
+from memprobe.errors import MemprobeError, NoKernelSupport
 from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.census import Census
 from memprobe.sources.kernel.followed import (
@@ -69,6 +69,18 @@ class Family:
     def knows_stacks(self, pid: int) -> bool:
         """Whether stacks of a process can be taken at present."""
         return any(one.pid == pid and one.python is not None for one in self._followed.values())
+
+    def followed(self, pid: int) -> Followed | None:
+        """A process that is followed, by memprobe's own number."""
+        return next((one for one in self._followed.values() if one.pid == pid), None)
+
+    def threads(self, pid: int) -> list[int]:
+        """The threads of a process that is followed; none if it has ended."""
+        one = self.followed(pid)
+        try:
+            return [] if one is None else one.tids()
+        except (MemprobeError, OSError):
+            return []
 
     def close(self) -> None:
         """Let go of all."""

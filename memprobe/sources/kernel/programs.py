@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Thread
 
@@ -23,6 +23,10 @@ EXACT = "memory_moved"
 
 HANDLES = "handles"
 GROWTH = "growth"
+WATCH = "watch"
+
+LATE = frozenset({WATCH})
+"""Objects that are loaded only when somebody wants them: most runs never do."""
 
 # Detached first, because they are hit most: system calls of every process pay until then.
 _HOTTEST = (
@@ -106,7 +110,7 @@ class Programs:
 
     def load(self) -> None:
         """Load all objects; raise NotPermitted or NoKernelSupport if the essential ones do not load."""
-        others = dict.fromkeys(row.object for row in self._table if row.object != FIRST)
+        others = dict.fromkeys(row.object for row in self._table if row.object not in (FIRST, *LATE))
         try:
             opened = {name: self._open(name) for name in (FIRST, *others)}
         except BpfError as error:
@@ -125,6 +129,17 @@ class Programs:
             if any(not row.optional for row in rows):
                 raise _refused(name, failure) from failure
             self._say_missing(rows)
+
+    def load_late(self, name: str) -> bool:
+        """Load one of LATE, if it is not there yet; False, which is then said, if the kernel refuses it."""
+        if name not in self._objects and name not in self._failed:
+            try:
+                self._load(name, self._open(name))
+            except BpfError as error:
+                self._failed[name] = error
+        if name not in self._objects:
+            self._say_missing(row for row in self._table if row.object == name)
+        return name in self._objects
 
     def _open(self, name: str) -> BpfObject:
         made = BpfObject(object_path(name), name=name)
@@ -250,6 +265,18 @@ class Programs:
         kept = Attachment(object_name, program, "perf_event", f"event {kind}/{config}", tid, number)
         self._attached.append(kept)
 
+    def attach_watchpoint(
+        self, object_name: str, program: str, word: tuple[int, int], tid: int, limit: int
+    ) -> Attachment:
+        """Attach a program to writes of a thread to a word (address, width); raises BpfError."""
+        address, width = word
+        number = self._objects[object_name].attach_watchpoint(
+            program, address=address, tid=tid, width=width, limit=limit
+        )
+        kept = Attachment(object_name, program, "watchpoint", f"{address:#x}", tid, number)
+        self._attached.append(kept)
+        return kept
+
     def _say_missing(self, rows: Iterable[Program]) -> None:
         for row in rows:
             self._missing.setdefault(row.name, row.missing)
@@ -270,6 +297,12 @@ class Programs:
         self._attached = staying
         self._waiting = [(row, point) for row, point in self._waiting if row.object not in objects]
         self._let_go(going)
+
+    def detach_now(self, going: Collection[Attachment]) -> None:
+        """Detach what the kernel lets go of at once: watchpoints, not tracepoints; waits."""
+        self._attached = [one for one in self._attached if one not in going]
+        for one in going:
+            self._objects[one.object].detach(one.number)
 
     def _let_go(self, going: list[Attachment]) -> None:
         going.sort(key=_heat)

@@ -21,6 +21,7 @@ from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.programs import FIRST, GROWTH, HANDLES, Attachment, Programs
+from memprobe.sources.kernel.watchpoints import Watchpoints
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 from memprobe.vocab import Stack, rows
@@ -62,6 +63,7 @@ class KernelSource:
         self._programs = Programs(self.options)
         self._settings = self.options.settings
         self._family: Family | None = None
+        self._watchpoints: Watchpoints | None = None
         self._ring: Ring | None = None
         self._calls = select.epoll()
         self._shed: set[str] = set()
@@ -93,6 +95,14 @@ class KernelSource:
     def knows_stacks(self, pid: int) -> bool:
         """Whether stacks of this process can be taken at present."""
         return self._family is not None and self._family.knows_stacks(pid)
+
+    @property
+    def watchpoints(self) -> Watchpoints:
+        """Watchpoints on words of the processes that are followed; only while it runs."""
+        if self._watchpoints is None:
+            assert self._family is not None, "not started"
+            self._watchpoints = Watchpoints(self._programs, self._family)
+        return self._watchpoints
 
     # Life -------------------------------------------------------------------------------------------
 

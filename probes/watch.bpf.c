@@ -1,0 +1,104 @@
+/*
+ * watch.bpf.c - who changes a word of the target: the size of a container, a reference count.
+ *
+ * hooks    perf events of hardware breakpoints on writes, one per thread and word, period 1
+ * maps     watches (memprobe writes, the program updates), changes (the program adds, memprobe reads and never resets:
+ *          the differences are what happened); stacks as in lib/python_stack.h
+ * counts   differences of the word, never hits: list.sort writes 0 and then N, a full deque N+1 and then N, dict.update may
+ *          write once for many. What is watched is written under the GIL, so that no two hits of one word overlap
+ * limit    memprobe has the kernel disarm an event after so many hits, which counts per thread; `limit` counts for all of
+ *          them: once it is reached no thread's changes are taken any more, so that none is favoured. For the
+ *          kernel to count the program must return 1
+ * losses   changes_full, watch_unreadable, and those of the stack
+ * minimum  5.8; cost: the trap (9 us, in a VM up to 20), the stack 0.2 us per frame, 0.2 us for the rest
+ */
+#include "lib/targets.h"
+#include "lib/current_stack.h"
+
+const char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define MAX_WATCHES 64
+#define MAX_CHANGES 8192
+
+#define TAKEN 1
+
+MAP(watches, HASH, struct watch_key, struct watch, MAX_WATCHES);
+MAP(changes, HASH, struct change_key, struct change_total, MAX_CHANGES);
+
+static __always_inline struct change_total *change_entry(const struct change_key *key)
+{
+	struct change_total nothing = {};
+	struct change_total *total = bpf_map_lookup_elem(&changes, key);
+
+	if (total)
+		return total;
+	bpf_map_update_elem(&changes, key, &nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&changes, key);
+}
+
+static __always_inline void add_change(__u32 number, __u64 stack_id, __s64 difference)
+{
+	struct change_key key = {.stack_id = stack_id, .number = number};
+	struct change_total *total = change_entry(&key);
+
+	if (!total) {
+		count_loss(LOSS_CHANGES_FULL);
+		key.stack_id = 0;
+		total = change_entry(&key);
+	}
+	if (!total)
+		return;
+	if (difference > 0)
+		__sync_fetch_and_add(&total->added, difference);
+	else
+		__sync_fetch_and_add(&total->removed, -difference);
+	__sync_fetch_and_add(&total->hits, 1);
+}
+
+/* The word as it is now; -1 if it cannot be read, which no size and no count is. */
+static __always_inline __u64 watched_word(const struct watch *watch, __u64 address)
+{
+	__u64 word = 0;
+	long failed;
+
+	if (watch->width == 4)
+		failed = read_user(&word, 4, address);
+	else
+		failed = read_user(&word, 8, address);
+	return failed ? WATCH_UNKNOWN : word;
+}
+
+static __always_inline void note_hit(struct watch *watch)
+{
+	watch->last_ns = bpf_ktime_get_ns();
+	if (!watch->hits++)
+		watch->first_ns = watch->last_ns;
+}
+
+static __always_inline void take_change(struct watch *watch, __u64 address, struct target *target, void *context)
+{
+	__u64 word = watched_word(watch, address);
+	__u64 before = watch->last;
+
+	if (word == WATCH_UNKNOWN) {
+		count_loss(LOSS_WATCH_UNREADABLE);
+		return;
+	}
+	watch->last = word;
+	if (before != WATCH_UNKNOWN && word != before)
+		add_change(watch->number, take_stack(context, target), word - before);
+}
+
+SEC("perf_event")
+int word_changed(struct watchpoint_context *context)
+{
+	struct watch_key key = {.address = context->address, .pid = bpf_get_current_pid_tgid() >> 32};
+	struct watch *watch = bpf_map_lookup_elem(&watches, &key);
+	struct target *target = current_target();
+
+	if (!watch || !target || (watch->limit && watch->hits >= watch->limit))
+		return TAKEN;
+	note_hit(watch);
+	take_change(watch, key.address, target, context);
+	return TAKEN;
+}
