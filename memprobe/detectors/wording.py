@@ -8,10 +8,13 @@ from typing import TypeVar
 
 from memprobe.detectors.evidence import Evidence, Grown
 from memprobe.detectors.fixes import advice
+from memprobe.detectors.insertions import filled_by, flow_sentences
 from memprobe.detectors.makers import stack_of_maker
 from memprobe.detectors.merging import Leak
+from memprobe.detectors.piles import NO_SITE
 from memprobe.detectors.ranking import exhaustion, severity
 from memprobe.ledger import Ledger
+from memprobe.ledger.insertions import Filled
 from memprobe.vocab.finding import Age, Finding, Kind
 from memprobe.vocab.stack import Frame, is_standard, own_frame
 
@@ -33,7 +36,8 @@ def finding(
     """Return the finding of a leak."""
     size_bytes = _bytes(leak, lambda grown: grown.bytes)
     lead, soonest = leak.lead, exhaustion(leak, evidence.ledger)
-    site = _telling(_site(leak, evidence.ledger))
+    filled = filled_by(leak, evidence.ledger)
+    site = _telling(_site(leak, evidence.ledger, filled))
     holder = lead.holder or next((one.holder for one in leak.suspects if one.holder), "")
     return Finding(
         id=finding_id,
@@ -54,9 +58,11 @@ def finding(
         limit=None if soonest is None else soonest.limit,
         cost_usd_per_month=cost_usd_per_month(size_bytes, usd_per_gb_hour),
         age_s=_age(leak),
-        evidence=_once(_evidence(leak)),
+        evidence=_once(_evidence(leak, filled)),
         suggested_fix=advice(lead.fix, site=own_frame(site), holder=holder, type_name=lead.type),
-        limits=_once(sentence for one in leak.same for sentence in one.limits),
+        limits=_once(
+            sentence for one in leak.same for sentence in one.limits if not (site and sentence == NO_SITE)
+        ),
     )
 
 
@@ -65,8 +71,10 @@ def cost_usd_per_month(size_bytes: float | None, usd_per_gb_hour: float) -> floa
     return None if size_bytes is None else size_bytes / GB * HOURS_PER_MONTH * usd_per_gb_hour
 
 
-def _site(leak: Leak, ledger: Ledger) -> tuple[Frame, ...]:
+def _site(leak: Leak, ledger: Ledger, filled: Filled | None) -> tuple[Frame, ...]:
     known = next((one.site for one in leak.suspects if one.site), ())
+    if not known and filled is not None:
+        known = filled.flows[0].site
     if known or not leak.piles or leak.lead.kind == Kind.NATIVE:
         return known
     return stack_of_maker(leak.lead.type, ledger, leak.piles[0].pid)
@@ -82,10 +90,12 @@ def _title(leak: Leak) -> str:
     return leak.lead.title if len(pids) < 2 else f"{leak.lead.title} (in {len(pids)} processes)"
 
 
-def _evidence(leak: Leak) -> Iterable[str]:
+def _evidence(leak: Leak, filled: Filled | None) -> Iterable[str]:
     """Yield sentences, the most telling first."""
     if leak.piles:
         yield max(leak.piles, key=lambda grown: (grown.added, grown.pid)).growth.sentence
+    if filled is not None:
+        yield from flow_sentences(filled)
     yield from leak.lead.evidence
     pids = sorted({grown.pid for grown in leak.piles})
     if len(pids) > 1:

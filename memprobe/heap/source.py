@@ -15,6 +15,7 @@ import numpy as np
 
 from memprobe.errors import MemprobeError, TargetGone, TargetReplaced
 from memprobe.heap.looker.followed import Followed
+from memprobe.heap.looker.lengths import Size
 from memprobe.heap.looker.pace import NS, Pace
 from memprobe.target.errand import Errand
 from memprobe.target.killable import Outcome, ReaderDied
@@ -114,6 +115,14 @@ class HeapSource:
         deadline = time.monotonic() + 1.0
         while not self._collected() and time.monotonic() < deadline:
             time.sleep(0.001)
+
+    def size_of(self, pid: int, subject_id: int) -> Size | None:
+        """Read how many entries a collection has now; None if that cannot be read, or it is not there."""
+        one = next((one for one in self._followed.values() if one.target.pid == pid), None)
+        try:
+            return None if one is None else one.size_of(subject_id)
+        except (TargetGone, OSError):
+            return None
 
     # What it costs ----------------------------------------------------------------------------------
 

@@ -12,10 +12,10 @@ from memprobe.ledger.folding import joined
 from memprobe.ledger.growth import GrowthLedger, GrowthSite
 from memprobe.ledger.handle_group import HandleGroup, handle_group
 from memprobe.ledger.handles import HandleLedger
+from memprobe.ledger.insertions import Filled, InsertionLedger
 from memprobe.ledger.memory_account import MemoryAccount
-from memprobe.ledger.populations import Populations
+from memprobe.ledger.populations import Key, Populations
 from memprobe.ledger.process import MemorySection, ProcessLedger, ProcessSection
-from memprobe.ledger.regions import Regions
 from memprobe.ledger.sites import HandleSite, Sites, summarise
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.rows import POPULATION, Rows
@@ -51,8 +51,8 @@ class Ledger:
         self.processes = ProcessLedger()
         self.collector = CollectorLedger()
         self.populations = Populations()
-        self.regions = Regions()
         self.derived = Derived()
+        self.insertions = InsertionLedger()
         self.stacks: dict[int, Stack] = {}
         self.losses: dict[str, int] = {}
         self.invisible: dict[str, tuple[str, ...]] = {}
@@ -70,11 +70,11 @@ class Ledger:
         self.growth.fold(batch.growth, batch.samples, batch.end_ns)
         self.processes.fold(batch.samples)
         self.collector.fold(batch.collections)
-        self.regions.fold(batch.regions)
         self.populations.forget(batch.processes)
         self.populations.fold(batch.populations, batch.subjects)
         own, subjects = self.derived.fold(self.handles, self.stacks, batch.samples, batch.processes)
         self.populations.fold(own, subjects)
+        self.insertions.fold(batch.watches, batch.changes, batch.processes)
         self._forget_stacks()
         populations = joined(POPULATION, batch.populations, own)
         return News(batch.begin_ns, batch.end_ns, finished, populations)
@@ -103,6 +103,10 @@ class Ledger:
         begin_ns = self.now_ns if self.begin_ns is None else self.begin_ns
         return self.growth.sites(self.stacks, begin_ns, self.now_ns, pid)
 
+    def filled(self, key: Key) -> Filled | None:
+        """Return who fills a container (process and subject); None if it was not watched."""
+        return self.insertions.filled(key, self.stacks)
+
     def memory_account(self, pid: int) -> MemoryAccount | None:
         """Return what the memory of a process is made of; None if it was not sampled."""
         return self.processes.memory_account(pid)
@@ -129,6 +133,6 @@ class Ledger:
 
     def _forget_stacks(self) -> None:
         if len(self.stacks) > MAX_STACKS:
-            used = self.sites.stacks() | self.growth.stacks()
+            used = self.sites.stacks() | self.growth.stacks() | self.insertions.stacks()
             used |= set(map(int, self.handles.open().rows["stack_id"]))
             self.stacks = {number: stack for number, stack in self.stacks.items() if number in used}

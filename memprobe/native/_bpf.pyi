@@ -111,8 +111,8 @@ class BpfObject:
     ) -> int:
         """Attach a program to every write of a thread to a word of 4 or 8 bytes: a debug register of the CPU.
 
-        With a `limit` it disarms itself after so many hits, if the program returns 1; without one, the threads
-        that the thread starts inherit it. ENOSPC: all debug registers are taken.
+        With a `limit` it disarms itself after so many hits, if the program returns 1; without one, the
+        threads that the thread starts inherit it. ENOSPC: all debug registers are taken.
         """
 
     def detach(self, *numbers: int) -> None:

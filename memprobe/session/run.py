@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memprobe.blame.choosing import Candidate, chosen
+from memprobe.blame.source import BlameSource
 from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
@@ -26,7 +28,7 @@ from memprobe.heap.source import HeapSource
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
 from memprobe.recording.writer import RecordingWriter
-from memprobe.session.folding import Judge, fold, run_of
+from memprobe.session.folding import fold, run_of
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened, opened
@@ -36,6 +38,7 @@ from memprobe.vocab.finding import USD_PER_GB_HOUR
 from memprobe.vocab.knobs import Sheddable
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
+from memprobe.vocab.subject import What
 
 if TYPE_CHECKING:
     from memprobe.sources.kernel import KernelSource
@@ -71,9 +74,8 @@ class Options:
 class Session:
     """A run on a live process."""
 
-    def __init__(self, target: Opened, options: Options, *watchers: Judge) -> None:
+    def __init__(self, target: Opened, options: Options) -> None:
         self.target, self.options = target, options
-        self._watchers = watchers
         self.ledger = Ledger(tree=options.tree)
         self._known = remembered(_program_in(target)) if options.learn else Remembered("", Normal())
         self._experience = Experience(target.process.pid, tree=options.tree, normal=self._known.normal)
@@ -88,6 +90,7 @@ class Session:
         self._calibrator = Calibrator()
         self._kernel: KernelSource | None = None
         self._heap: HeapSource | None = None
+        self._blame: BlameSource | None = None
         self._sources: list[Source] = []
         self._recording: RecordingWriter | None = None
         self._learned = self._known.normal.as_json()
@@ -105,6 +108,7 @@ class Session:
             self._heap.start()
         self._kernel = self._started_kernel()
         if self._kernel is not None:
+            self._start_blame(self._kernel)
             self._sources.append(self._kernel)
         options = ProcfsOptions(tree=self.options.tree, reports_processes=self._kernel is None)
         self._procfs = ProcfsSource(self.target.process, self.target.python, options)
@@ -139,6 +143,16 @@ class Session:
         self._calibrator.after(lambda: _program(source.costs().programs))
         return source
 
+    def _start_blame(self, kernel: KernelSource) -> None:
+        """Be ready to watch who fills what grows; it ends before the source that its programs belong to."""
+        if self._heap is not None:
+            measure, overhead_pct = self._heap.size_of, self.options.max_overhead_pct
+            self._blame = BlameSource(
+                kernel.watchpoints, measure, max_overhead_pct=overhead_pct, seed=self.options.seed
+            )
+            self._blame.start()
+            self._sources.append(self._blame)
+
     def close(self) -> None:
         """Leave nothing behind. May be called twice."""
         for source in self._sources:
@@ -169,11 +183,14 @@ class Session:
         now_ns = time.monotonic_ns()
         if self._kernel is not None:
             self._poll(self._kernel)
+        if self._blame is not None:
+            self._poll(self._blame)
         is_due = now_ns >= self._sample_due_ns
         if is_due:
             self._sample_due_ns = now_ns + SAMPLE_NS
             self._poll_heap()
             self._poll(self._procfs)
+            self._wish()
             self._note()
         if now_ns >= self._check_due_ns:
             self._check_due_ns = now_ns + CHECK_INTERVAL_NS
@@ -188,13 +205,22 @@ class Session:
             self._heap.follow(self._procfs.targets)
             self._poll(self._heap)
 
+    def _wish(self) -> None:
+        """Have those watched that grow, and of which it is not known yet who fills them."""
+        if self._blame is not None:
+            grown = (one for one in self._verdicts.grown if one.subject.what is What.CONTAINER)
+            candidates = [
+                Candidate(one.key, one.growth.probability, one.growth.per_s, one.bytes_per_s) for one in grown
+            ]
+            self._blame.wish(chosen(candidates, self.ledger))
+
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
         if self.ended is None:
             self._procfs.request_pictures()
             for settling in (source for source in self._sources if isinstance(source, Settling)):
                 settling.settle()
-        for source in (self._kernel, self._heap, self._procfs, self._kernel, self._kernel):
+        for source in (self._kernel, self._heap, self._blame, self._procfs, self._kernel, self._kernel):
             if source is not None:
                 self._poll(source)
         self._verdicts.settle(self.ledger)
@@ -231,7 +257,7 @@ class Session:
             return
         if self._recording is not None:
             self._recording.write(batch)
-        judges: tuple[Judge, ...] = (self._experience, self._verdicts, *self._watchers)
+        judges = self._experience, self._verdicts
         if fold(self.ledger, batch, self.target.process.pid, *judges) and self.ended is None:
             self._say_ended()
 
@@ -271,10 +297,10 @@ class Session:
 
 
 @contextmanager
-def session(pid: int, options: Options, *watchers: Judge) -> Iterator[Session]:
-    """Attach to a process until the block ends; `watchers` see every batch after the verdicts have."""
+def session(pid: int, options: Options) -> Iterator[Session]:
+    """Attach to a process until the block ends."""
     with ExitStack() as held:
-        run = Session(held.enter_context(opened(pid, patient=True)), options, *watchers)
+        run = Session(held.enter_context(opened(pid, patient=True)), options)
         held.callback(run.close)
         run.start()
         yield run

@@ -95,8 +95,11 @@ class Batch:
     subjects: Mapping[int, Subject] = field(default_factory=dict)
     """What the populations count: what nobody has referred to before, and that of which more is known."""
 
-    regions: Rows = field(default_factory=lambda: no_rows(rows.REGION))
-    """Address spaces: of a process all of it, or nothing."""
+    watches: Rows = field(default_factory=lambda: no_rows(rows.WATCH))
+    """Containers whose size was under a watchpoint, each for a while."""
+
+    changes: Rows = field(default_factory=lambda: no_rows(rows.CHANGE))
+    """Who changed them in that time, by stack."""
 
     losses: Mapping[str, int] = field(default_factory=dict)
     """Since the batch before, by the names of losses.json."""

@@ -140,19 +140,6 @@ POPULATION = np.dtype(
 """How many of one subject there are at one instant. count, bytes and oldest_ns may be NOT_MEASURED."""
 
 
-REGION = np.dtype(
-    [
-        ("time_ns", "<u8"),
-        ("pid", "<u4"),
-        ("kind", "<u4"),  # RegionKind
-        ("start", "<u8"),
-        ("size_bytes", "<u8"),
-        ("used_bytes", "<u8"),  # resident or in swap
-    ]
-)
-"""A part of an address space, as it was at one instant; all rows of a process in a batch are one picture."""
-
-
 LOOK = np.dtype(
     [
         ("time_ns", "<u8"),  # when it began
@@ -163,6 +150,36 @@ LOOK = np.dtype(
     ]
 )
 """One look at the whole heap of a process."""
+
+
+WATCH = np.dtype(
+    [
+        ("time_ns", "<u8"),  # when it began
+        ("end_ns", "<u8"),
+        ("subject_id", "<u8"),
+        ("pid", "<u4"),
+        ("hits", "<u4"),
+        ("covered_ns", "<u8"),  # so long every change was seen
+        ("stands_for_ns", "<u8"),  # since the watch before of this container: what it speaks for
+        ("entries_before", "<i8"),
+        ("entries", "<i8"),  # at its end
+    ]
+)
+"""One container under a watchpoint for a while; its changes carry the same time and subject."""
+
+
+CHANGE = np.dtype(
+    [
+        ("time_ns", "<u8"),  # of the watch
+        ("subject_id", "<u8"),
+        ("stack_id", "<u8"),
+        ("pid", "<u4"),
+        ("hits", "<u4"),
+        ("added", "<u8"),  # entries
+        ("removed", "<u8"),
+    ]
+)
+"""What one stack did to the number of entries of a container while it was watched."""
 
 
 def no_rows(dtype: np.dtype[np.void]) -> Rows:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from memprobe.errors import MemprobeError
-from memprobe.heap.looker.lengths import Lengths
+from memprobe.heap.looker.lengths import Lengths, Size
 from memprobe.heap.looker.look import look
 from memprobe.heap.looker.numbering import Numbering, Told
 from memprobe.target.memory.live import LiveMemory
@@ -47,7 +47,7 @@ class Followed:
         self._numbering = Numbering(process.pid, numbers)
         self._lengths: Lengths | None = None
         self._counts: dict[str, int] = {}
-        """Of collections that can be watched, at the look before."""
+        """Of single collections, at the look before."""
 
         self._remembered = b""
 
@@ -73,7 +73,7 @@ class Followed:
         begin_ns, end_ns, torn = found["look"]
         told = [_told(*fields) for fields in found["counted"]]
         populations, subjects = self._numbering.counted(told, begin_ns)
-        self._counts = {key: number or 0 for key, number, *_, single, _, _ in found["counted"] if single}
+        self._counts = {key: number or 0 for key, number, *_, single, _ in found["counted"] if single}
         self._remembered = base64.b64decode(found["remembered"])
         self.remarks = tuple(found["remarks"])
         self._watch(found["header"], found["watched"])
@@ -85,6 +85,11 @@ class Followed:
         if self._lengths is None:
             return no_rows(POPULATION)
         return self._numbering.lengths(self._lengths.read(time_ns))
+
+    def size_of(self, number: int) -> Size | None:
+        """Read the length of one collection now; None if it is not read by itself, or not there any more."""
+        key = self._numbering.key_of(number)
+        return None if key is None or self._lengths is None else self._lengths.now(key)
 
     def end(self, time_ns: int) -> Rows:
         """Return the rows that let all its subjects die, and close."""
@@ -111,7 +116,5 @@ def _told(
     seen: int,
     _single: bool,
     subject: list[Any] | None,
-    time_ns: int,
 ) -> Told:
-    described = None if subject is None else subject_from_list(subject)
-    return Told(key, number, size, oldest_ns, seen, described, time_ns)
+    return Told(key, number, size, oldest_ns, seen, None if subject is None else subject_from_list(subject))

@@ -1,6 +1,5 @@
 """The lengths of collections, all in one system call; where they lie, a look has found out.
 
-Collections with one key are one thing: their lengths are added, and where one of them is gone, all are.
 The address of a collection that has died comes back as another one, often of the same type: so the
 reference to it is looked at, too. Where that is another one now, the collection is not read any more until
 the next look finds it again.
@@ -9,7 +8,7 @@ the next look finds it again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +35,13 @@ Length = tuple[str, int, int]
 """Key, length, and when it was that."""
 
 
+class Size(NamedTuple):
+    """How many entries a collection has, and where that is written."""
+
+    address: int
+    entries: int
+
+
 class Lengths:
     """Re-reads the lengths of some collections of one process."""
 
@@ -43,23 +49,17 @@ class Lengths:
         """`header` says where reference count and type are; `watched` are keys with numbers of _PLACES."""
         self._memory = memory
         self._count, self._type = (offset // _WORD for offset in header)
-        keys = list(dict.fromkeys(key for key, *_ in watched))
-        number = {key: index for index, key in enumerate(keys)}
-        self._keys = np.array(keys, object)
-        self._of = np.array([number[key] for key, *_ in watched], np.intp)
+        self._keys = np.array([key for key, *_ in watched], object)
         self._places = np.array([tuple(place) for _, *place in watched], _PLACES)
-        self._values = np.full(len(keys), -1, np.int64)
-        self._read_ns = np.zeros(len(keys), np.int64)
-        self._told_ns = np.zeros(len(keys), np.int64)
-        self._changed_ns = np.zeros(len(keys), np.int64)
+        self._values = np.full(len(watched), -1, np.int64)
+        self._read_ns = np.zeros(len(watched), np.int64)
+        self._told_ns = np.zeros(len(watched), np.int64)
+        self._changed_ns = np.zeros(len(watched), np.int64)
 
     def read(self, time_ns: int) -> Iterator[Length]:
         """Read all again, and yield what is worth telling; raises a leaf of TargetGone."""
-        lengths = self._found()
-        alive = np.ones(len(self._keys), np.bool_)
-        alive[self._of[lengths < 0]] = False
-        found = np.zeros(len(self._keys), np.int64)
-        np.add.at(found, self._of, lengths)
+        found = self._found(self._places)
+        alive = found >= 0
         self._keep(alive)
         found = found[alive]
         changed = found != self._values
@@ -72,9 +72,16 @@ class Lengths:
         self._told_ns[due] = time_ns
         yield from self._lengths(due, self._values, self._read_ns)
 
-    def _found(self) -> npt.NDArray[np.int64]:
+    def now(self, key: str) -> Size | None:
+        """Read one again by itself; None if it is not there any more."""
+        places = self._places[self._keys == key]
+        if not len(places):
+            return None
+        length = int(self._found(places)[0])
+        return Size(int(places[0]["address"] + places[0]["size"]), length) if length >= 0 else None
+
+    def _found(self, places: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
         """Return the length of each collection, -1 of what is not there any more."""
-        places = self._places
         regions = [
             region
             for address, slot, anchor in zip(
@@ -98,9 +105,7 @@ class Lengths:
         """Forget what is not there any more."""
         if alive.all():
             return
-        which = alive[self._of]
-        self._places, self._of = self._places[which], (np.cumsum(alive) - 1)[self._of[which]]
-        for name in ("_keys", "_values", "_read_ns", "_told_ns", "_changed_ns"):
+        for name in ("_keys", "_places", "_values", "_read_ns", "_told_ns", "_changed_ns"):
             setattr(self, name, getattr(self, name)[alive])
 
     def _lengths(

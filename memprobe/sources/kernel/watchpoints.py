@@ -1,8 +1,8 @@
 """Watchpoints of the CPU on words of the target: who changes them, by how much, from which stack.
 
-A watch is one word of one process, armed in all its threads. It is either without a limit (it stays armed, and
-threads that are new inherit it), or for at most so many hits, after which the kernel itself disarms it: then
-only the threads that were there take part. The debug registers are four per thread, and others want some too.
+A watch is one word of one process, armed in all its threads. It is either without a limit (it stays armed,
+and threads that are new inherit it), or for at most so many hits, after which the kernel itself disarms it:
+then only the threads that were there take part. There are four debug registers, and others want some, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from memprobe import abi
-from memprobe.errors import NoKernelSupport
+from memprobe.errors import NoKernelSupport, TargetExited
 from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.programs import WATCH, Attachment, Programs
@@ -100,13 +100,13 @@ class Watchpoints:
     def arm(self, pid: int, address: int, *, width: int = 8, limit: int = 0, last: int = UNKNOWN) -> Watch:
         """Watch a word in all threads of a process; `last` is what it is now, if that is known.
 
-        Raises RegistersTaken, and NoKernelSupport where watchpoints cannot be used or nobody is there.
+        Raises RegistersTaken, NoKernelSupport where watchpoints cannot be used, and TargetExited.
         """
         if not self._programs.load_late(WATCH):
             raise NoKernelSupport("the kernel refuses memprobe's BPF program 'watch'")
         one = self._family.followed(pid)
         if one is None:
-            raise NoKernelSupport(f"process {pid} is not followed")
+            raise TargetExited(f"process {pid} is not followed any more")
         self._numbers += 1
         watch = Watch(self._numbers, pid, one.kernel_pid, address, width, limit)
         value = _WATCH.pack(last, 0, 0, 0, watch.number, width, limit, 0)

@@ -1,0 +1,1 @@
+"""Who fills the containers that grow, and where what survives was born."""

@@ -1,0 +1,296 @@
+"""The source of blame: watchpoints on the sizes of containers, a few at a time, within a budget of hits.
+
+    turns         whose turn it is, and for how many hits
+    choosing      which containers a run wants to know about
+
+What a watch has seen is told when it ends, and only if the container is still the one it was: the address of
+one that has died comes back as another. A watch that stays armed is told every few seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from memprobe.blame.turns import REGISTERS, TURN_NS, WINDOW_HITS, Chance, Turns, most_hits
+from memprobe.errors import NoKernelSupport, TargetGone
+from memprobe.sources.kernel.watchpoints import Change, Hits, RegistersTaken, Watch, Watchpoints
+from memprobe.vocab.batch import Batch
+from memprobe.vocab.costs import SourceCosts
+from memprobe.vocab.knobs import NOTHING, Knob
+from memprobe.vocab.rows import CHANGE, WATCH
+
+NAME = "blame"
+
+Key = tuple[int, int]
+"""Process and subject."""
+
+HIT_NS = 25_000
+"""A trap, in a virtual machine, with its program: what the budget of hits is computed with."""
+
+SHARE = 0.5
+"""Of what the target may lose: blame may have so much of it."""
+
+RETRY_NS = 5_000_000_000
+"""Registers that another tool has are asked for again after this time."""
+
+KNOWN_SOON_NS = 150_000_000
+"""A window that is not full after this time tells enough of how often the container is hit."""
+
+TAKEN = (
+    "Which lines fill the containers that grow is not seen at present: "
+    "the debug registers of the process are taken by another tool, such as a debugger"
+)
+
+
+class Sized(Protocol):
+    """Where a container has its size, and what it is now."""
+
+    @property
+    def address(self) -> int:
+        """Of the size."""
+        ...
+
+    @property
+    def entries(self) -> int:
+        """How many it has."""
+        ...
+
+
+Measure = Callable[[int, int], Sized | None]
+"""Reads the size of a container (process, subject) again; None if it is not there any more."""
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """A container that has a register."""
+
+    key: Key
+    watch: Watch
+    begin_ns: int
+    entries_before: int
+    looked_ns: int
+    hits_before: int = 0
+    """Of a watch that stays armed: those that were told."""
+
+    looked_hits: int = 0
+
+
+@dataclass(slots=True)
+class _Told:
+    """Rows of one poll."""
+
+    watches: list[tuple[int, ...]] = field(default_factory=list)
+    changes: list[tuple[int, ...]] = field(default_factory=list)
+
+
+class BlameSource:
+    """Watchpoints on the containers that are wanted."""
+
+    name = NAME
+    tier = 2
+
+    def __init__(
+        self, watchpoints: Watchpoints, measure: Measure, *, max_overhead_pct: float, seed: int = 0
+    ) -> None:
+        """Prepare to watch; `wish` says what, `measure` says where it is."""
+        self.allowed_per_s = SHARE * max_overhead_pct / 100 * 1e9 / HIT_NS
+        """Hits that the target may have to take."""
+
+        self._watchpoints = watchpoints
+        self._measure = measure
+        self._chance = Chance(seed)
+        self._wanted: tuple[Key, ...] = ()
+        self._turns: dict[Key, Turns] = {}
+        self._armed: list[_Turn] = []
+        self._is_shed = False
+        self._taken_ns: int | None = None
+        self._refused = ""
+        self._polled_ns = 0
+
+    def wish(self, wanted: Sequence[Key]) -> None:
+        """Say who is to be watched from now on, the worst first."""
+        self._wanted = tuple(wanted)
+
+    def start(self) -> None:
+        """Begin; nothing is armed before something is wanted."""
+        self._polled_ns = time.monotonic_ns()
+
+    def poll(self) -> Batch | None:
+        """Return what the watches that ended have seen, and give others their turn."""
+        now_ns, told = time.monotonic_ns(), _Told()
+        for turn in list(self._armed):
+            self._look(turn, now_ns, told)
+        self._open(now_ns)
+        begin_ns, self._polled_ns = self._polled_ns, now_ns
+        return Batch(
+            source=NAME,
+            begin_ns=begin_ns,
+            end_ns=now_ns,
+            watches=np.array(told.watches, WATCH),
+            changes=np.array(told.changes, CHANGE),
+            invisible=self._invisible(),
+        )
+
+    def settle(self) -> None:
+        """Have all turns end with the next batch."""
+        self._wanted = ()
+
+    def close(self) -> None:
+        """Take all watchpoints away. May be called twice."""
+        while self._armed:
+            turn = self._armed.pop()
+            self._watchpoints.disarm(turn.watch)
+
+    # What the governor holds on to --------------------------------------------------------------------
+
+    def costs(self) -> SourceCosts:
+        """Nothing of its own: hits and armed registers are counted by the source of the programs."""
+        return SourceCosts()
+
+    @property
+    def knobs(self) -> frozenset[Knob]:
+        """All or nothing."""
+        return frozenset({Knob.BLAME})
+
+    def turn(self, knob: Knob, one_in: int) -> None:
+        """Stop or go on watching."""
+        if knob is Knob.BLAME:
+            self._is_shed = one_in == NOTHING
+            if self._is_shed:
+                self.close()
+
+    # Turns ------------------------------------------------------------------------------------------
+
+    def _look(self, turn: _Turn, now_ns: int, told: _Told) -> None:
+        """See whether a turn is over, and whether its container is still the one it was."""
+        size = self._measure(*turn.key)
+        if size is None or size.address != turn.watch.address:
+            self._drop(turn)
+            return
+        hits = self._watchpoints.hits(turn.watch)
+        is_over = self._is_over(turn, hits, now_ns)
+        turn.looked_ns, turn.looked_hits = now_ns, hits.count
+        if is_over or now_ns - turn.begin_ns >= TURN_NS:
+            self._end(turn, hits, size.entries, now_ns, told, goes_on=not is_over)
+
+    def _is_over(self, turn: _Turn, hits: Hits, now_ns: int) -> bool:
+        """Whether the register is needed, or the hits are too many, or enough is known."""
+        if turn.key not in self._wanted:
+            return True
+        if turn.watch.limit:
+            is_known = now_ns - turn.begin_ns >= KNOWN_SOON_NS
+            return hits.count >= turn.watch.limit or is_known
+        burst = hits.count - turn.looked_hits > most_hits(now_ns - turn.looked_ns, self.allowed_per_s)
+        others_wait = len(self._wanted) > len(self._armed) and len(self._armed) >= REGISTERS
+        return burst or (others_wait and now_ns - turn.begin_ns >= TURN_NS)
+
+    def _end(self, turn: _Turn, hits: Hits, entries: int, now_ns: int, told: _Told, *, goes_on: bool) -> None:
+        """Tell what was seen; a watch that stays armed begins anew."""
+        keeps = goes_on and not turn.watch.limit
+        if not keeps:
+            self._watchpoints.disarm(turn.watch)
+            self._armed.remove(turn)
+            hits = self._watchpoints.hits(turn.watch)
+        changes = self._watchpoints.changes(turn.watch)[turn.watch.number]
+        count = hits.count - turn.hits_before
+        covered_ns = _covered_ns(turn, hits, now_ns)
+        self._turns[turn.key].learn(count, covered_ns)
+        self._tell(turn, (count, covered_ns, entries), changes, now_ns, told)
+        if keeps:
+            turn.begin_ns, turn.entries_before, turn.hits_before = now_ns, entries, hits.count
+            self._watchpoints.extend(turn.watch)
+        else:
+            self._watchpoints.forget(turn.watch)
+
+    def _tell(
+        self, turn: _Turn, seen: tuple[int, int, int], changes: Sequence[Change], now_ns: int, told: _Told
+    ) -> None:
+        (pid, subject_id), (count, covered_ns, entries) = turn.key, seen
+        turns = self._turns[turn.key]
+        stands_for_ns = now_ns - min(turns.last_end_ns or turn.begin_ns, turn.begin_ns)
+        turns.last_end_ns = now_ns
+        told.watches.append(
+            (
+                turn.begin_ns,
+                now_ns,
+                subject_id,
+                pid,
+                count,
+                covered_ns,
+                stands_for_ns,
+                turn.entries_before,
+                entries,
+            )
+        )
+        told.changes += [
+            (turn.begin_ns, subject_id, one.stack_id, pid, one.hits, one.added, one.removed)
+            for one in changes
+        ]
+
+    def _drop(self, turn: _Turn) -> None:
+        """Forget what was seen of a container that is not there any more: it may have been another's."""
+        self._watchpoints.disarm(turn.watch)
+        self._watchpoints.forget(turn.watch)
+        self._armed.remove(turn)
+        self._turns.pop(turn.key, None)
+
+    def _open(self, now_ns: int) -> None:
+        """Give the free registers to those whose turn it is."""
+        if self._is_shed or self._refused:
+            return
+        if self._taken_ns is not None and now_ns - self._taken_ns < RETRY_NS:
+            return
+        elapsed_ns = now_ns - self._polled_ns
+        for key in self._queue():
+            if len(self._armed) >= REGISTERS:
+                return
+            turns = self._turns.setdefault(key, Turns())
+            is_steady = turns.is_steady(self.allowed_per_s, REGISTERS)
+            is_first = turns.hits_per_s < 0
+            if is_steady or is_first or self._chance.opens(elapsed_ns, self.allowed_per_s, REGISTERS):
+                self._arm(key, 0 if is_steady else WINDOW_HITS, now_ns)
+
+    def _queue(self) -> list[Key]:
+        """Return who waits: the worst of those that never had a turn, then who has waited longest."""
+        armed = {turn.key for turn in self._armed}
+        waiting = [key for key in self._wanted if key not in armed]
+        return sorted(waiting, key=lambda key: self._turns[key].last_end_ns if key in self._turns else 0)
+
+    def _arm(self, key: Key, limit: int, now_ns: int) -> None:
+        """Arm a container; one whose size cannot be found has no turn."""
+        size = self._measure(*key)
+        if size is None:
+            return
+        # What happens before it is armed would be the first hit's: of few hits it is one, of many it is much.
+        last = {} if limit else {"last": size.entries}
+        try:
+            watch = self._watchpoints.arm(key[0], size.address, limit=limit, **last)
+        except RegistersTaken:
+            self._taken_ns = now_ns
+            return
+        except NoKernelSupport as error:
+            self._refused = error.line
+            return
+        except TargetGone:
+            return  # others say so
+        self._taken_ns = None
+        begin_ns = time.monotonic_ns()
+        self._armed.append(_Turn(key, watch, begin_ns, size.entries, begin_ns))
+
+    def _invisible(self) -> tuple[str, ...]:
+        if self._refused:
+            return (f"Which lines fill the containers that grow is not seen: {self._refused}.",)
+        return (f"{TAKEN}.",) if self._taken_ns is not None and not self._armed else ()
+
+
+def _covered_ns(turn: _Turn, hits: Hits, now_ns: int) -> int:
+    """How long every change was seen: in a window from its first hit on, to its last one if that ended it."""
+    if not turn.watch.limit or not hits.count:
+        return now_ns - turn.begin_ns
+    end_ns = hits.last_ns if hits.count >= turn.watch.limit else now_ns
+    return max(end_ns - hits.first_ns, 1)

@@ -1,0 +1,196 @@
+"""Who puts entries into containers and who takes them out, as watchpoints on their sizes have shown.
+
+A container is not under a watchpoint all the time: each watch counts for all the time since the one before,
+so its changes get the weight stands_for / covered. While every change traps, a busy program is slower than
+otherwise, and so counts too little; where the size that is read again says how much the container really
+grew, the rates are brought in line with it. Shares are not touched by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from memprobe.abi import ProcessHow
+from memprobe.ledger.populations import Key
+from memprobe.vocab.rows import Rows
+from memprobe.vocab.stack import Frame, Stack, is_standard
+
+MAX_CONTAINERS = 1024
+MAX_STACKS = 1024
+"""Of one container; what further stacks do is added to the unknown one."""
+
+MOST_WEIGHT = 100_000.0
+"""No moment speaks for more than this many of its kind."""
+
+SEEN_WHOLE = 0.5
+"""What was watched for so much of the time needs no correction."""
+
+TELLING = 0.2
+"""Net growth must be so much of all that moves for the size to say how much moved."""
+
+CORRECTIONS = 0.05, 50.0
+"""A correction beyond these is none: the container was another one meanwhile."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Of one stack: entries, weighted."""
+
+    added: float = 0.0
+    removed: float = 0.0
+    hits: int = 0
+
+
+@dataclass(slots=True)
+class _Container:
+    begin_ns: int
+    entries_before: int
+    entries: int = 0
+    covered_ns: int = 0
+    stands_for_ns: int = 0
+    hits: int = 0
+    stacks: dict[int, _Sums] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What one line of the program does to a container."""
+
+    site: tuple[Frame, ...]
+    """The stack that most often gets there, innermost first; empty if it is not known."""
+
+    added_per_s: float
+    removed_per_s: float
+    hits: int
+
+    @property
+    def net_per_s(self) -> float:
+        """How fast the container would grow by this line alone."""
+        return self.added_per_s - self.removed_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Who fills a container, and who empties it."""
+
+    flows: tuple[Flow, ...]
+    """By line, the highest net growth first."""
+
+    hits: int
+    covered_s: float
+    """So long every change was seen."""
+
+    stands_for_s: float
+    entries: int
+
+    @property
+    def added_per_s(self) -> float:
+        """By all lines together."""
+        return sum(one.added_per_s for one in self.flows)
+
+    @property
+    def removed_per_s(self) -> float:
+        """By all lines together."""
+        return sum(one.removed_per_s for one in self.flows)
+
+
+class InsertionLedger:
+    """Watches added up, by process and subject."""
+
+    def __init__(self) -> None:
+        self._containers: dict[Key, _Container] = {}
+
+    def fold(self, watches: Rows, changes: Rows, processes: Rows) -> None:
+        """Take in what watchpoints have shown, and forget processes that are other programs now."""
+        weights: dict[tuple[int, int, int], float] = {}
+        for row in watches:  # a row per container and watch: some ten a second at most
+            weights[_mark(row)] = self._watch(row)
+        for row in changes:  # a row per stack of those
+            container = self._containers.get((int(row["pid"]), int(row["subject_id"])))
+            if container is not None:
+                _add(container, row, weights.get(_mark(row), 0.0))
+        self._forget(processes)
+
+    def keys(self) -> Iterable[Key]:
+        """Return the containers that were watched."""
+        return self._containers.keys()
+
+    def stacks(self) -> set[int]:
+        """Return the ids of all stacks that are referred to."""
+        return {stack for one in self._containers.values() for stack in one.stacks}
+
+    def filled(self, key: Key, stacks: Mapping[int, Stack]) -> Filled | None:
+        """Return who fills a container; None if it was not watched."""
+        one = self._containers.get(key)
+        if one is None or not one.stands_for_ns:
+            return None
+        flows = sorted(_flows(one, stacks), key=lambda flow: (-flow.net_per_s, str(flow.site)))
+        return Filled(tuple(flows), one.hits, one.covered_ns / 1e9, one.stands_for_ns / 1e9, one.entries)
+
+    def _watch(self, row: np.void) -> float:
+        """Note a watch, and return what its changes weigh."""
+        key = int(row["pid"]), int(row["subject_id"])
+        one = self._containers.get(key)
+        if one is None:
+            if len(self._containers) >= MAX_CONTAINERS:
+                return 0.0
+            one = self._containers[key] = _Container(int(row["time_ns"]), int(row["entries_before"]))
+        covered_ns, stands_for_ns = int(row["covered_ns"]), int(row["stands_for_ns"])
+        one.entries = int(row["entries"])
+        one.covered_ns += covered_ns
+        one.stands_for_ns += stands_for_ns
+        one.hits += int(row["hits"])
+        return min(stands_for_ns / covered_ns, MOST_WEIGHT) if covered_ns else 0.0
+
+    def _forget(self, processes: Rows) -> None:
+        if len(processes):
+            gone = processes["pid"][processes["how"] == ProcessHow.EXEC].tolist()
+            for key in [key for key in self._containers if key[0] in gone]:
+                del self._containers[key]
+
+
+def _mark(row: np.void) -> tuple[int, int, int]:
+    return int(row["time_ns"]), int(row["pid"]), int(row["subject_id"])
+
+
+def _add(container: _Container, row: np.void, weight: float) -> None:
+    stack_id = int(row["stack_id"])
+    if stack_id not in container.stacks and len(container.stacks) >= MAX_STACKS:
+        stack_id = 0
+    sums = container.stacks.setdefault(stack_id, _Sums())
+    sums.added += int(row["added"]) * weight
+    sums.removed += int(row["removed"]) * weight
+    sums.hits += int(row["hits"])
+
+
+def _flows(container: _Container, stacks: Mapping[int, Stack]) -> Iterable[Flow]:
+    """One flow for each line; of the stacks that reach it the busiest stands for all."""
+    lines: dict[Frame | None, list[tuple[tuple[Frame, ...], _Sums]]] = {}
+    for stack_id, sums in container.stacks.items():
+        frames = stacks[stack_id].frames if stack_id in stacks else ()
+        lines.setdefault(_line(frames), []).append((frames, sums))
+    scale = _correction(container) / (container.stands_for_ns / 1e9)
+    for same in lines.values():
+        site, _ = max(same, key=lambda one: (one[1].added + one[1].removed, str(one[0])))
+        added, removed = sum(one.added for _, one in same), sum(one.removed for _, one in same)
+        yield Flow(site, added * scale, removed * scale, sum(one.hits for _, one in same))
+
+
+def _line(frames: tuple[Frame, ...]) -> Frame | None:
+    """The innermost line that is not of the standard library, if there is one."""
+    return next((frame for frame in frames if not is_standard(frame)), frames[0] if frames else None)
+
+
+def _correction(container: _Container) -> float:
+    """How much more happened than was seen, by the size that was read again; 1 where that does not tell."""
+    added = sum(one.added for one in container.stacks.values())
+    removed = sum(one.removed for one in container.stacks.values())
+    truth, seen = container.entries - container.entries_before, added - removed
+    if container.covered_ns > SEEN_WHOLE * container.stands_for_ns or truth * seen <= 0:
+        return 1.0
+    lowest, highest = CORRECTIONS
+    is_telling = abs(truth) >= TELLING * (added + removed) and abs(seen) >= TELLING * (added + removed)
+    return truth / seen if is_telling and lowest <= truth / seen <= highest else 1.0
