@@ -288,6 +288,7 @@ struct watch {
 	__u32 width;		/* of the word in bytes: 4 or 8 */
 	__u32 limit;		/* of hits; 0: none */
 	__u32 reserved;
+	__u64 until_ns;		/* what comes later is passed over, too; 0: nothing is */
 };
 
 /* By whom a watched word is changed: the key of the totals that the kernel keeps per stack. */

@@ -16,9 +16,9 @@ from typing import Protocol
 
 import numpy as np
 
-from memprobe.blame.turns import REGISTERS, TURN_NS, WINDOW_HITS, Chance, Turns, most_hits
+from memprobe.blame.turns import BURST, REGISTERS, STEADY, TURN_NS, Chance, Turns, Watching, is_burst
 from memprobe.errors import NoKernelSupport, TargetGone
-from memprobe.sources.kernel.watchpoints import Change, Hits, RegistersTaken, Watch, Watchpoints
+from memprobe.sources.kernel.watchpoints import UNKNOWN, Change, Hits, RegistersTaken, Watch, Watchpoints
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import SourceCosts
 from memprobe.vocab.knobs import NOTHING, Knob
@@ -71,9 +71,9 @@ class _Turn:
 
     key: Key
     watch: Watch
+    how: Watching
     begin_ns: int
     entries_before: int
-    looked_ns: int
     hits_before: int = 0
     """Of a watch that stays armed: those that were told."""
 
@@ -99,7 +99,7 @@ class BlameSource:
     ) -> None:
         """Prepare to watch; `wish` says what, `measure` says where it is."""
         self.allowed_per_s = SHARE * max_overhead_pct / 100 * 1e9 / HIT_NS
-        """Hits that the target may have to take."""
+        """Hits that the target may have to take, for all registers."""
 
         self._watchpoints = watchpoints
         self._measure = measure
@@ -174,7 +174,7 @@ class BlameSource:
             return
         hits = self._watchpoints.hits(turn.watch)
         is_over = self._is_over(turn, hits, now_ns)
-        turn.looked_ns, turn.looked_hits = now_ns, hits.count
+        turn.looked_hits = hits.count
         if is_over or now_ns - turn.begin_ns >= TURN_NS:
             self._end(turn, hits, size.entries, now_ns, told, goes_on=not is_over)
 
@@ -182,16 +182,16 @@ class BlameSource:
         """Whether the register is needed, or the hits are too many, or enough is known."""
         if turn.key not in self._wanted:
             return True
-        if turn.watch.limit:
-            is_known = now_ns - turn.begin_ns >= KNOWN_SOON_NS
-            return hits.count >= turn.watch.limit or is_known
-        burst = hits.count - turn.looked_hits > most_hits(now_ns - turn.looked_ns, self.allowed_per_s)
+        watched_ns = now_ns - turn.begin_ns
+        if turn.how is not STEADY:
+            return hits.count >= turn.how.limit or watched_ns >= (turn.how.span_ns or KNOWN_SOON_NS)
         others_wait = len(self._wanted) > len(self._armed) and len(self._armed) >= REGISTERS
-        return burst or (others_wait and now_ns - turn.begin_ns >= TURN_NS)
+        over = others_wait and watched_ns >= TURN_NS
+        return over or is_burst(hits.count - turn.looked_hits, self.allowed_per_s)
 
     def _end(self, turn: _Turn, hits: Hits, entries: int, now_ns: int, told: _Told, *, goes_on: bool) -> None:
         """Tell what was seen; a watch that stays armed begins anew."""
-        keeps = goes_on and not turn.watch.limit
+        keeps = goes_on and turn.how is STEADY
         if not keeps:
             self._watchpoints.disarm(turn.watch)
             self._armed.remove(turn)
@@ -245,15 +245,14 @@ class BlameSource:
             return
         if self._taken_ns is not None and now_ns - self._taken_ns < RETRY_NS:
             return
-        elapsed_ns = now_ns - self._polled_ns
+        elapsed_ns, allowed_per_s = now_ns - self._polled_ns, self.allowed_per_s / REGISTERS
         for key in self._queue():
             if len(self._armed) >= REGISTERS:
                 return
             turns = self._turns.setdefault(key, Turns())
-            is_steady = turns.is_steady(self.allowed_per_s, REGISTERS)
-            is_first = turns.hits_per_s < 0
-            if is_steady or is_first or self._chance.opens(elapsed_ns, self.allowed_per_s, REGISTERS):
-                self._arm(key, 0 if is_steady else WINDOW_HITS, now_ns)
+            how = turns.next(allowed_per_s)
+            if self._chance.comes(turns.expected_hits(how), elapsed_ns, allowed_per_s):
+                self._arm(key, how, now_ns)
 
     def _queue(self) -> list[Key]:
         """Return who waits: the worst of those that never had a turn, then who has waited longest."""
@@ -261,15 +260,19 @@ class BlameSource:
         waiting = [key for key in self._wanted if key not in armed]
         return sorted(waiting, key=lambda key: self._turns[key].last_end_ns if key in self._turns else 0)
 
-    def _arm(self, key: Key, limit: int, now_ns: int) -> None:
+    def _arm(self, key: Key, how: Watching, now_ns: int) -> None:
         """Arm a container; one whose size cannot be found has no turn."""
         size = self._measure(*key)
         if size is None:
             return
-        # What happens before it is armed would be the first hit's: of few hits it is one, of many it is much.
-        last = {} if limit else {"last": size.entries}
         try:
-            watch = self._watchpoints.arm(key[0], size.address, limit=limit, **last)
+            watch = self._watchpoints.arm(
+                key[0],
+                size.address,
+                limit=how.limit,
+                until_ns=time.monotonic_ns() + how.span_ns if how.span_ns else 0,
+                last=UNKNOWN if how is BURST else size.entries,
+            )
         except RegistersTaken:
             self._taken_ns = now_ns
             return
@@ -280,7 +283,7 @@ class BlameSource:
             return  # others say so
         self._taken_ns = None
         begin_ns = time.monotonic_ns()
-        self._armed.append(_Turn(key, watch, begin_ns, size.entries, begin_ns))
+        self._armed.append(_Turn(key, watch, how, begin_ns, size.entries))
 
     def _invisible(self) -> tuple[str, ...]:
         if self._refused:
@@ -289,8 +292,10 @@ class BlameSource:
 
 
 def _covered_ns(turn: _Turn, hits: Hits, now_ns: int) -> int:
-    """How long every change was seen: in a window from its first hit on, to its last one if that ended it."""
-    if not turn.watch.limit or not hits.count:
+    """How long every change was seen: of a burst from the first hit, of what its limit ended to the last."""
+    if turn.how is STEADY:
         return now_ns - turn.begin_ns
-    end_ns = hits.last_ns if hits.count >= turn.watch.limit else now_ns
-    return max(end_ns - hits.first_ns, 1)
+    until_ns = min(now_ns, turn.begin_ns + turn.how.span_ns) if turn.how.span_ns else now_ns
+    end_ns = hits.last_ns if hits.count >= turn.how.limit else until_ns
+    begin_ns = hits.first_ns if turn.how is BURST and hits.count else turn.begin_ns
+    return max(end_ns - begin_ns, 1)

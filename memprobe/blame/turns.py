@@ -1,10 +1,10 @@
-"""Whose turn it is at the debug registers, and for how many hits. Pure: times are given, chance is seeded.
+"""Whose turn it is at the debug registers, for how long and how many hits. Pure: chance is seeded.
 
-    few hits     the watchpoint stays armed, and new threads inherit it; every change is seen
-    many         windows of WINDOW_HITS at random moments, as many as the budget allows; the kernel ends them
-    more containers than registers: each has its turn, the longest without one first
+    steady    few hits: the watchpoint stays armed, and new threads inherit it; every change is seen
+    slice     more: a slice of time at random moments, with a limit that only a burst reaches
+    burst     so many that no slice is short enough: the first hits from a random moment on, the kernel ends them
 
-How many hits a container has is known after its first window.
+How many hits a container has is known after its first watch. More containers than registers have turns.
 """
 
 from __future__ import annotations
@@ -12,19 +12,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-WINDOW_HITS = 48
-"""Of a window: enough that its first hit, which only says what the size is, is no great loss."""
+NS = 1_000_000_000
 
 REGISTERS = 2
 """Of the four: a debugger still finds two."""
 
-TURN_NS = 2_000_000_000
+TURN_NS = 2 * NS
 """How long a container keeps its register while others wait; what is told is at most so old."""
 
-STEADY_SHARE = 0.5
-"""What stays armed may have this part of the hits that are allowed: nothing but memprobe's next look ends it."""
+BURST_HITS = 48
+"""Of a burst: enough that its first hit, which only says what the size is, is no great loss."""
+
+SLICE_HITS = 256
+"""A slice that has so many ends early."""
+
+SLICE_NS = 120_000_000
+"""Of a slice: about the time to memprobe's next look, up to which it traps anyway."""
+
+FAST_PER_S = 1_000.0
+"""From so many hits on it is bursts. Below, what happens while the threads are armed (0.3 ms) is little."""
+
+STEADY_SHARE = 0.8
+"""What stays armed may have this part of the hits that a register is allowed."""
+
+BURST_OF_STEADY_S = 2.0
+"""A watch that stays armed has come upon a burst if it takes the hits that are allowed in so long at once."""
 
 UNMEASURED = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How a container is to be watched."""
+
+    limit: int = 0
+    """Of hits; 0: it stays armed."""
+
+    span_ns: int = 0
+    """How long changes are taken; 0: until it is disarmed."""
+
+
+STEADY = Watching()
+SLICE = Watching(SLICE_HITS, SLICE_NS)
+BURST = Watching(BURST_HITS)
 
 
 @dataclass(slots=True)
@@ -37,28 +67,35 @@ class Turns:
     last_end_ns: int = 0
     """When it was last watched."""
 
-    def is_steady(self, allowed_per_s: float, registers: int) -> bool:
-        """Whether it may stay armed: hits come slowly enough."""
-        return 0 <= self.hits_per_s <= STEADY_SHARE * allowed_per_s / registers
-
     def learn(self, hits: int, covered_ns: int) -> None:
         """Note how often it was hit in a watch."""
         if covered_ns > 0:
-            self.hits_per_s = hits * 1e9 / covered_ns
+            self.hits_per_s = hits * NS / covered_ns
+
+    def next(self, allowed_per_s: float) -> Watching:
+        """How to watch it the next time, given the hits that its register is allowed."""
+        if 0 <= self.hits_per_s <= STEADY_SHARE * allowed_per_s:
+            return STEADY
+        return SLICE if 0 <= self.hits_per_s < FAST_PER_S else BURST
+
+    def expected_hits(self, watching: Watching) -> float:
+        """Return how many hits a watch will cost."""
+        if watching is STEADY or self.hits_per_s < 0:
+            return 0.0
+        return min(watching.limit, max(1.5 * self.hits_per_s * watching.span_ns / NS, 1.0))
 
 
 class Chance:
-    """When windows open: at random, so that they do not fall in step with the target."""
+    """When slices and bursts begin: at random, so that they do not fall in step with the target."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
 
-    def opens(self, elapsed_ns: int, allowed_per_s: float, registers: int) -> bool:
-        """Whether a window opens in this stretch of time, given how many hits are allowed a second."""
-        windows = allowed_per_s / WINDOW_HITS / registers * elapsed_ns / 1e9
-        return self._random.random() < windows
+    def comes(self, hits: float, elapsed_ns: int, allowed_per_s: float) -> bool:
+        """Whether a watch that costs so many hits begins in this stretch of time."""
+        return self._random.random() * hits < allowed_per_s * elapsed_ns / NS
 
 
-def most_hits(elapsed_ns: int, allowed_per_s: float) -> int:
-    """How many hits of one that stays armed are too many in this time: a burst, that is ended then."""
-    return int(4 * allowed_per_s * max(elapsed_ns, 500_000_000) / 1e9)
+def is_burst(hits: int, allowed_per_s: float) -> bool:
+    """Whether one that stays armed has been hit too often since it was last looked at."""
+    return hits > allowed_per_s * BURST_OF_STEADY_S
