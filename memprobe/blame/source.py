@@ -32,9 +32,6 @@ Key = tuple[int, int]
 HIT_NS = 25_000
 """A trap, in a virtual machine, with its program: what the budget of hits is computed with."""
 
-SHARE = 0.5
-"""Of what the target may lose: blame may have so much of it."""
-
 RETRY_NS = 5_000_000_000
 """Registers that another tool has are asked for again after this time."""
 
@@ -95,14 +92,24 @@ class BlameSource:
     tier = 2
 
     def __init__(
-        self, watchpoints: Watchpoints, measure: Measure, *, max_overhead_pct: float, seed: int = 0
+        self,
+        watchpoints: Watchpoints,
+        measure: Measure,
+        *,
+        budget_pct: float,
+        registers: int = REGISTERS,
+        seed: int = 0,
     ) -> None:
-        """Prepare to watch; `wish` says what, `measure` says where it is."""
-        self.allowed_per_s = SHARE * max_overhead_pct / 100 * 1e9 / HIT_NS
+        """Prepare to watch; `wish` says what, `measure` says where it is.
+
+        `budget_pct` is what hits may cost the target, in percent of a core.
+        """
+        self.allowed_per_s = budget_pct / 100 * 1e9 / HIT_NS
         """Hits that the target may have to take, for all registers."""
 
         self._watchpoints = watchpoints
         self._measure = measure
+        self._registers = registers
         self._chance = Chance(seed)
         self._wanted: tuple[Key, ...] = ()
         self._turns: dict[Key, Turns] = {}
@@ -185,7 +192,7 @@ class BlameSource:
         watched_ns = now_ns - turn.begin_ns
         if turn.how is not STEADY:
             return hits.count >= turn.how.limit or watched_ns >= (turn.how.span_ns or KNOWN_SOON_NS)
-        others_wait = len(self._wanted) > len(self._armed) and len(self._armed) >= REGISTERS
+        others_wait = len(self._wanted) > len(self._armed) and len(self._armed) >= self._registers
         over = others_wait and watched_ns >= TURN_NS
         return over or is_burst(hits.count - turn.looked_hits, self.allowed_per_s)
 
@@ -245,14 +252,17 @@ class BlameSource:
             return
         if self._taken_ns is not None and now_ns - self._taken_ns < RETRY_NS:
             return
-        elapsed_ns, allowed_per_s = now_ns - self._polled_ns, self.allowed_per_s / REGISTERS
+        elapsed_ns, allowed_per_s = now_ns - self._polled_ns, self._allowed_per_register()
         for key in self._queue():
-            if len(self._armed) >= REGISTERS:
+            if len(self._armed) >= self._registers:
                 return
             turns = self._turns.setdefault(key, Turns())
             how = turns.next(allowed_per_s)
             if self._chance.comes(turns.expected_hits(how), elapsed_ns, allowed_per_s):
                 self._arm(key, how, now_ns)
+
+    def _allowed_per_register(self) -> float:
+        return self.allowed_per_s / max(1, min(self._registers, len(self._wanted)))
 
     def _queue(self) -> list[Key]:
         """Return who waits: the worst of those that never had a turn, then who has waited longest."""

@@ -2,7 +2,7 @@
 
     steady    few hits: the watchpoint stays armed, and new threads inherit it; every change is seen
     slice     more: a slice of time at random moments, with a limit that only a burst reaches
-    burst     so many that no slice is short enough: the first hits from a random moment on, the kernel ends them
+    burst     so many that no slice is short enough: the first hits from a random moment on
 
 How many hits a container has is known after its first watch. More containers than registers have turns.
 """

@@ -28,6 +28,7 @@ COMMANDS = {
     "heap": "What is alive in a process, how much of it, and who holds it.",
     "handles": "What a process holds open, since when, and which line opened it.",
     "tasks": "Which asyncio tasks a process has, where each one waits, and who awaits whom.",
+    "blame": "Which lines fill a container, and which ones empty it.",
     "learn": "What earlier runs have taught memprobe of programs, and your word on it.",
     "report": "Report on a recording of attach.",
 }

@@ -114,9 +114,10 @@ class InsertionLedger:
                 _add(container, row, weights.get(_mark(row), 0.0))
         self._forget(processes)
 
-    def keys(self) -> Iterable[Key]:
-        """Return the containers that were watched."""
-        return self._containers.keys()
+    @property
+    def is_empty(self) -> bool:
+        """Whether no container was watched so far."""
+        return not self._containers
 
     def stacks(self) -> set[int]:
         """Return the ids of all stacks that are referred to."""

@@ -52,6 +52,9 @@ CALM_S = 0.2
 SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 """Between two looks at /proc."""
 
+BLAME_SHARE = 0.5
+"""Of what the target may lose: watchpoints may have so much of it."""
+
 UNSEEN = "Which lines open handles and where memory grows is not seen"
 
 CALIBRATED = "born"
@@ -146,9 +149,11 @@ class Session:
     def _start_blame(self, kernel: KernelSource) -> None:
         """Be ready to watch who fills what grows; it ends before the source that its programs belong to."""
         if self._heap is not None:
-            measure, overhead_pct = self._heap.size_of, self.options.max_overhead_pct
             self._blame = BlameSource(
-                kernel.watchpoints, measure, max_overhead_pct=overhead_pct, seed=self.options.seed
+                kernel.watchpoints,
+                self._heap.size_of,
+                budget_pct=BLAME_SHARE * self.options.max_overhead_pct,
+                seed=self.options.seed,
             )
             self._blame.start()
             self._sources.append(self._blame)

@@ -22,11 +22,8 @@ class Settings:
     stack_every: int = 1
     """One stack in this many births."""
 
-    stack_burst_ns: int = 3_000_000
-    """Once they have taken so long on one CPU, stacks thin out to a thousandth of the time; 0: never.
-
-    Some 1,000 at once have their stacks, and 200 a second for ever.
-    """
+    stacks_per_window: int = 200
+    """Above so many births in 100 ms on one CPU stacks thin out by themselves; 0: never."""
 
     growth: bool = True
     """Growth is added up."""
@@ -58,6 +55,9 @@ class KernelOptions:
 
     ring_bytes: int = 4 << 20
     """Size of the ring buffer: a power of two, at least a page."""
+
+    handles: bool = True
+    """Load and attach what watches descriptors."""
 
     growth: bool = True
     """Load and attach what watches memory."""

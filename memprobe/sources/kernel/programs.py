@@ -70,7 +70,9 @@ class Programs:
 
     def __init__(self, options: KernelOptions) -> None:
         self._options = options
-        self._table = [row for row in programs() if options.growth or row.object not in (GROWTH, "allocator")]
+        left_out: tuple[str, ...] = () if options.growth else (GROWTH, "allocator")
+        left_out += () if options.handles else (HANDLES,)
+        self._table = [row for row in programs() if row.object not in left_out]
         self._objects: dict[str, BpfObject] = {}
         self._attached: list[Attachment] = []
         self._numbers: dict[str, int] | None = None

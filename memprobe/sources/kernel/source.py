@@ -61,12 +61,14 @@ class KernelSource:
         self.options = options or KernelOptions()
         self._process, self._python = process, python
         self._programs = Programs(self.options)
-        self._settings = self.options.settings
+        self._settings = replace(
+            self.options.settings, handles=self.options.settings.handles and self.options.handles
+        )
         self._family: Family | None = None
         self._watchpoints: Watchpoints | None = None
         self._ring: Ring | None = None
         self._calls = select.epoll()
-        self._shed: set[str] = set()
+        self._shed: set[str] = set() if self.options.handles else {HANDLES}
         self._events: Counter[str] = Counter()
         self._ended: list[int] = []
         self._polled_ns = 0
@@ -125,7 +127,7 @@ class KernelSource:
         self._census = Census(self._programs)
         self._family = Family(self._programs, self._census, self.options)
         self._family.follow(self._process, self._python)
-        self._programs.attach(FIRST, HANDLES, GROWTH)
+        self._programs.attach(FIRST, HANDLES, GROWTH, hook=None if self.options.handles else "raw_tracepoint")
         if self.options.tree:
             self._family.follow_descendants(self._process.pid)
         self._family.watch()

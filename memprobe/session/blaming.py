@@ -1,0 +1,131 @@
+"""A run on a few containers: who fills them. Kernel and blame into a ledger, and the governor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from memprobe.blame.containers import Asked, Containers
+from memprobe.blame.source import BlameSource
+from memprobe.errors import NoKernelSupport
+from memprobe.governor import Governor, Limits, LiveGovernor, knobs_of
+from memprobe.ledger import Ledger
+from memprobe.session.folding import fold
+from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.target.inspection.evidence import iso
+from memprobe.target.inspection.opening import Opened, opened
+from memprobe.target.memory.live import LiveMemory
+from memprobe.target.memory.patient import LIMIT_S, PatientMemory
+from memprobe.views.blame_report import Blamed
+from memprobe.vocab.source import Source
+
+TICK_S = 0.1
+
+BLAME_SHARE = 0.8
+"""Of what the target may lose: the rest is for slower context switches, and for bursts."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlameOptions:
+    """What may be chosen about such a run."""
+
+    max_overhead_pct: float = 1.0
+    seed: int = 0
+
+
+class Blaming:
+    """A run that watches some containers of one process."""
+
+    def __init__(
+        self, target: Opened, containers: Containers, kernel: KernelSource, options: BlameOptions
+    ) -> None:
+        self.ledger = Ledger(tree=False)
+        self._target = target
+        self._containers = containers
+        self._kernel = kernel
+        self._blame = BlameSource(
+            kernel.watchpoints,
+            containers.size_of,
+            budget_pct=BLAME_SHARE * options.max_overhead_pct,
+            seed=options.seed,
+        )
+        governor = Governor(Limits(slowdown_pct=options.max_overhead_pct), knobs_of([self._blame]))
+        self._governor = LiveGovernor(governor, [kernel], [self._blame])
+        self._begin_s = time.time()
+        self._ended: str | None = None
+
+    def run(self, go_on: Callable[[], bool], watch: Callable[[Blamed], None] | None = None) -> None:
+        """Watch until `go_on` says no or the target ends; raise NoKernelSupport if nothing could be seen."""
+        self._blame.start()
+        self._blame.wish([one.key for one in self._containers.asked])
+        while go_on() and self._ended is None:
+            self._tick()
+            if watch is not None:
+                watch(self.report())
+            time.sleep(TICK_S)
+        if self._ended is None:
+            self._blame.settle()
+        for source in (self._blame, self._kernel):
+            self._poll(source)
+        self._complain()
+
+    def close(self) -> None:
+        """Take the watchpoints away. May be called twice."""
+        self._blame.close()
+
+    def report(self) -> Blamed:
+        """What is known so far."""
+        governor = self._governor.governor
+        told = [sentence for sentences in self.ledger.invisible.values() for sentence in sentences]
+        return Blamed(
+            created_at=iso(self._begin_s),
+            target=asdict(self._target.facts) | {"ended": self._ended},
+            overhead=governor.overhead,
+            invisible=tuple(dict.fromkeys((*told, *governor.invisible))),
+            containers=tuple((one.subject, one.address, self.ledger.filled(one.key)) for one in self._asked),
+        )
+
+    @property
+    def _asked(self) -> tuple[Asked, ...]:
+        return self._containers.asked
+
+    def _tick(self) -> None:
+        self._poll(self._kernel)
+        self._poll(self._blame)
+        self._governor.check(time.monotonic_ns())
+        if self._target.process.has_ended():
+            self._ended = f"it ended {time.time() - self._begin_s:.1f} s after the attach"
+
+    def _poll(self, source: Source) -> None:
+        batch = source.poll()
+        if batch is not None:
+            fold(self.ledger, batch, self._target.process.pid)
+
+    def _complain(self) -> None:
+        """Say why, if nothing at all could be watched."""
+        reasons = self.ledger.invisible.get(self._blame.name, ())
+        if reasons and self.ledger.insertions.is_empty:
+            raise NoKernelSupport(reasons[0].rstrip("."))
+
+
+@contextmanager
+def blaming(pid: int, found: dict[str, Any], options: BlameOptions) -> Iterator[Blaming]:
+    """Watch containers that `heap.seeking` has found, until the block ends."""
+    with ExitStack() as held:
+        target = held.enter_context(opened(pid, patient=True))
+        if target.python is None:
+            assert target.obstacle is not None
+            raise target.obstacle
+        memory = LiveMemory(target.process.id, target.process.pidfd)
+        held.callback(memory.close)
+        patient = PatientMemory(memory)
+        patient.limit_s = LIMIT_S
+        kernel = KernelSource(target.process, target.python, KernelOptions(handles=False, growth=False))
+        held.callback(kernel.close)
+        kernel.start()
+        run = Blaming(target, Containers(patient, pid, found), kernel, options)
+        held.callback(run.close)
+        yield run
