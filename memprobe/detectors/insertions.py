@@ -29,7 +29,7 @@ def filled_by(leak: Leak, ledger: Ledger) -> Filled | None:
 
 
 def _is_cause(flow: Flow) -> bool:
-    return bool(flow.site) and flow.net_per_s > 0
+    return bool(flow.site) and flow.left_per_s > 0
 
 
 def flow_sentences(filled: Filled) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from memprobe.abi import ProcessHow
+from memprobe.ledger.cancelling import left_over
 from memprobe.ledger.populations import Key
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack, is_standard
@@ -64,6 +65,9 @@ class Flow:
 
     added_per_s: float
     removed_per_s: float
+    left_per_s: float
+    """What is left of what it adds when what the same calls remove again is put against it."""
+
     hits: int
 
     @property
@@ -77,7 +81,7 @@ class Filled:
     """Who fills a container, and who empties it."""
 
     flows: tuple[Flow, ...]
-    """By line, the highest net growth first."""
+    """By line, those first that leave most behind."""
 
     hits: int
     covered_s: float
@@ -128,7 +132,9 @@ class InsertionLedger:
         one = self._containers.get(key)
         if one is None or not one.stands_for_ns:
             return None
-        flows = sorted(_flows(one, stacks), key=lambda flow: (-flow.net_per_s, str(flow.site)))
+        flows = sorted(
+            _flows(one, stacks), key=lambda flow: (-flow.left_per_s, -flow.net_per_s, str(flow.site))
+        )
         return Filled(tuple(flows), one.hits, one.covered_ns / 1e9, one.stands_for_ns / 1e9, one.entries)
 
     def _watch(self, row: np.void) -> float:
@@ -169,15 +175,22 @@ def _add(container: _Container, row: np.void, weight: float) -> None:
 
 def _flows(container: _Container, stacks: Mapping[int, Stack]) -> Iterable[Flow]:
     """One flow for each line; of the stacks that reach it the busiest stands for all."""
-    lines: dict[Frame | None, list[tuple[tuple[Frame, ...], _Sums]]] = {}
-    for stack_id, sums in container.stacks.items():
-        frames = stacks[stack_id].frames if stack_id in stacks else ()
-        lines.setdefault(_line(frames), []).append((frames, sums))
+    known = [(stacks[one].frames if one in stacks else (), sums) for one, sums in container.stacks.items()]
+    left = left_over([(frames, (sums.added, sums.removed)) for frames, sums in known])
+    lines: dict[Frame | None, list[int]] = {}
+    for place, (frames, _) in enumerate(known):
+        lines.setdefault(_line(frames), []).append(place)
     scale = _correction(container) / (container.stands_for_ns / 1e9)
-    for same in lines.values():
+    for places in lines.values():
+        same = [known[place] for place in places]
         site, _ = max(same, key=lambda one: (one[1].added + one[1].removed, str(one[0])))
-        added, removed = sum(one.added for _, one in same), sum(one.removed for _, one in same)
-        yield Flow(site, added * scale, removed * scale, sum(one.hits for _, one in same))
+        yield Flow(
+            site,
+            added_per_s=scale * sum(one.added for _, one in same),
+            removed_per_s=scale * sum(one.removed for _, one in same),
+            left_per_s=scale * sum(left[place] for place in places),
+            hits=sum(one.hits for _, one in same),
+        )
 
 
 def _line(frames: tuple[Frame, ...]) -> Frame | None:

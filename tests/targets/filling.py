@@ -16,19 +16,19 @@ class Rows(list):
 
 
 HELD = {
-    "a_dict": {}, "a_list": [], "a_set": set(), "a_deque": collections.deque(), "a_counter": collections.Counter(),
-    "an_ordered": collections.OrderedDict(), "a_default": collections.defaultdict(list), "names": Names(),
-    "rows": Rows(), "cached": functools.lru_cache(None)(lambda key: key), "a_user": collections.UserDict(),
-    "a_queue": queue.Queue(),
+    "x_dict": {}, "x_list": [], "x_set": set(), "x_deque": collections.deque(), "x_counter": collections.Counter(),
+    "x_ordered": collections.OrderedDict(), "x_default": collections.defaultdict(list), "x_names": Names(),
+    "x_rows": Rows(), "x_cached": functools.lru_cache(None)(lambda key: key), "x_user": collections.UserDict(),
+    "x_queue": queue.Queue(),
 }  # fmt: skip
 DICT = dict.setdefault, dict.popitem
-WAYS = dict.fromkeys(("a_dict", "a_default", "a_counter", "names"), DICT)
-WAYS.update(dict.fromkeys(("a_list", "rows"), (list.append, list.pop)), a_set=(set.add, set.pop))
-WAYS["a_deque"] = collections.deque.append, collections.deque.pop
-WAYS["an_ordered"] = collections.OrderedDict.setdefault, collections.OrderedDict.popitem
-WAYS["cached"] = type(HELD["cached"]).__call__, None
-WAYS["a_user"] = collections.UserDict.setdefault, collections.UserDict.popitem
-WAYS["a_queue"] = queue.Queue.put, queue.Queue.get
+WAYS = dict.fromkeys(("x_dict", "x_default", "x_counter", "x_names"), DICT)
+WAYS.update(dict.fromkeys(("x_list", "x_rows"), (list.append, list.pop)), x_set=(set.add, set.pop))
+WAYS["x_deque"] = collections.deque.append, collections.deque.pop
+WAYS["x_ordered"] = collections.OrderedDict.setdefault, collections.OrderedDict.popitem
+WAYS["x_cached"] = type(HELD["x_cached"]).__call__, None
+WAYS["x_user"] = collections.UserDict.setdefault, collections.UserDict.popitem
+WAYS["x_queue"] = queue.Queue.put, queue.Queue.get
 globals().update(HELD)
 
 

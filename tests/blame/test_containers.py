@@ -1,0 +1,71 @@
+"""Every sort of container, filled by every sort of caller, under every interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from blame.watching_containers import WatchingContainers, by_function, innermost, watching_containers
+from pythons import INTERPRETERS, Interpreter
+
+pytestmark = pytest.mark.usefixtures("bpf")
+
+CONTAINERS = (
+    "x_dict",
+    "x_list",
+    "x_set",
+    "x_deque",
+    "x_counter",
+    "x_ordered",
+    "x_default",
+    "x_names",
+    "x_rows",
+    "x_cached",
+    "x_user",
+    "x_queue",
+)
+CALLERS = (
+    "by_function",
+    "by_method",
+    "<lambda>",
+    "by_generator",
+    "by_coroutine",
+    "by_thread",
+    "by_new_thread",
+    "by_library",
+)
+AMOUNTS, CHURN = (6, 4, 3, 3, 2, 2, 1, 1), 8
+Times = npt.NDArray[np.int64]
+
+LOUD = 1_000_000.0
+"""A budget that no target exhausts: what is right is asked here, not what it costs."""
+
+
+def test_the_line_that_fills_most_is_first_and_rates_are_right(
+    interpreter: Interpreter, targets: Path
+) -> None:
+    shift = INTERPRETERS.index(interpreter)
+    with interpreter.spawn(targets / "filling.py", str(shift)) as target:
+        with watching_containers(target.pid, "__main__.x_*", budget_pct=LOUD, registers=4) as found:
+            found.watch(until=lambda: all(found.seen_s(name) >= 1.5 for name in CONTAINERS))
+            found.settle()
+            times = np.array(target.ask("times").split(), np.int64)
+        for place, name in enumerate(CONTAINERS):
+            check(found, name, times, [AMOUNTS[(place + one + shift) % 8] for one in range(8)])
+
+
+def check(found: WatchingContainers, name: str, times: Times, amounts: list[int]) -> None:
+    """The truth: so many rounds were made from the first watch of it to the last."""
+    rows = found.watches(name)
+    begin_ns, end_ns = int(rows["time_ns"].min()), int(rows["end_ns"].max())
+    rounds = int(np.searchsorted(times, end_ns) - np.searchsorted(times, begin_ns))
+    per_s = rounds / (end_ns - begin_ns) * 1e9
+    filled = found.filled(name)
+    flows = by_function(filled)
+    assert innermost(filled.flows[0]) == CALLERS[amounts.index(max(amounts))], name
+    for caller, amount in zip(CALLERS, amounts, strict=True):
+        assert flows[caller].added_per_s == pytest.approx(amount * per_s, rel=0.1), (name, caller)
+        assert flows[caller].removed_per_s == 0
