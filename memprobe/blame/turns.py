@@ -82,7 +82,10 @@ class Turns:
         """Return how many hits a watch will cost."""
         if watching is STEADY or self.hits_per_s < 0:
             return 0.0
-        return min(watching.limit, max(1.5 * self.hits_per_s * watching.span_ns / NS, 1.0))
+        if not watching.span_ns:
+            return watching.limit
+        # A slice goes on trapping until memprobe looks again.
+        return min(watching.limit, 1.5 * self.hits_per_s * watching.span_ns / NS)
 
 
 class Chance:

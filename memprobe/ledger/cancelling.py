@@ -1,9 +1,9 @@
 """What is left of what stacks add when what the same calls remove again is put against it.
 
 A line that puts in 300 a second and another that takes them out again are no leak if one call does both;
-the line that puts in 6 is. Sizes do not tell which entry went. But who takes out what he has put in does so in the
-same call, mostly: so removals are put against additions below the innermost call that has both, then below
-the one that called it, and so on, to the outermost function of the thread.
+the line that puts in 6 is. Sizes do not tell which entry went, but who takes out what he has put in mostly
+does so in the same call. So removals are put against additions below the innermost call that has both, then
+below the one that called it, and so on, to the outermost function of the thread.
 """
 
 from __future__ import annotations

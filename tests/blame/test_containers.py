@@ -58,11 +58,13 @@ def test_the_line_that_fills_most_is_first_and_rates_are_right(
 
 
 def check(found: WatchingContainers, name: str, times: Times, amounts: list[int]) -> None:
-    """The truth: so many rounds were made from the first watch of it to the last."""
+    """The truth: so many rounds were made while it was watched."""
     rows = found.watches(name)
-    begin_ns, end_ns = int(rows["time_ns"].min()), int(rows["end_ns"].max())
-    rounds = int(np.searchsorted(times, end_ns) - np.searchsorted(times, begin_ns))
-    per_s = rounds / (end_ns - begin_ns) * 1e9
+    weights = rows["stands_for_ns"] / rows["covered_ns"]
+    count = np.arange(len(times))
+    begins, ends = rows["time_ns"], rows["time_ns"] + rows["covered_ns"]
+    rounds = np.interp(ends, times, count) - np.interp(begins, times, count)
+    per_s = float((rounds * weights).sum() / rows["stands_for_ns"].sum()) * 1e9
     filled = found.filled(name)
     flows = by_function(filled)
     assert innermost(filled.flows[0]) == CALLERS[amounts.index(max(amounts))], name
