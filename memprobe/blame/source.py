@@ -112,6 +112,9 @@ class BlameSource:
         self._registers = registers
         self._chance = Chance(seed)
         self._wanted: tuple[Key, ...] = ()
+        self._crowd = 1.0
+        """How many share a register."""
+
         self._turns: dict[Key, Turns] = {}
         self._armed: list[_Turn] = []
         self._is_shed = False
@@ -122,6 +125,7 @@ class BlameSource:
     def wish(self, wanted: Sequence[Key]) -> None:
         """Say who is to be watched from now on, the worst first."""
         self._wanted = tuple(wanted)
+        self._crowd = max(1.0, len(wanted) / self._registers)
 
     def start(self) -> None:
         """Begin; nothing is armed before something is wanted."""
@@ -219,7 +223,7 @@ class BlameSource:
     ) -> None:
         (pid, subject_id), (count, covered_ns, entries) = turn.key, seen
         turns = self._turns[turn.key]
-        stands_for_ns = now_ns - min(turns.last_end_ns or turn.begin_ns, turn.begin_ns)
+        stands_for_ns = self._stands_for_ns(turn, covered_ns, now_ns)
         turns.last_end_ns = now_ns
         told.watches.append(
             (
@@ -238,6 +242,18 @@ class BlameSource:
             (turn.begin_ns, subject_id, one.stack_id, pid, one.hits, one.added, one.removed)
             for one in changes
         ]
+
+    def _stands_for_ns(self, turn: _Turn, covered_ns: int, now_ns: int) -> int:
+        """Return the time that a watch speaks for.
+
+        The first one is to find out how many hits there are, and speaks for itself alone. Those that stay
+        armed go round in turns, which all are as long; one that hits have ended speaks for the time since
+        the one before, or slow times would count for less than fast ones.
+        """
+        last_end_ns = self._turns[turn.key].last_end_ns
+        if not last_end_ns:
+            return covered_ns
+        return int(covered_ns * self._crowd) if turn.how is STEADY else now_ns - last_end_ns
 
     def _drop(self, turn: _Turn) -> None:
         """Forget what was seen of a container that is not there any more: it may have been another's."""

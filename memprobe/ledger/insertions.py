@@ -8,8 +8,10 @@ grew, the rates are brought in line with it. Shares are not touched by that.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 
@@ -27,7 +29,10 @@ MOST_WEIGHT = 100_000.0
 """No moment speaks for more than this many of its kind."""
 
 SEEN_WHOLE = 0.5
-"""What was watched for so much of the time needs no correction."""
+"""A watch that saw so much of its time slowed nobody much."""
+
+LEAST_SIZES, MOST_SIZES = 5, 256
+"""So often the size must have been read again; and so many of the last readings count."""
 
 TELLING = 0.2
 """Net growth must be so much of all that moves for the size to say how much moved."""
@@ -47,13 +52,13 @@ class _Sums:
 
 @dataclass(slots=True)
 class _Container:
-    begin_ns: int
-    entries_before: int
     entries: int = 0
     covered_ns: int = 0
     stands_for_ns: int = 0
     hits: int = 0
     stacks: dict[int, _Sums] = field(default_factory=dict)
+    nets: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_SIZES))
+    """Entries more a second, by the size before and after each watch that saw but a moment of its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +149,12 @@ class InsertionLedger:
         if one is None:
             if len(self._containers) >= MAX_CONTAINERS:
                 return 0.0
-            one = self._containers[key] = _Container(int(row["time_ns"]), int(row["entries_before"]))
+            one = self._containers[key] = _Container()
         covered_ns, stands_for_ns = int(row["covered_ns"]), int(row["stands_for_ns"])
         one.entries = int(row["entries"])
+        lasted_ns = int(row["end_ns"]) - int(row["time_ns"])
+        if lasted_ns > 0 and covered_ns < SEEN_WHOLE * lasted_ns:
+            one.nets.append((one.entries - int(row["entries_before"])) / lasted_ns * 1e9)
         one.covered_ns += covered_ns
         one.stands_for_ns += stands_for_ns
         one.hits += int(row["hits"])
@@ -199,12 +207,16 @@ def _line(frames: tuple[Frame, ...]) -> Frame | None:
 
 
 def _correction(container: _Container) -> float:
-    """How much more happened than was seen, by the size that was read again; 1 where that does not tell."""
-    added = sum(one.added for one in container.stacks.values())
-    removed = sum(one.removed for one in container.stacks.values())
-    truth, seen = container.entries - container.entries_before, added - removed
-    if container.covered_ns > SEEN_WHOLE * container.stands_for_ns or truth * seen <= 0:
+    """How much more happened than was seen, by sizes that were read again; 1 where they do not tell.
+
+    While most of them were read nobody emptied it at once; nor did who was seen.
+    """
+    stands_for_s = container.stands_for_ns / 1e9
+    added = sum(one.added for one in container.stacks.values()) / stands_for_s
+    removed = sum(one.removed for one in container.stacks.values()) / stands_for_s
+    if len(container.nets) < LEAST_SIZES or not added - removed:
         return 1.0
+    truth, seen = median(container.nets), added - removed
     lowest, highest = CORRECTIONS
-    is_telling = abs(truth) >= TELLING * (added + removed) and abs(seen) >= TELLING * (added + removed)
+    is_telling = min(abs(truth), abs(seen)) >= TELLING * (added + removed)
     return truth / seen if is_telling and lowest <= truth / seen <= highest else 1.0

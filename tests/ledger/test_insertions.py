@@ -20,15 +20,23 @@ STACKS = {
 
 
 def watch(begin_s: float, covered_s: float, stands_for_s: float, entries: tuple[int, int] = (0, 0)) -> Rows:
-    begin_ns, covered_ns = int(begin_s * SECOND), int(covered_s * SECOND)
-    row = (begin_ns, begin_ns + covered_ns, 3, 7, 10, covered_ns, int(stands_for_s * SECOND), *entries)
-    return np.array([row], WATCH)
+    begin_ns, covered_ns, stands_for_ns = (int(one * SECOND) for one in (begin_s, covered_s, stands_for_s))
+    end_ns = begin_ns + max(covered_ns, SECOND // 10)
+    return np.array([(begin_ns, end_ns, 3, 7, 10, covered_ns, stands_for_ns, *entries)], WATCH)
 
 
 def changes(begin_s: float, *rows: tuple[int, int, int]) -> Rows:
     """Of stack: added and removed."""
     begin_ns = int(begin_s * SECOND)
     return np.array([(begin_ns, 3, stack, 7, 1, added, removed) for stack, added, removed in rows], CHANGE)
+
+
+def moments(more: int, *rows: tuple[int, int, int]) -> list[tuple[Rows, Rows]]:
+    """Watches of 10 ms in 0.1 s, in which the size grows by `more`; every fifth time it is emptied."""
+    return [
+        (watch(at, 0.01, 1, (5000, 0 if at % 5 == 4 else 5000 + more)), changes(at, *rows))
+        for at in range(10)
+    ]
 
 
 def folded(*watches: tuple[Rows, Rows]) -> InsertionLedger:
@@ -56,15 +64,13 @@ def test_a_moment_speaks_for_the_time_since_the_one_before() -> None:
 
 
 def test_the_size_says_how_much_a_slowed_target_really_did() -> None:
-    seen = watch(0, 0.01, 2, (1000, 21_000)), changes(0, (1, 30, 0), (2, 10, 0))
-    filled = folded(seen).filled(KEY, STACKS)
+    filled = folded(*moments(1000, (1, 30, 0), (2, 10, 0))).filled(KEY, STACKS)
     assert filled is not None
     assert [flow.added_per_s for flow in filled.flows] == pytest.approx([7500.0, 2500.0])
 
 
 def test_a_size_that_hardly_moves_corrects_nothing() -> None:
-    seen = watch(0, 0.01, 2, (1000, 1001)), changes(0, (1, 30, 0), (2, 0, 30))
-    filled = folded(seen).filled(KEY, STACKS)
+    filled = folded(*moments(1, (1, 30, 0), (2, 0, 30))).filled(KEY, STACKS)
     assert filled is not None
     assert filled.added_per_s == pytest.approx(3000.0)
 
