@@ -68,13 +68,6 @@ static __always_inline __u64 watched_word(const struct watch *watch, __u64 addre
 	return failed ? WATCH_UNKNOWN : word;
 }
 
-static __always_inline bool is_over(const struct watch *watch)
-{
-	if (watch->limit && watch->hits >= watch->limit)
-		return true;
-	return watch->until_ns && bpf_ktime_get_ns() > watch->until_ns;
-}
-
 static __always_inline void note_hit(struct watch *watch)
 {
 	watch->last_ns = bpf_ktime_get_ns();
@@ -103,7 +96,7 @@ int word_changed(struct watchpoint_context *context)
 	struct watch *watch = bpf_map_lookup_elem(&watches, &key);
 	struct target *target = current_target();
 
-	if (!watch || !target || is_over(watch))
+	if (!watch || !target || (watch->limit && watch->hits >= watch->limit))
 		return TAKEN;
 	note_hit(watch);
 	take_change(watch, key.address, target, context);

@@ -35,8 +35,8 @@ HIT_NS = 25_000
 RETRY_NS = 5_000_000_000
 """Registers that another tool has are asked for again after this time."""
 
-KNOWN_SOON_NS = 150_000_000
-"""A window that is not full after this time tells enough of how often the container is hit."""
+KNOWN_SOON_NS = 100_000_000
+"""A slice that is shorter says little."""
 
 TAKEN = (
     "Which lines fill the containers that grow is not seen at present: "
@@ -100,13 +100,8 @@ class BlameSource:
         registers: int = REGISTERS,
         seed: int = 0,
     ) -> None:
-        """Prepare to watch; `wish` says what, `measure` says where it is.
-
-        `budget_pct` is what hits may cost the target, in percent of a core.
-        """
-        self.allowed_per_s = budget_pct / 100 * 1e9 / HIT_NS
-        """Hits that the target may have to take, for all registers."""
-
+        """Prepare to watch; `wish` says what, `measure` says where it is, `budget_pct` see `afford`."""
+        self.afford(budget_pct)
         self._watchpoints = watchpoints
         self._measure = measure
         self._registers = registers
@@ -126,6 +121,11 @@ class BlameSource:
         """Say who is to be watched from now on, the worst first."""
         self._wanted = tuple(wanted)
         self._crowd = max(1.0, len(wanted) / self._registers)
+
+    def afford(self, budget_pct: float) -> None:
+        """Say what hits may cost the target from now on, in percent of a core."""
+        self.allowed_per_s = budget_pct / 100 * 1e9 / HIT_NS
+        """Hits that the target may have to take, for all registers."""
 
     def start(self) -> None:
         """Begin; nothing is armed before something is wanted."""
@@ -195,7 +195,7 @@ class BlameSource:
             return True
         watched_ns = now_ns - turn.begin_ns
         if turn.how is not STEADY:
-            return hits.count >= turn.how.limit or watched_ns >= (turn.how.span_ns or KNOWN_SOON_NS)
+            return hits.count >= turn.how.limit or watched_ns >= KNOWN_SOON_NS
         others_wait = len(self._wanted) > len(self._armed) and len(self._armed) >= self._registers
         over = others_wait and watched_ns >= TURN_NS
         return over or is_burst(hits.count - turn.looked_hits, self.allowed_per_s)
@@ -274,7 +274,7 @@ class BlameSource:
                 return
             turns = self._turns.setdefault(key, Turns())
             how = turns.next(allowed_per_s)
-            if self._chance.comes(turns.expected_hits(how), elapsed_ns, allowed_per_s):
+            if self._chance.comes(turns.expected_hits(how, elapsed_ns), elapsed_ns, allowed_per_s):
                 self._arm(key, how, now_ns)
 
     def _allowed_per_register(self) -> float:
@@ -296,7 +296,6 @@ class BlameSource:
                 key[0],
                 size.address,
                 limit=how.limit,
-                until_ns=time.monotonic_ns() + how.span_ns if how.span_ns else 0,
                 last=UNKNOWN if how is BURST else size.entries,
             )
         except RegistersTaken:
@@ -321,7 +320,6 @@ def _covered_ns(turn: _Turn, hits: Hits, now_ns: int) -> int:
     """How long every change was seen: of a burst from the first hit, of what its limit ended to the last."""
     if turn.how is STEADY:
         return now_ns - turn.begin_ns
-    until_ns = min(now_ns, turn.begin_ns + turn.how.span_ns) if turn.how.span_ns else now_ns
-    end_ns = hits.last_ns if hits.count >= turn.how.limit else until_ns
+    end_ns = hits.last_ns if hits.count >= turn.how.limit else now_ns
     begin_ns = hits.first_ns if turn.how is BURST and hits.count else turn.begin_ns
     return max(end_ns - begin_ns, 1)

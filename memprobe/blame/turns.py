@@ -1,7 +1,7 @@
 """Whose turn it is at the debug registers, for how long and how many hits. Pure: chance is seeded.
 
     steady    few hits: the watchpoint stays armed, and new threads inherit it; every change is seen
-    slice     more: a slice of time at random moments, with a limit that only a burst reaches
+    slice     more: from a random moment to memprobe's next look, with a limit that ends it early
     burst     so many that no slice is short enough: the first hits from a random moment on
 
 How many hits a container has is known after its first watch. More containers than registers have turns.
@@ -23,11 +23,8 @@ TURN_NS = 2 * NS
 BURST_HITS = 48
 """Of a burst: enough that its first hit, which only says what the size is, is no great loss."""
 
-SLICE_HITS = 256
+SLICE_HITS = 96
 """A slice that has so many ends early."""
-
-SLICE_NS = 120_000_000
-"""Of a slice: about the time to memprobe's next look, up to which it traps anyway."""
 
 FAST_PER_S = 1_000.0
 """From so many hits on it is bursts. Below, what happens while the threads are armed (0.3 ms) is little."""
@@ -48,12 +45,9 @@ class Watching:
     limit: int = 0
     """Of hits; 0: it stays armed."""
 
-    span_ns: int = 0
-    """How long changes are taken; 0: until it is disarmed."""
-
 
 STEADY = Watching()
-SLICE = Watching(SLICE_HITS, SLICE_NS)
+SLICE = Watching(SLICE_HITS)
 BURST = Watching(BURST_HITS)
 
 
@@ -78,14 +72,11 @@ class Turns:
             return STEADY
         return SLICE if 0 <= self.hits_per_s < FAST_PER_S else BURST
 
-    def expected_hits(self, watching: Watching) -> float:
-        """Return how many hits a watch will cost."""
-        if watching is STEADY or self.hits_per_s < 0:
+    def expected_hits(self, watching: Watching, look_ns: int) -> float:
+        """Return how many hits a watch will cost, if memprobe looks again after such a time."""
+        if watching is STEADY:
             return 0.0
-        if not watching.span_ns:
-            return watching.limit
-        # A slice goes on trapping until memprobe looks again.
-        return min(watching.limit, 1.5 * self.hits_per_s * watching.span_ns / NS)
+        return min(watching.limit, self.hits_per_s * look_ns / NS) if watching is SLICE else watching.limit
 
 
 class Chance:

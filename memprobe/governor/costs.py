@@ -98,9 +98,14 @@ class Cost:
     @property
     def due_target_ns(self) -> float:
         """What the budget is charged for the target, which is made for one that keeps a core busy."""
+        return self.target.total_ns / self.busy_share
+
+    @property
+    def busy_share(self) -> float:
+        """How much of a core the target keeps busy, as far as the budget goes."""
         if self.target_cpu_ns is None:
-            return self.target.total_ns
-        return self.target.total_ns / min(1.0, max(LEAST_SHARE, self.target_cpu_ns / self.elapsed_ns))
+            return 1.0
+        return min(1.0, max(LEAST_SHARE, self.target_cpu_ns / self.elapsed_ns))
 
     @property
     def due_cpu_ns(self) -> int:

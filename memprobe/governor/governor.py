@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from memprobe.governor.budget import SMOOTHING_NS
 from memprobe.governor.calibration import Calibration
 from memprobe.governor.control import Limits, State, decide
-from memprobe.governor.costs import Cost, cost_between
+from memprobe.governor.costs import LEAST_SHARE, Cost, cost_between
 from memprobe.governor.ladder import ladder, turns
 from memprobe.governor.metering import OwnUsage, own_usage, take_sample
 from memprobe.governor.overhead import Account, Episode, episodes_after, invisible
@@ -34,6 +35,7 @@ class Governor:
         self.state = State.begin(limits, len(self.rungs))
         self._account = Account(limits)
         self._episodes: tuple[Episode, ...] = ()
+        self._busy_share = LEAST_SHARE
         self._first_ns: int | None = None
         self._last: CostSample | None = None
 
@@ -48,6 +50,8 @@ class Governor:
             self._last = last
             return ()
         self._account.fold(cost, sample)
+        weight = cost.elapsed_ns / (cost.elapsed_ns + SMOOTHING_NS)
+        self._busy_share += (cost.busy_share - self._busy_share) * weight
         return self._decide(sample.time_ns, cost)
 
     def _decide(self, time_ns: int, cost: Cost) -> tuple[Turn, ...]:
@@ -67,6 +71,11 @@ class Governor:
             return f"{lost}, {slowdown.limit_pct:g} % is allowed"
         cpu = old.cpu.spend(cost.due_cpu_ns, cost.elapsed_ns)
         return f"memprobe used {cpu.rate_pct:.1f} % of a core, {cpu.limit_pct:g} % is allowed"
+
+    @property
+    def allowed_pct(self) -> float:
+        """What the target may lose at present, in percent of a core: it may not keep one busy."""
+        return self.limits.slowdown_pct * self._busy_share
 
     @property
     def overhead(self) -> dict[str, object]:

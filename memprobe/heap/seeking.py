@@ -49,6 +49,7 @@ def seek(pid: int, wanted: str, tell: Tell) -> dict[str, Any]:
             answers.read_roots()
             seeker = _Seeker(answers)
             found = seeker.find(wanted)
+            types = [seeker.type_of(one) for one in found]
             watched = [seeker.watched(one) for one in found]
         places = places_of(target.python, watched)
         target.process.check()
@@ -56,7 +57,7 @@ def seek(pid: int, wanted: str, tell: Tell) -> dict[str, Any]:
     return {
         "took_s": time.monotonic() - begin_s,
         "header": [layout.offset("PyObject.ob_refcnt"), layout.offset("PyObject.ob_type")],
-        "found": [[one.path, seeker.type_of(one), *place] for one, place in zip(found, places, strict=True)],
+        "found": [[one.path, kind, *place] for one, kind, place in zip(found, types, places, strict=True)],
     }
 
 

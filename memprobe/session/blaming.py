@@ -15,11 +15,14 @@ from memprobe.governor import Governor, Limits, LiveGovernor, knobs_of
 from memprobe.ledger import Ledger
 from memprobe.session.folding import fold
 from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.sources.procfs.usage import Usage
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened, opened
 from memprobe.target.memory.live import LiveMemory
 from memprobe.target.memory.patient import LIMIT_S, PatientMemory
+from memprobe.target.proc.process import Process
 from memprobe.views.blame_report import Blamed
+from memprobe.vocab.costs import SourceCosts
 from memprobe.vocab.source import Source
 
 TICK_S = 0.1
@@ -49,11 +52,11 @@ class Blaming:
         self._blame = BlameSource(
             kernel.watchpoints,
             containers.size_of,
-            budget_pct=BLAME_SHARE * options.max_overhead_pct,
+            budget_pct=0.0,
             seed=options.seed,
         )
         governor = Governor(Limits(slowdown_pct=options.max_overhead_pct), knobs_of([self._blame]))
-        self._governor = LiveGovernor(governor, [kernel], [self._blame])
+        self._governor = LiveGovernor(governor, [kernel, _Usage(target.process)], [self._blame])
         self._begin_s = time.time()
         self._ended: str | None = None
 
@@ -96,6 +99,7 @@ class Blaming:
         self._poll(self._kernel)
         self._poll(self._blame)
         self._governor.check(time.monotonic_ns())
+        self._blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
         if self._target.process.has_ended():
             self._ended = f"it ended {time.time() - self._begin_s:.1f} s after the attach"
 
@@ -109,6 +113,17 @@ class Blaming:
         reasons = self.ledger.invisible.get(self._blame.name, ())
         if reasons and self.ledger.insertions.is_empty:
             raise NoKernelSupport(reasons[0].rstrip("."))
+
+
+class _Usage:
+    """What the target uses by itself: the budget is a share of it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process, self._usage = process, Usage()
+
+    def costs(self) -> SourceCosts:
+        """The counters at this instant."""
+        return self._usage.read([self._process])
 
 
 @contextmanager

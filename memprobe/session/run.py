@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from memprobe.blame.choosing import Candidate, chosen
 from memprobe.blame.source import BlameSource
 from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.verdicts import Verdicts
-from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
+from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted, OutputNotWritable
 from memprobe.experience import Experience, Remembered, Stand, program_of, remembered
 from memprobe.governor import (
     CHECK_INTERVAL_NS,
@@ -27,14 +25,15 @@ from memprobe.governor import (
 from memprobe.heap.source import HeapSource
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
-from memprobe.recording.writer import RecordingWriter
-from memprobe.session.folding import fold, run_of
+from memprobe.session.fate import Fate
+from memprobe.session.folding import Judge, fold, run_of
+from memprobe.session.keeping import Keeper
+from memprobe.session.options import Options
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
 from memprobe.target.inspection.evidence import iso
-from memprobe.target.inspection.opening import Opened, opened
+from memprobe.target.inspection.opening import Opened
 from memprobe.views.report import Run
 from memprobe.vocab.costs import Metered, ProgramRuns
-from memprobe.vocab.finding import USD_PER_GB_HOUR
 from memprobe.vocab.knobs import Sheddable
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
@@ -46,13 +45,13 @@ if TYPE_CHECKING:
 TICK_S = 0.1
 """At least between two looks at the ring: at 200,000 events a second it is half full by then."""
 
-CALM_S = 0.2
-"""At most, if the programs do not call meanwhile: so often the governor checks."""
+CALM_S = 0.5
+"""At most, if the programs do not call meanwhile (a new stack, a child, an end, a ring that fills)."""
 
 SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 """Between two looks at /proc."""
 
-BLAME_SHARE = 0.5
+BLAME_SHARE = 0.6
 """Of what the target may lose: watchpoints may have so much of it."""
 
 UNSEEN = "Which lines open handles and where memory grows is not seen"
@@ -61,24 +60,12 @@ CALIBRATED = "born"
 """The program on the call that the calibrator times."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What may be chosen about a run."""
-
-    tree: bool = False
-    max_overhead_pct: float = 1.0
-    record: Path | None = None
-    seed: int = 0
-    usd_per_gb_hour: float = USD_PER_GB_HOUR
-    learn: bool = False
-    """Whether what earlier runs have learned counts, and this one is remembered."""
-
-
 class Session:
     """A run on a live process."""
 
-    def __init__(self, target: Opened, options: Options) -> None:
+    def __init__(self, target: Opened, options: Options, *watchers: Judge) -> None:
         self.target, self.options = target, options
+        self._watchers = watchers
         self.ledger = Ledger(tree=options.tree)
         self._known = remembered(_program_in(target)) if options.learn else Remembered("", Normal())
         self._experience = Experience(target.process.pid, tree=options.tree, normal=self._known.normal)
@@ -95,9 +82,11 @@ class Session:
         self._heap: HeapSource | None = None
         self._blame: BlameSource | None = None
         self._sources: list[Source] = []
-        self._recording: RecordingWriter | None = None
+        self._keeper: Keeper | None = None
+        self._fate = Fate(target.process, is_watched=options.keeping.on_oom)
         self._learned = self._known.normal.as_json()
-        self._begin_s = time.time()
+        self._begin_s, self._begin_ns = time.time(), time.monotonic_ns()
+        self._ended_s = 0.0
         self._sample_due_ns = self._check_due_ns = 0
 
     # Life -------------------------------------------------------------------------------------------
@@ -124,7 +113,7 @@ class Session:
         self._governor = LiveGovernor(governor, metered, sheddable)
         self._tier = max(source.tier for source in self._sources)
         if self.options.record is not None:
-            self._recording = RecordingWriter(self.options.record, self._facts())
+            self._keeper = Keeper(self.options.record, self._facts(), self.options.keeping)
 
     def _started_kernel(self) -> KernelSource | None:
         """The kernel source; None where it cannot be had, which is then said."""
@@ -152,7 +141,7 @@ class Session:
             self._blame = BlameSource(
                 kernel.watchpoints,
                 self._heap.size_of,
-                budget_pct=BLAME_SHARE * self.options.max_overhead_pct,
+                budget_pct=0.0,
                 seed=self.options.seed,
             )
             self._blame.start()
@@ -162,8 +151,8 @@ class Session:
         """Leave nothing behind. May be called twice."""
         for source in self._sources:
             source.close()
-        if self._recording is not None:
-            self._recording.close()
+        if self._keeper is not None:
+            self._keeper.close()
 
     # The loop ---------------------------------------------------------------------------------------
 
@@ -190,7 +179,9 @@ class Session:
             self._poll(self._kernel)
         if self._blame is not None:
             self._poll(self._blame)
-        is_due = now_ns >= self._sample_due_ns
+        self._watch_fate(now_ns)
+        is_hurried = self._fate.is_hurried(now_ns)
+        is_due = is_hurried or now_ns >= self._sample_due_ns
         if is_due:
             self._sample_due_ns = now_ns + SAMPLE_NS
             self._poll_heap()
@@ -200,9 +191,18 @@ class Session:
         if now_ns >= self._check_due_ns:
             self._check_due_ns = now_ns + CHECK_INTERVAL_NS
             self._check(now_ns)
+        if is_hurried and self._keeper is not None:
+            self._keeper.queue.flush(0)
         if self.ended is None and self.target.process.has_ended():
             self._say_ended()
         return is_due
+
+    def _watch_fate(self, now_ns: int) -> None:
+        """Look at what there is while it is there."""
+        if self._fate.is_near(now_ns):
+            self._procfs.request_pictures()
+            if self._heap is not None:
+                self._heap.look_now()
 
     def _poll_heap(self) -> None:
         """Before /proc: verdicts are made of what is known when its numbers come."""
@@ -218,6 +218,7 @@ class Session:
                 Candidate(one.key, one.growth.probability, one.growth.per_s, one.bytes_per_s) for one in grown
             ]
             self._blame.wish(chosen(candidates, self.ledger))
+            self._blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
 
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
@@ -229,6 +230,8 @@ class Session:
             if source is not None:
                 self._poll(source)
         self._verdicts.settle(self.ledger)
+        if self.ended is not None:
+            self._say_ended()  # how it ended shows a little later than that it did
         self._check(time.monotonic_ns())
         self._hand_on()
         self._note()
@@ -251,8 +254,8 @@ class Session:
 
     def _check(self, now_ns: int) -> None:
         sample = self._governor.check(now_ns)
-        if self._recording is not None:
-            self._recording.write_cost(sample)
+        if self._keeper is not None:
+            self._keeper.queue.write_cost(sample)
 
     def _poll(self, source: Source) -> None:
         batch = source.poll()
@@ -260,20 +263,27 @@ class Session:
             if source is self._procfs and self.ended is None:
                 self._say_ended()
             return
-        if self._recording is not None:
-            self._recording.write(batch)
-        judges = self._experience, self._verdicts
+        if self._keeper is not None:
+            self._keeper.queue.write(batch)
+        judges: tuple[Judge, ...] = (self._experience, self._verdicts, *self._watchers)
         if fold(self.ledger, batch, self.target.process.pid, *judges) and self.ended is None:
             self._say_ended()
 
     def _say_ended(self) -> None:
-        self.ended = f"it ended {time.time() - self._begin_s:.1f} s after the attach"
+        self._ended_s = self._ended_s or time.time()
+        self._fate.settle()
+        self.ended = self._fate.told(self._ended_s - self._begin_s)
 
     # What is known of it ----------------------------------------------------------------------------
 
     def report(self) -> Run:
         """What is known of the run beside the ledger."""
         return run_of(self._facts(), self._verdicts.verdict)
+
+    @property
+    def recording_failure(self) -> OutputNotWritable | None:
+        """Why the recording of this run is not whole; None if it is, or if there is none."""
+        return None if self._keeper is None else self._keeper.failure
 
     def _facts(self) -> dict[str, Any]:
         governor = self._governor.governor
@@ -286,29 +296,23 @@ class Session:
             "seed": self.options.seed,
             "usd_per_gb_hour": self.options.usd_per_gb_hour,
             "learned": self._learned,
+            "begin_ns": self._begin_ns,
             "ended": self.ended,
+            **self._fate.facts(),
             "governor": governor_facts(governor),
             "overhead": governor.overhead,
-            "invisible": [*self.target.invisible, *self._invisible],
+            "invisible": [*self.target.invisible, *self._invisible, *self._unrecorded()],
             "shed": governor.invisible,
         }
 
+    def _unrecorded(self) -> Iterator[str]:
+        if self.recording_failure is not None:
+            yield f"The recording is not whole: {self.recording_failure.fact}."
+
     def _note(self) -> None:
         """Keep in the recording what only the session knows; it must report even if killed now."""
-        if self._recording is not None:
-            facts = self._facts()
-            for name in ("ended", "overhead", "invisible", "shed"):
-                self._recording.note(name, facts[name])
-
-
-@contextmanager
-def session(pid: int, options: Options) -> Iterator[Session]:
-    """Attach to a process until the block ends."""
-    with ExitStack() as held:
-        run = Session(held.enter_context(opened(pid, patient=True)), options)
-        held.callback(run.close)
-        run.start()
-        yield run
+        if self._keeper is not None:
+            self._keeper.note(self._facts(), self.ledger)
 
 
 def _program_in(target: Opened) -> str:

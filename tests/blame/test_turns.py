@@ -20,7 +20,7 @@ def test_how_a_container_is_watched_follows_from_its_hits(hits: int, how: object
 
 def test_what_is_not_known_begins_with_few_hits() -> None:
     assert Turns().next(allowed_per_s=100.0) is BURST
-    assert Turns().expected_hits(BURST) == 0
+    assert Turns().expected_hits(BURST, SECOND) == BURST.limit
 
 
 @pytest.mark.parametrize("rate", [200, 900, 1_000_000])
@@ -30,8 +30,8 @@ def test_hits_stay_within_what_is_allowed(rate: int) -> None:
     spent = 0.0
     for _ in range(20_000):  # of 0.1 s
         how = turns.next(allowed)
-        if chance.comes(turns.expected_hits(how), SECOND // 10, allowed):
-            spent += min(how.limit, rate * 0.15)
+        if chance.comes(turns.expected_hits(how, SECOND // 10), SECOND // 10, allowed):
+            spent += min(how.limit, rate * 0.1)
     assert spent / 2_000 <= 1.1 * allowed
 
 

@@ -32,7 +32,7 @@ UNKNOWN = (1 << 64) - 1
 """WATCH_UNKNOWN: the first hit only says what the word is."""
 
 _KEY = struct.Struct("=QII")
-_WATCH = struct.Struct("=QQQQIIIIQ")
+_WATCH = struct.Struct("=QQQQIIII")
 _CHANGE = struct.Struct("=QII")
 
 assert _KEY.size == abi.WATCH_KEY.itemsize
@@ -104,12 +104,11 @@ class Watchpoints:
         *,
         width: int = 8,
         limit: int = 0,
-        until_ns: int = 0,
         last: int = UNKNOWN,
     ) -> Watch:
         """Watch a word in all threads of a process; `last` is what it is now, if that is known.
 
-        Hits beyond `limit` are not taken, nor those after `until_ns`.
+        Hits beyond `limit` are not taken.
 
         Raises RegistersTaken, NoKernelSupport where watchpoints cannot be used, and TargetExited.
         """
@@ -120,7 +119,7 @@ class Watchpoints:
             raise TargetExited(f"process {pid} is not followed any more")
         self._numbers += 1
         watch = Watch(self._numbers, pid, one.kernel_pid, address, width, limit)
-        value = _WATCH.pack(last, 0, 0, 0, watch.number, width, limit, 0, until_ns)
+        value = _WATCH.pack(last, 0, 0, 0, watch.number, width, limit, 0)
         try:
             self._programs.object(WATCH).write_map("watches", watch.key, value)
             self._arm_threads(watch)

@@ -1,0 +1,178 @@
+"""`memprobe blame`, `attach` and what other tools with watchpoints see of them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import pythons
+from cli.running import COMMAND, complaint, document, run
+from kernel_source.kernel_state import gone_after_s, ids_of
+from memprobe.native.bpf import BpfError, BpfObject, object_path
+from target.looking import needs_root
+
+pytestmark = [pytest.mark.usefixtures("bpf"), needs_root]
+
+PACE = "0.05"
+"""Between two rounds of 100 entries."""
+
+
+def lines_of(container: dict[str, object]) -> dict[str, float]:
+    lines = container["lines"]
+    assert isinstance(lines, list)
+    return {one["site"][0]["function"]: one["added_per_s"] for one in lines}
+
+
+@pytest.mark.few_interpreters
+def test_the_lines_of_a_busy_list(interpreter: pythons.Interpreter, targets: Path) -> None:
+    """As fast as it can: shares are right, and it is said how little of the time was seen."""
+    with interpreter.spawn(targets / "filling_fast.py") as target:
+        shown = document("blame", target.pid, "__main__.KEPT", "--duration", 8)
+    (container,) = shown["containers"]
+    rates = lines_of(container)
+    total = sum(rates.values())
+    assert next(iter(rates)) == "often"
+    for function, share in (("often", 0.6), ("sometimes", 0.3), ("seldom", 0.1)):
+        assert abs(rates[function] / total - share) < 0.2
+    assert container["seen_s"] < container["watched_s"] / 2
+    assert shown["schema"] == "memprobe.blame/1"
+
+
+def test_holders_by_type_and_address_and_none(targets: Path) -> None:
+    with pythons.own().spawn(targets / "filling_fast.py", PACE) as target:
+        by_path = document("blame", target.pid, "*.KEPT", "--duration", 1.5)
+        address = by_path["containers"][0]["address"]
+        by_address = document("blame", target.pid, address, "--duration", 1)
+        unknown = run("blame", target.pid, "no.such.thing", "--duration", 1)
+        page = run("blame", target.pid, "__main__.KEPT", "--duration", 1.5)
+    assert by_path["containers"][0]["holder"] == by_address["containers"][0]["holder"] == "__main__.KEPT"
+    assert by_path["containers"][0]["hits"] > 0
+    assert "no container that is called 'no.such.thing'" in complaint(unknown, 2)
+    assert page.returncode == 0
+    assert "__main__.KEPT" in page.stdout
+
+
+def test_what_is_no_target() -> None:
+    assert "is not a pid" in complaint(run("blame", "nobody", "x"), 2)
+    assert complaint(run("blame", 4_000_000, "x"), 4)
+
+
+def test_nothing_stays_armed_after_kill(targets: Path) -> None:
+    """A fresh set of four registers is free again; else a fifth holder would be refused."""
+    with pythons.own().spawn(targets / "filling_fast.py", PACE) as target:
+        blaming = subprocess.Popen(
+            [*COMMAND, "blame", str(target.pid), "__main__.KEPT"], stdout=subprocess.DEVNULL
+        )
+        wait_for(lambda: breakpoints_of(blaming.pid))
+        held = ids_of(blaming.pid)
+        os.kill(blaming.pid, signal.SIGKILL)
+        blaming.wait()
+        assert held
+        gone_after_s(held)
+        with four_registers(target.pid) as free:
+            assert free == 4
+
+
+def test_registers_that_others_have_are_left_to_them(targets: Path) -> None:
+    with (
+        pythons.own().spawn(targets / "filling_fast.py", PACE) as target,
+        four_registers(target.pid) as taken,
+    ):
+        assert taken == 4
+        refused = run("blame", target.pid, "__main__.KEPT", "--duration", 1)
+    assert "debug registers of the process are taken" in complaint(refused, 6)
+
+
+@pytest.mark.skipif(shutil.which("gdb") is None, reason="no gdb")
+def test_gdb_with_a_watchpoint_goes_on(targets: Path) -> None:
+    """gdb watches the same word meanwhile, and sees it change."""
+    with pythons.own().spawn(targets / "filling_fast.py", PACE) as target:
+        address = document("blame", target.pid, "__main__.KEPT", "--duration", 0.5)["containers"][0][
+            "address"
+        ]
+        blaming = subprocess.Popen(
+            [*COMMAND, "blame", str(target.pid), "__main__.KEPT", "--json", "--duration", "10"],
+            stdout=subprocess.PIPE,
+        )
+        wait_for(lambda: breakpoints_of(blaming.pid))
+        word = f"*(long *)({address} + 16)"
+        seen = subprocess.run(
+            [
+                "gdb",
+                "-batch",
+                "-nx",
+                "-p",
+                str(target.pid),
+                "-ex",
+                f"watch {word}",
+                "-ex",
+                "continue",
+                "-ex",
+                "delete",
+            ],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )
+        found, _ = blaming.communicate(timeout=60)
+    assert "Hardware watchpoint" in seen.stdout
+    assert "Old value" in seen.stdout
+    assert json.loads(found)["containers"][0]["hits"] > 0
+
+
+def test_attach_names_the_line_and_a_recording_does_too(targets: Path, tmp_path: Path) -> None:
+    file = tmp_path / "run.mprobe"
+    with pythons.own().spawn(targets / "filling_fast.py", PACE) as target:
+        shown = document("attach", target.pid, "--duration", 22, "--no-learn", "--record", str(file))
+    again = document("report", str(file))
+    (found,) = (one for one in shown["findings"] if one["holder"] == "__main__.KEPT")
+    assert found["site"][0]["function"] == "often"
+    assert any("adds" in sentence and "net +" in sentence for sentence in found["evidence"])
+    assert not any("not known" in sentence for sentence in found["limits"])
+    assert again["findings"] == shown["findings"]
+
+
+def wait_for(condition: object, timeout_s: float = 30.0) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def breakpoints_of(pid: int) -> int:
+    """How many perf events a process has open."""
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+        return sum("perf_event" in os.readlink(f"/proc/{pid}/fd/{name}") for name in names)
+    except OSError:
+        return 0
+
+
+@contextmanager
+def four_registers(pid: int) -> Iterator[int]:
+    """Take all debug registers of a process that are free, as another tool would; how many that are."""
+    with BpfObject(object_path("watch")) as made:
+        made.load()
+        yield sum(_takes(made, 0x1000 + 8 * number, pid) for number in range(4))
+
+
+def _takes(made: BpfObject, address: int, pid: int) -> bool:
+    try:
+        for tid in map(int, os.listdir(f"/proc/{pid}/task")):
+            made.attach_watchpoint("word_changed", address=address, tid=tid)
+    except BpfError as error:
+        assert error.errno == errno.ENOSPC
+        return False
+    return True
