@@ -14,10 +14,7 @@ import numpy as np
 import pytest
 
 from heap_looks.holding_in import Look, hoard_folder, looked_into
-from memprobe.heap.arrays import view
-from memprobe.heap.dominators import HOLDING, NO_NODE
 from memprobe.heap.holders import GARBAGE, Holder, generalised
-from memprobe.native import _heap
 from pythons import Interpreter
 
 HELD = {
@@ -101,16 +98,6 @@ def test_ways_agree_with_distances(sessions: Look) -> None:
         for above, below in pairwise(way):
             assert below in sessions.graph.referents(above)
         assert not way or way[-1] == node
-
-
-def test_the_searches_together_reach_what_one_would(sessions: Look) -> None:
-    """And each way begins at a root, or at what only native code holds."""
-    holding, graph = sessions.holders.holding, sessions.graph
-    begins = np.flatnonzero(holding.before == len(graph))
-    assert {*begins.tolist()} <= {*holding.roots, *holding.native.tolist()}
-    roots = np.array([*holding.roots, *holding.native], np.uint32)
-    at_once = view(_heap.reach(graph.starts, graph.targets, roots, HOLDING), np.uint32)
-    assert np.array_equal(holding.is_held(), at_once != NO_NODE)
 
 
 def test_indices_go_but_names_stay() -> None:
