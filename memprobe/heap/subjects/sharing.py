@@ -72,7 +72,7 @@ def _contents(graph: HeapGraph, filled: Filled) -> _Contents | None:
 
 
 def _through_weak(graph: HeapGraph, nodes: Nodes) -> tuple[Nodes, bool]:
-    """Add what some objects refer to weakly; say whether most of them are such references."""
+    """Add what some objects refer to weakly; if most of them are such references, only that, and True."""
     starts, ends = (
         graph.starts[nodes].astype(np.int64),
         graph.starts[nodes.astype(np.int64) + 1].astype(np.int64),
@@ -83,7 +83,7 @@ def _through_weak(graph: HeapGraph, nodes: Nodes) -> tuple[Nodes, bool]:
     targets = graph.targets[edges]
     weak = targets[targets >> STRENGTH_SHIFT == Strength.WEAK] & np.uint32((1 << STRENGTH_SHIFT) - 1)
     is_weak = len(weak) >= SHARE * len(nodes) > 0
-    return np.concatenate((nodes, weak)), is_weak
+    return weak if is_weak else np.concatenate((nodes, weak)), is_weak
 
 
 def _ranges(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
