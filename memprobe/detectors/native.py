@@ -20,14 +20,6 @@ OWNERS = tuple(set(What) - {What.MEMORY})
 OWNING = 0.3
 """Growth of anything else that is so sure may be what owns the memory: files have buffers, threads heaps."""
 
-OWN_NOTHING = frozenset(
-    {
-        *("dict", "list", "tuple", "set", "frozenset", "str", "bytes", "int", "float", "bool", "complex"),
-        *("cell", "function", "method", "code", "collections.deque", "functools._lru_list_elem"),
-    }
-)
-"""Types whose objects have no memory that is not counted with them."""
-
 FEW = 16
 """Fewer objects come and go between two looks."""
 
@@ -52,9 +44,7 @@ class Native:
 def _has_owner(evidence: Evidence, pid: int, site: tuple[Frame, ...]) -> bool:
     """Tell whether something else grows that may own it: made in the same function, or nobody knows where."""
     growing = [
-        one
-        for one in evidence.growing(*OWNERS)
-        if one.pid == pid and one.growth.probability >= OWNING and one.subject.type not in OWN_NOTHING
+        one for one in evidence.growing(*OWNERS) if one.pid == pid and one.growth.probability >= OWNING
     ]
     is_placed = any(one.subject.what == What.HANDLES and one.subject.site for one in growing)
     for one in growing:
