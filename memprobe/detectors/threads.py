@@ -29,6 +29,7 @@ POOLS = (
 )
 """What the threads of executors run."""
 
+THREADING = "threading.py"
 STARTS = frozenset({"Thread.start", "start", "start_new_thread"})
 NO_SITE = "Which line starts them is not known: memory was not seen to grow there."
 
@@ -70,7 +71,7 @@ def _suspect(evidence: Evidence, total: Grown, sorts: tuple[Grown, ...]) -> Susp
     lead = sorts[0] if sorts else total
     runs = lead.subject.type if sorts else "thread"
     owner = owner_of(evidence, total, Elements.THREADS)
-    site = _started(evidence, total.pid) or lead.subject.site
+    site = _started(evidence, total.pid, lead.subject.site) or lead.subject.site
     signs = [Sign.NOT_DATA]
     if sorts and all(one.subject.limit is not None for one in sorts):
         signs.append(Sign.LIMITED)
@@ -108,12 +109,19 @@ def _cause(lead: Grown, sorts: tuple[Grown, ...]) -> Cause:
     return Cause.THREADS_NOT_ENDED
 
 
-def _started(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
-    """Return where most threads are started: their stacks make memory grow there."""
-    for growth in evidence.ledger.growth_sites(pid):
-        if growth.site and growth.site[0].function in STARTS and growth.site[0].file.endswith("threading.py"):
-            return growth.site
-    return ()
+def _started(evidence: Evidence, pid: int, waits: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """Return where most threads are started: their stacks make memory grow there.
+
+    Other threads may be started more often, and end: those that wait run code of where they were started.
+    """
+    starts = [growth.site for growth in evidence.ledger.growth_sites(pid) if _is_start(growth.site)]
+    files = {frame.file for frame in waits if not frame.file.endswith(THREADING)}
+    of_these = (site for site in starts if any(frame.file in files for frame in site))
+    return next(of_these, starts[0] if starts else ())
+
+
+def _is_start(site: tuple[Frame, ...]) -> bool:
+    return bool(site) and site[0].function in STARTS and site[0].file.endswith(THREADING)
 
 
 def _kept(kept: Grown) -> Suspect:

@@ -99,3 +99,21 @@ def test_what_threads_take_is_no_leak_of_c_code(per_s: int) -> None:
         story.grown_at = {STARTING: MIB}
         story.tell()
     assert [one.kind for one in story.sure()] == [Kind.THREADS if per_s else Kind.NATIVE]
+
+
+def test_the_line_is_that_of_those_that_stay_not_of_those_that_are_started_most() -> None:
+    frames = (
+        Frame("Thread.start", "/usr/lib/python3.11/threading.py", 964),
+        Frame("Server.process", "/srv/shop/server.py", 9),
+    )
+    STACKS[STARTING + 1] = Stack(frames, True)
+    story = Story()
+    story.numbers |= {"thread_limit": 4096, "thread_limit_used": 100}
+    story.attach()
+    for second in range(WATCHED_S):
+        story.numbers["threads"] = 1 + 8 * second
+        story.heap = {WORKERS: (8 * second, 4000 * second)}
+        story.grown_at = {STARTING + 1: 900_000, STARTING: 160_000}
+        story.tell()
+    (found,) = story.sure()
+    assert [frame.function for frame in found.site] == ["Api.call"]
