@@ -51,7 +51,7 @@ GROUPS = {
     "all": frozenset(sort.name for sort in TYPICAL),
 }
 
-TRIES = 20
+TRIES = 10
 LONGEST_S = 7200.0
 WANDER = 50
 """So many of 200 series do."""

@@ -10,6 +10,7 @@ from detectors.made_up import SECOND, growth
 from memprobe.detectors import courses
 from memprobe.detectors.confidence import CERTAIN, Sign, calibrated, confidence
 from memprobe.detectors.courses import Course
+from memprobe.models.growth.needs import SUSPECT
 from memprobe.vocab.subject import Subject, What
 
 
@@ -25,6 +26,15 @@ def test_without_signs_it_is_the_probability_and_never_certain() -> None:
     assert confidence(0.0, *Sign) == 0.0
     assert confidence(1.0, Sign.UNREACHABLE, Sign.OLD) == CERTAIN
     assert confidence(0.9, Sign.LIMITED) < 0.5
+
+
+def test_what_time_alone_does_not_tell_the_structure_may() -> None:
+    """What grows since the start of its process: data stays a suspect, descriptors and tasks do not."""
+    suspect = SUSPECT / (1 + SUSPECT)
+    assert 0.4 < confidence(suspect) < 0.5
+    assert confidence(suspect, Sign.NOT_DATA) >= 0.5
+    assert confidence(suspect, Sign.UNREACHABLE) >= 0.5
+    assert confidence(suspect, Sign.RECYCLED) < 0.25
 
 
 class Counting:
