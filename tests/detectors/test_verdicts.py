@@ -143,10 +143,10 @@ def test_a_finding_that_was_flushed_is_taken_back_at_once_and_says_so() -> None:
     (back,) = judged(batches[: 2 * 41]).verdict.findings
     assert back.confidence < 0.1
     assert (back.id, back.count, back.exhausts_in_s) == (sure.id, 0, None)
-    assert back.evidence[0].startswith("Taken back 40 s after the attach, flushed: ")
+    assert back.evidence[0].startswith("Taken back 41 s after the attach, flushed: ")
     (still_back,) = judged(batches).verdict.findings
     assert still_back.confidence < 0.5
-    assert still_back.evidence[0].startswith("Taken back 40 s after the attach, flushed: ")
+    assert still_back.evidence[0].startswith("Taken back 42 s after the attach, flushed: ")
 
 
 def test_what_leaks_on_after_it_was_flushed_once_is_found_again() -> None:
