@@ -112,24 +112,29 @@ class Replies:
 REPLIES = Replies()
 
 
+def is_due(request: int, share: float) -> bool:
+    """Tell whether this request is one of a share of them, evenly spread."""
+    return int(request * share) > int((request - 1) * share)
+
+
 def handle(request: int) -> None:
-    """Answer one request, and forget what each so many requests leave behind."""
+    """Answer one request, and forget something; no two things at a pace that is a multiple of another's."""
     CACHE.remember(request)
-    if request % 3 == 0:
-        Request(request)
-    if request % 5 == 0:
+    if is_due(request, 0.490):
         copy_header(request)
-    if request % 7 == 0:
+    if is_due(request, 0.317):
+        Request(request)
+    if is_due(request, 0.206):
         BUS.subscribe(Request(request).reload)
-    if request % 11 == 0:
+    if is_due(request, 0.134):
         REPLIES.loop.call_soon_threadsafe(REPLIES.expect)
-    if request % 17 == 0:
+    if is_due(request, 0.087):
         REPLIES.loop.call_soon_threadsafe(REPLIES.keep, request)
-    if request % 23 == 0:
+    if is_due(request, 0.0565):
         open_log()
-    if request % 53 == 0:
+    if is_due(request, 0.0183):
         call_backend()
-    if request % 83 == 0:
+    if is_due(request, 0.0119):
         start_worker(request)
 
 

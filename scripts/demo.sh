@@ -1,9 +1,9 @@
 #!/bin/sh
 # demo.sh BIN: starts the leaking service, shows memprobe on it, writes the report of it, stops it.
-# DEMO_SECONDS: how long it is watched (75; after a minute all nine kinds have been found).
+# DEMO_SECONDS: how long it is watched (90).
 set -eu
 bin=$1
-seconds=${DEMO_SECONDS:-75}
+seconds=${DEMO_SECONDS:-90}
 folder=$(mktemp -d)
 mkfifo "$folder/pipe"
 "$bin/python" examples/leaky_service.py >"$folder/pipe" &
