@@ -274,8 +274,13 @@ class BlameSource:
                 return
             turns = self._turns.setdefault(key, Turns())
             how = turns.next(allowed_per_s)
-            if self._chance.comes(turns.expected_hits(how, elapsed_ns), elapsed_ns, allowed_per_s):
+            expected = turns.expected_hits(how, elapsed_ns)
+            if self._is_new(turns) or self._chance.comes(expected, elapsed_ns, allowed_per_s):
                 self._arm(key, how, now_ns)
+
+    def _is_new(self, turns: Turns) -> bool:
+        """Whether it is one of the first to be watched at all: they need not wait for their chance."""
+        return turns.is_new and sum(not one.is_new for one in self._turns.values()) < self._registers
 
     def _allowed_per_register(self) -> float:
         return self.allowed_per_s / max(1, min(self._registers, len(self._wanted)))

@@ -61,6 +61,11 @@ class Turns:
     last_end_ns: int = 0
     """When it was last watched."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it was never watched."""
+        return self.hits_per_s < 0
+
     def learn(self, hits: int, covered_ns: int) -> None:
         """Note how often it was hit in a watch."""
         if covered_ns > 0:
@@ -68,9 +73,9 @@ class Turns:
 
     def next(self, allowed_per_s: float) -> Watching:
         """How to watch it the next time, given the hits that its register is allowed."""
-        if 0 <= self.hits_per_s <= STEADY_SHARE * allowed_per_s:
-            return STEADY
-        return SLICE if 0 <= self.hits_per_s < FAST_PER_S else BURST
+        if self.is_new or self.hits_per_s >= FAST_PER_S:
+            return BURST
+        return STEADY if self.hits_per_s <= STEADY_SHARE * allowed_per_s else SLICE
 
     def expected_hits(self, watching: Watching, look_ns: int) -> float:
         """Return how many hits a watch will cost, if memprobe looks again after such a time."""

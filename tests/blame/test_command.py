@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -172,7 +171,6 @@ def _takes(made: BpfObject, address: int, pid: int) -> bool:
     try:
         for tid in map(int, os.listdir(f"/proc/{pid}/task")):
             made.attach_watchpoint("word_changed", address=address, tid=tid)
-    except BpfError as error:
-        assert error.errno == errno.ENOSPC
+    except BpfError:
         return False
     return True
