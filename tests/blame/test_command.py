@@ -49,11 +49,11 @@ def test_the_lines_of_a_busy_list(interpreter: pythons.Interpreter, targets: Pat
 
 def test_holders_by_type_and_address_and_none(targets: Path) -> None:
     with pythons.own().spawn(targets / "filling_fast.py", PACE) as target:
-        by_path = document("blame", target.pid, "*.KEPT", "--duration", 1.5)
+        by_path = document("blame", target.pid, "*.KEPT", "--duration", "1.5")
         address = by_path["containers"][0]["address"]
         by_address = document("blame", target.pid, address, "--duration", 1)
         unknown = run("blame", target.pid, "no.such.thing", "--duration", 1)
-        page = run("blame", target.pid, "__main__.KEPT", "--duration", 1.5)
+        page = run("blame", target.pid, "__main__.KEPT", "--duration", "1.5")
     assert by_path["containers"][0]["holder"] == by_address["containers"][0]["holder"] == "__main__.KEPT"
     assert by_path["containers"][0]["hits"] > 0
     assert "no container that is called 'no.such.thing'" in complaint(unknown, 2)
@@ -96,7 +96,7 @@ def test_registers_that_others_have_are_left_to_them(targets: Path) -> None:
 def test_gdb_with_a_watchpoint_goes_on(targets: Path) -> None:
     """gdb watches the same word meanwhile, and sees it change."""
     with pythons.own().spawn(targets / "filling_fast.py", PACE) as target:
-        address = document("blame", target.pid, "__main__.KEPT", "--duration", 0.5)["containers"][0][
+        address = document("blame", target.pid, "__main__.KEPT", "--duration", "0.5")["containers"][0][
             "address"
         ]
         blaming = subprocess.Popen(
