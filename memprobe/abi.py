@@ -18,7 +18,6 @@ MAX_LAYOUTS = 16
 NO_OFFSET = 0xffffffff
 TABLE_WORDS = 64
 MAX_TABLE_PARTS = 16
-WATCH_UNKNOWN = 0xffffffffffffffff
 
 
 class RecordKind(IntEnum):
@@ -30,6 +29,7 @@ class RecordKind(IntEnum):
     PROCESS = 4
     COLLECTION = 5
     TABLE = 6
+    BLOCK = 7
 
 
 class StackStatus(IntEnum):
@@ -347,6 +347,36 @@ COLLECTION_RECORD = np.dtype(
 )
 """struct collection_record."""
 
+BLOCK_RECORD = np.dtype(
+    {
+        "names": ["header", "address", "size_bytes", "stack_id", "caller"],
+        "formats": [RECORD_HEADER, "<u8", "<u8", "<u8", "<u8"],
+        "offsets": [0, 24, 32, 40, 48],
+        "itemsize": 56,
+    }
+)
+"""struct block_record."""
+
+BIRTH_WATCH = np.dtype(
+    {
+        "names": ["used_pools", "classes", "limit"],
+        "formats": ["<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 16],
+        "itemsize": 24,
+    }
+)
+"""struct birth_watch."""
+
+BIRTH_COUNTS = np.dtype(
+    {
+        "names": ["hits", "wanted", "unknown", "unsent", "first_ns", "last_ns"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 16, 24, 32, 40],
+        "itemsize": 48,
+    }
+)
+"""struct birth_counts."""
+
 GROWTH_KEY = np.dtype(
     {
         "names": ["stack_id", "pid", "how"],
@@ -367,53 +397,13 @@ GROWTH_TOTAL = np.dtype(
 )
 """struct growth_total."""
 
-WATCH_KEY = np.dtype(
-    {
-        "names": ["address", "pid", "reserved"],
-        "formats": ["<u8", "<u4", "<u4"],
-        "offsets": [0, 8, 12],
-        "itemsize": 16,
-    }
-)
-"""struct watch_key."""
-
-WATCH = np.dtype(
-    {
-        "names": ["last", "hits", "first_ns", "last_ns", "number", "width", "limit", "reserved"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4", "<u4", "<u4"],
-        "offsets": [0, 8, 16, 24, 32, 36, 40, 44],
-        "itemsize": 48,
-    }
-)
-"""struct watch."""
-
-CHANGE_KEY = np.dtype(
-    {
-        "names": ["stack_id", "number", "reserved"],
-        "formats": ["<u8", "<u4", "<u4"],
-        "offsets": [0, 8, 12],
-        "itemsize": 16,
-    }
-)
-"""struct change_key."""
-
-CHANGE_TOTAL = np.dtype(
-    {
-        "names": ["added", "removed", "hits"],
-        "formats": ["<u8", "<u8", "<u8"],
-        "offsets": [0, 8, 16],
-        "itemsize": 24,
-    }
-)
-"""struct change_total."""
-
 KNOBS = np.dtype(
     {
         "names": [
             "handles",
             "stacks",
             "stack_every",
-            "stack_ns_per_window",
+            "stacks_per_window",
             "growth",
             "growth_stacks",
             "growth_pages",
@@ -597,40 +587,6 @@ LOSSES = (
         "program_skipped",
         "The kernel did not run a program because another one was at work on that CPU; what it "
         "would have told is missing until the next census.",
-    ),
-    Loss(
-        24,
-        "recording_paths_dropped",
-        "Paths of opened files were not recorded because the disk was too slow; the run itself "
-        "had them.",
-    ),
-    Loss(
-        25,
-        "recording_events_dropped",
-        "Births and deaths of descriptors were not recorded because the disk was too slow; the "
-        "next picture repairs it, their birth lines are unknown.",
-    ),
-    Loss(
-        26,
-        "recording_batches_dropped",
-        "What a source saw between two looks was not recorded at all because the disk was too slow.",
-    ),
-    Loss(
-        27,
-        "recording_damaged",
-        "Part of the recording is damaged: a batch, a table of a batch, or a stack is left out.",
-    ),
-    Loss(
-        28,
-        "changes_full",
-        "Changes of a watched container were added to the unknown stack because the table of "
-        "changing stacks is full.",
-    ),
-    Loss(
-        29,
-        "watch_unreadable",
-        "The size of a watched container could not be read when it changed; the difference is "
-        "part of the next change.",
     ),
 )
 """By id."""

@@ -7,7 +7,7 @@
  * What crosses, and how:
  *
  *   ring buffer   records (struct record_header first), in the order in which they were reserved
- *   maps          targets, layouts, watches (memprobe -> kernel); growth totals, changes, losses (kernel -> memprobe)
+ *   maps          targets, layouts (memprobe -> kernel); growth totals, losses, hit counts (kernel -> memprobe)
  *
  * A stack crosses once: the first program that meets it sends a STACK record and only then the record that refers to
  * it, so a reader that sees an id has already seen its stack (or the loss is counted under its name).
@@ -39,6 +39,7 @@ enum record_kind {
 	RECORD_PROCESS = 4,
 	RECORD_COLLECTION = 5,
 	RECORD_TABLE = 6,
+	RECORD_BLOCK = 7,
 };
 
 struct record_header {
@@ -240,6 +241,32 @@ struct collection_record {
 	__u32 reserved;
 };
 
+/* A block that an allocator handed out during a burst; in the ring `births`. */
+struct block_record {
+	struct record_header header;
+	__u64 address;
+	__u64 size_bytes;	/* as it was asked for */
+	__u64 stack_id;
+	__u64 caller;		/* return address of the allocating function: whoever called it */
+};
+
+/* What a burst is to look at: the one value of the map birth_watch. */
+struct birth_watch {
+	__u64 used_pools;	/* the allocator's table of pools that have free blocks */
+	__u64 classes;		/* a bit for each size class (16 bytes each) that is wanted */
+	__u64 limit;		/* births to send; those beyond are counted only */
+};
+
+/* What a burst has met: the one value of the map birth_counts. */
+struct birth_counts {
+	__u64 hits;		/* allocations, of any size */
+	__u64 wanted;		/* those of the size classes that are wanted */
+	__u64 unknown;		/* whose address could not be told: the first block of a pool */
+	__u64 unsent;		/* for which the ring had no room */
+	__u64 first_ns;		/* of the first and of the last hit */
+	__u64 last_ns;
+};
+
 /* Where memory grows: the key of the totals that the kernel keeps per stack. */
 enum growth_how {
 	GROWTH_FAULT = 1,
@@ -268,47 +295,12 @@ struct growth_total {
 	__u64 events;
 };
 
-/* A word of a target that a CPU watchpoint is on (the size of a container, a reference count): the key of the map
- * `watches`. */
-struct watch_key {
-	__u64 address;
-	__u32 pid;		/* as the initial pid namespace numbers it */
-	__u32 reserved;
-};
-
-#define WATCH_UNKNOWN 0xffffffffffffffff
-
-/* What is known of it. Written by memprobe before it arms the watchpoint, by the program at every hit. */
-struct watch {
-	__u64 last;		/* the word as it was last seen; WATCH_UNKNOWN: the next hit only says what it is */
-	__u64 hits;		/* that were taken; the program passes over those beyond `limit` */
-	__u64 first_ns;		/* when the first of them came */
-	__u64 last_ns;
-	__u32 number;		/* of this watch: goes into change_key */
-	__u32 width;		/* of the word in bytes: 4 or 8 */
-	__u32 limit;		/* of hits; 0: none */
-	__u32 reserved;
-};
-
-/* By whom a watched word is changed: the key of the totals that the kernel keeps per stack. */
-struct change_key {
-	__u64 stack_id;
-	__u32 number;		/* of the watch */
-	__u32 reserved;
-};
-
-struct change_total {
-	__u64 added;		/* sum of the differences that were above 0 */
-	__u64 removed;		/* and of those below, without their sign */
-	__u64 hits;
-};
-
 /* What memprobe may turn while the programs run: the one value of the map knobs. All 0 means: count and report nothing. */
 struct knobs {
 	__u32 handles;			/* 1: births and deaths are sent */
 	__u32 stacks;			/* 1: with their stacks */
 	__u32 stack_every;		/* one stack in this many births; 0 and 1 are all */
-	__u32 stack_ns_per_window;	/* once they have taken so long in 100 ms on one CPU, stacks thin out; 0: never */
+	__u32 stacks_per_window;	/* above this many births in 100 ms on one CPU, stacks thin out by themselves; 0: never */
 	__u32 growth;			/* 1: growth totals are kept */
 	__u32 growth_stacks;		/* 1: by stack */
 	__u32 growth_pages;		/* growing memory gives one stack for this many pages (or edges of the allocator) ... */

@@ -13,6 +13,7 @@ another allocator (PYTHONMALLOC) fails these checks.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 from memprobe.errors import ReadFault
@@ -26,6 +27,12 @@ ENTRY_BYTES = 128
 
 WORD = 8
 
+ALLOCATOR_WORDS = 5
+"""PyMemAllocatorEx: its context, then malloc, calloc, realloc, free."""
+
+RUNTIME_BYTES = 16 << 10
+"""Bytes of the runtime in which the allocators are looked for (3.12+): they are in its first 2 KiB."""
+
 
 class AllocatorFunctions:
     """Finds the functions by which the heap grows."""
@@ -34,6 +41,7 @@ class AllocatorFunctions:
         self._elf = elf
         self._functions = functions
         self._bias = python.runtime.bias
+        self._runtime = python.runtime.address
         self._memory = python.objects.memory
 
     def new_pool(self) -> Symbol | None:
@@ -56,10 +64,40 @@ class AllocatorFunctions:
         place = self._arena_place()
         return None if place is None else self._pointed_to(place + WORD)
 
-    def _allocator(self) -> Symbol | None:
-        """_PyObject_Malloc: the first pointer to a function among what PyObject_Malloc loads."""
-        found = (self._pointed_to(place) for place in self._places("PyObject_Malloc"))
+    def object_functions(self) -> tuple[Symbol | None, Symbol | None]:
+        """_PyObject_Malloc and _PyObject_Calloc, or what stands for them in the target."""
+        found = self._allocator(), self._exported("PyObject_Calloc")
+        return found if None not in found else self._in_runtime()
+
+    def _in_runtime(self) -> tuple[Symbol | None, Symbol | None]:
+        """The same where the code goes through the runtime (3.12+).
+
+        Three allocators stand there in a row, for raw memory, for memory and for objects; the last two are the
+        same functions, and none has a context.
+        """
+        try:
+            block = self._memory.read(self._runtime, RUNTIME_BYTES)
+        except ReadFault:
+            return None, None
+        words = struct.unpack(f"<{len(block) // WORD}Q", block)
+        for start in range(len(words) - 3 * ALLOCATOR_WORDS):
+            raw, memory, objects = (
+                words[start + number * ALLOCATOR_WORDS :][:ALLOCATOR_WORDS] for number in range(3)
+            )
+            if memory == objects != raw and not raw[0] and not objects[0]:
+                found = [self._functions.beginning_at(word - self._bias) for word in (*raw[1:], *objects[1:])]
+                if None not in found:
+                    return found[4], found[5]
+        return None, None
+
+    def _exported(self, name: str) -> Symbol | None:
+        """The first pointer to a function among what an exported one loads."""
+        found = (self._pointed_to(place) for place in self._places(name))
         return next((function for function in found if function is not None), None)
+
+    def _allocator(self) -> Symbol | None:
+        """_PyObject_Malloc: where PyObject_Malloc leads."""
+        return self._exported("PyObject_Malloc")
 
     def _arena_place(self) -> int | None:
         """_PyObject_Arena: the first of the words that PyObject_GetArenaAllocator copies."""

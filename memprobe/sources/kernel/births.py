@@ -1,0 +1,162 @@
+"""Bursts: for a few milliseconds, every block that Python's object allocator hands out, and by which stack."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from memprobe import abi
+from memprobe.abi import RecordKind
+from memprobe.errors import MemprobeError, ReadFault
+from memprobe.native.bpf import BpfError, Ring
+from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
+from memprobe.sources.kernel.edges import opened_binary
+from memprobe.sources.kernel.programs import Programs
+from memprobe.target.binary.elf import BadElf
+from memprobe.target.cpython.pools import CLASS_BYTES, SIZE_CLASSES, used_pools
+from memprobe.target.cpython.python import Python
+from memprobe.target.proc.mappings import read_mappings
+from memprobe.target.proc.process import Process
+from memprobe.vocab.rows import Rows, no_rows
+
+OBJECT = "births"
+PROGRAM = "block_born"
+
+ALL_CLASSES = (1 << SIZE_CLASSES) - 1
+
+_ONLY = struct.pack("=I", 0)
+_WATCH = struct.Struct("=3Q")
+_SHAPES = {RecordKind.BLOCK.value: (abi.BLOCK_RECORD.itemsize, 0)}
+_LOOK_S = 0.001
+
+UNSEEN = "Where survivors were born is not known: {reason}."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Burst:
+    """What one burst has seen."""
+
+    births: Rows
+    """abi.BLOCK_RECORD, in order of time; pids and tids as the kernel numbers them."""
+
+    begin_ns: int
+
+    end_ns: int
+    """Begin and end of the time in which births were sent."""
+
+    hits: int
+    """How often the target was trapped."""
+
+    lost: int
+    """Births that are not among them: the ring was full, or the address could not be told."""
+
+    armed_ns: int
+    """How long the traps were in place."""
+
+
+class Births:
+    """What makes bursts on one process; nothing is attached in between."""
+
+    def __init__(self, programs: Programs, process: Process, python: Python) -> None:
+        self._programs, self._process, self._python = programs, process, python
+        self._ring: Ring | None = None
+        self._places: list[BirthPlace] = []
+        self._descriptor = -1
+        self.used_pools = 0
+        self.reason = ""
+        """Why there are no bursts."""
+
+    @property
+    def pool_bytes(self) -> int:
+        """How large a pool is."""
+        return self._python.objects.layout.constant("POOL_SIZE")
+
+    def prepare(self) -> bool:
+        """Find out where to attach; False, with a reason, if that is not known."""
+        if self._descriptor < 0 and not self.reason:
+            self.reason = self._prepared()
+            if self.reason:
+                self._programs.say_missing(PROGRAM, UNSEEN.format(reason=self.reason))
+        return not self.reason
+
+    def _prepared(self) -> str:
+        python = self._python
+        try:
+            mappings = tuple(read_mappings(self._process))
+            arenas, absence = python.locate_arenas(mappings)
+            self.used_pools = used_pools(python.objects.memory, arenas, self.pool_bytes)
+            if not self.used_pools:
+                return absence or "the pools of its allocator do not lead to one table"
+            with opened_binary(self._process, python, mappings) as descriptor:
+                self._places = find_birth_places(descriptor, python)
+                self._descriptor = os.dup(descriptor)
+        except (BadElf, ReadFault, OSError, MemprobeError) as error:
+            return str(error)
+        if not self._programs.load_late(OBJECT):
+            return "the kernel does not load the program"
+        self._ring = Ring(self._programs.object(OBJECT), "births", _SHAPES)
+        return ""
+
+    def burst(self, limit: int, longest_s: float, classes: int = ALL_CLASSES) -> Burst:
+        """Trace until so many births were seen, or the time is up; raises BpfError if it cannot attach."""
+        maps, path = self._programs.object(OBJECT), f"/proc/self/fd/{self._descriptor}"
+        maps.write_map("birth_watch", _ONLY, _WATCH.pack(self.used_pools, classes, limit))
+        maps.write_map("birth_counts", _ONLY, bytes(abi.BIRTH_COUNTS.itemsize))
+        begin_ns = time.monotonic_ns()
+        numbers: list[int] = []
+        try:
+            for place in self._places:
+                numbers.append(
+                    maps.attach_uprobe(PROGRAM, path, place.offset, self._process.pid, place.cookie)
+                )
+            begin_all_ns = time.monotonic_ns()
+            self._wait(limit, longest_s)
+        finally:
+            end_ns = time.monotonic_ns()
+            maps.detach(*numbers)
+        return self._burst(limit, begin_all_ns, end_ns, begin_ns)
+
+    def _wait(self, limit: int, longest_s: float) -> None:
+        deadline = time.monotonic() + longest_s
+        while time.monotonic() < deadline and self._counts()["wanted"] < limit:
+            time.sleep(_LOOK_S)
+
+    def _counts(self) -> np.void:
+        content = self._programs.object(OBJECT).read_map("birth_counts", _ONLY) or b""
+        counts: np.void = np.frombuffer(content, abi.BIRTH_COUNTS)[0]
+        return counts
+
+    def _burst(self, limit: int, begin_ns: int, end_ns: int, armed_since_ns: int) -> Burst:
+        assert self._ring is not None
+        counts = self._counts()
+        parcels = self._ring.drain()
+        births = no_rows(abi.BLOCK_RECORD)
+        if RecordKind.BLOCK in parcels:
+            births = np.frombuffer(parcels[RecordKind.BLOCK][0], abi.BLOCK_RECORD)
+        births = births[np.argsort(births["header"]["time_ns"], kind="stable")]
+        return Burst(
+            births,
+            begin_ns,
+            end_ns,
+            int(counts["hits"]),
+            int(counts["unknown"] + counts["unsent"]),
+            max(int(counts["last_ns"]), end_ns) - armed_since_ns,
+        )
+
+    def close(self) -> None:
+        """Let go of all; more than once is fine."""
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def size_classes(births: Rows) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The size class of each."""
+    return (births["size_bytes"].astype(np.int64) - 1) // CLASS_BYTES
