@@ -18,6 +18,7 @@ MAX_LAYOUTS = 16
 NO_OFFSET = 0xffffffff
 TABLE_WORDS = 64
 MAX_TABLE_PARTS = 16
+WATCH_UNKNOWN = 0xffffffffffffffff
 
 
 class RecordKind(IntEnum):
@@ -93,6 +94,13 @@ class ProcessHow(IntEnum):
     EXIT = 3
     UNSHARE = 4
     TABLE_END = 5
+
+
+class BlockHow(IntEnum):
+    """enum block_how."""
+
+    MALLOC = 0
+    CALLOC = 1
 
 
 class GrowthHow(IntEnum):
@@ -369,10 +377,10 @@ BIRTH_WATCH = np.dtype(
 
 BIRTH_COUNTS = np.dtype(
     {
-        "names": ["hits", "wanted", "unknown", "unsent", "first_ns", "last_ns"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<u8", "<u8"],
-        "offsets": [0, 8, 16, 24, 32, 40],
-        "itemsize": 48,
+        "names": ["hits", "wanted", "unknown", "unsent"],
+        "formats": ["<u8", "<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 16, 24],
+        "itemsize": 32,
     }
 )
 """struct birth_counts."""
@@ -396,6 +404,46 @@ GROWTH_TOTAL = np.dtype(
     }
 )
 """struct growth_total."""
+
+WATCH_KEY = np.dtype(
+    {
+        "names": ["address", "pid", "reserved"],
+        "formats": ["<u8", "<u4", "<u4"],
+        "offsets": [0, 8, 12],
+        "itemsize": 16,
+    }
+)
+"""struct watch_key."""
+
+WATCH = np.dtype(
+    {
+        "names": ["last", "hits", "first_ns", "last_ns", "number", "width", "limit", "reserved"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4", "<u4", "<u4"],
+        "offsets": [0, 8, 16, 24, 32, 36, 40, 44],
+        "itemsize": 48,
+    }
+)
+"""struct watch."""
+
+CHANGE_KEY = np.dtype(
+    {
+        "names": ["stack_id", "number", "reserved"],
+        "formats": ["<u8", "<u4", "<u4"],
+        "offsets": [0, 8, 12],
+        "itemsize": 16,
+    }
+)
+"""struct change_key."""
+
+CHANGE_TOTAL = np.dtype(
+    {
+        "names": ["added", "removed", "hits"],
+        "formats": ["<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 16],
+        "itemsize": 24,
+    }
+)
+"""struct change_total."""
 
 KNOBS = np.dtype(
     {
@@ -587,6 +635,18 @@ LOSSES = (
         "program_skipped",
         "The kernel did not run a program because another one was at work on that CPU; what it "
         "would have told is missing until the next census.",
+    ),
+    Loss(
+        24,
+        "changes_full",
+        "Changes of a watched container were added to the unknown stack because the table of "
+        "changing stacks is full.",
+    ),
+    Loss(
+        25,
+        "watch_unreadable",
+        "The size of a watched container could not be read when it changed; the difference is "
+        "part of the next change.",
     ),
 )
 """By id."""

@@ -7,7 +7,7 @@
  * What crosses, and how:
  *
  *   ring buffer   records (struct record_header first), in the order in which they were reserved
- *   maps          targets, layouts (memprobe -> kernel); growth totals, losses, hit counts (kernel -> memprobe)
+ *   maps          targets, layouts, watches (memprobe -> kernel); growth totals, changes, losses (kernel -> memprobe)
  *
  * A stack crosses once: the first program that meets it sends a STACK record and only then the record that refers to
  * it, so a reader that sees an id has already seen its stack (or the loss is counted under its name).
@@ -250,6 +250,12 @@ struct block_record {
 	__u64 caller;		/* return address of the allocating function: whoever called it */
 };
 
+/* How an allocating function is told what is wanted: bits 0-7 of its cookie. */
+enum block_how {
+	BLOCK_MALLOC = 0,	/* the number of the cookie */
+	BLOCK_CALLOC = 1,	/* that times the register dx */
+};
+
 /* What a burst is to look at: the one value of the map birth_watch. */
 struct birth_watch {
 	__u64 used_pools;	/* the allocator's table of pools that have free blocks */
@@ -263,8 +269,6 @@ struct birth_counts {
 	__u64 wanted;		/* those of the size classes that are wanted */
 	__u64 unknown;		/* whose address could not be told: the first block of a pool */
 	__u64 unsent;		/* for which the ring had no room */
-	__u64 first_ns;		/* of the first and of the last hit */
-	__u64 last_ns;
 };
 
 /* Where memory grows: the key of the totals that the kernel keeps per stack. */
@@ -293,6 +297,41 @@ struct growth_total {
 	__u64 grown_bytes;
 	__u64 freed_bytes;
 	__u64 events;
+};
+
+/* A word of a target that a CPU watchpoint is on (the size of a container, a reference count): the key of the map
+ * `watches`. */
+struct watch_key {
+	__u64 address;
+	__u32 pid;		/* as the initial pid namespace numbers it */
+	__u32 reserved;
+};
+
+#define WATCH_UNKNOWN 0xffffffffffffffff
+
+/* What is known of it. Written by memprobe before it arms the watchpoint, by the program at every hit. */
+struct watch {
+	__u64 last;		/* the word as it was last seen; WATCH_UNKNOWN: the next hit only says what it is */
+	__u64 hits;		/* that were taken; the program passes over those beyond `limit` */
+	__u64 first_ns;		/* when the first of them came */
+	__u64 last_ns;
+	__u32 number;		/* of this watch: goes into change_key */
+	__u32 width;		/* of the word in bytes: 4 or 8 */
+	__u32 limit;		/* of hits; 0: none */
+	__u32 reserved;
+};
+
+/* By whom a watched word is changed: the key of the totals that the kernel keeps per stack. */
+struct change_key {
+	__u64 stack_id;
+	__u32 number;		/* of the watch */
+	__u32 reserved;
+};
+
+struct change_total {
+	__u64 added;		/* sum of the differences that were above 0 */
+	__u64 removed;		/* and of those below, without their sign */
+	__u64 hits;
 };
 
 /* What memprobe may turn while the programs run: the one value of the map knobs. All 0 means: count and report nothing. */

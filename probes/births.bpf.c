@@ -58,10 +58,19 @@ static __always_inline int send_birth(struct pt_regs *context, __u64 address, __
 	return 0;
 }
 
+/* What is asked for: the number that the cookie names, or the product of calloc's two arguments. */
+static __always_inline __u64 asked_for(struct pt_regs *context)
+{
+	__u64 cookie = bpf_get_attach_cookie(context);
+	__u64 size = cookie_number(cookie, context);
+
+	return cookie_how(cookie) == BLOCK_CALLOC ? size * cookie_register((__u64)COOKIE_DX << 8, context) : size;
+}
+
 SEC("uprobe")
 int block_born(struct pt_regs *context)
 {
-	__u64 size = cookie_number(bpf_get_attach_cookie(context), context);
+	__u64 size = asked_for(context);
 	__u32 zero = 0, size_class;
 	struct birth_watch *watch = bpf_map_lookup_elem(&birth_watch, &zero);
 	struct birth_counts *counts = bpf_map_lookup_elem(&birth_counts, &zero);
@@ -69,9 +78,7 @@ int block_born(struct pt_regs *context)
 
 	if (!watch || !counts)
 		return 0;
-	counts->last_ns = bpf_ktime_get_ns();
-	if (!__sync_fetch_and_add(&counts->hits, 1))
-		counts->first_ns = counts->last_ns;
+	__sync_fetch_and_add(&counts->hits, 1);
 	size_class = (size - 1) >> SIZE_CLASS_SHIFT;
 	if (size - 1 >= LARGEST_SMALL || !(watch->classes >> size_class & 1))
 		return 0;

@@ -1,8 +1,8 @@
 """Where a build of CPython hands out blocks: places for the uprobes of a burst.
 
-The target's own pointers say which functions these are, so no symbol is needed. The probe stands where the size is
-still in its register and the stack pointer where it was on entry, so that whoever called can be told; and on an
-instruction that the kernel emulates, or a hit would cost ten times as much.
+The target's own pointers say which functions these are, so no symbol is needed. The probe stands where the
+size is still in its register and the stack pointer where it was on entry, so that whoever called can be told;
+and on an instruction that the kernel emulates, or a hit would cost ten times as much.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import astuple, dataclass
 
-from memprobe.abi import CookieRegister
+from memprobe.abi import BlockHow, CookieRegister
 from memprobe.sources.kernel.machine_code import Instruction, first_emulated
 from memprobe.sources.kernel.stripped import AllocatorFunctions
 from memprobe.target.binary.elf import BadElf, Binary, Symbol, file_reader
@@ -19,9 +19,6 @@ from memprobe.target.binary.sections import read_sections
 from memprobe.target.binary.symbols import file_offset
 from memprobe.target.cpython.python import Python
 from memprobe.target.killable import ReaderDied, call
-
-CALLOC = 1
-"""In the lowest byte of a cookie: the size is the product of the register and the one behind it (rsi, rdx)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,9 @@ def find_birth_places(descriptor: int, python: Python) -> list[BirthPlace]:
         raise BadElf(str(error)) from error
     places = [BirthPlace(*place) for place in found["places"]]
     if not places:
-        raise BadElf("the functions of its allocator were not found, or no instruction of them is cheap to probe")
+        raise BadElf(
+            "the functions of its allocator were not found, or no instruction of them is cheap to probe"
+        )
     return places
 
 
@@ -58,7 +57,7 @@ def _find(descriptor: int, python: Python) -> list[BirthPlace]:
     functions = read_functions(descriptor, read_sections(descriptor))
     malloc, calloc = AllocatorFunctions(elf, functions, python).object_functions()
     size = CookieRegister.SI << 8
-    made = (_place(elf, malloc, "malloc", size), _place(elf, calloc, "calloc", size | CALLOC))
+    made = (_place(elf, malloc, "malloc", size), _place(elf, calloc, "calloc", size | BlockHow.CALLOC))
     return [place for place in made if place is not None]
 
 

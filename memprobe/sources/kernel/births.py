@@ -1,4 +1,4 @@
-"""Bursts: for a few milliseconds, every block that Python's object allocator hands out, and by which stack."""
+"""Bursts: for a few milliseconds every block that Python's object allocator hands out, and to which stack."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from memprobe import abi
 from memprobe.abi import RecordKind
 from memprobe.errors import MemprobeError, ReadFault
-from memprobe.native.bpf import BpfError, Ring
+from memprobe.native.bpf import Ring
 from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
-from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.programs import BIRTHS, Programs
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.pools import CLASS_BYTES, SIZE_CLASSES, used_pools
 from memprobe.target.cpython.python import Python
@@ -23,7 +23,6 @@ from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
 from memprobe.vocab.rows import Rows, no_rows
 
-OBJECT = "births"
 PROGRAM = "block_born"
 
 ALL_CLASSES = (1 << SIZE_CLASSES) - 1
@@ -32,6 +31,12 @@ _ONLY = struct.pack("=I", 0)
 _WATCH = struct.Struct("=3Q")
 _SHAPES = {RecordKind.BLOCK.value: (abi.BLOCK_RECORD.itemsize, 0)}
 _LOOK_S = 0.001
+
+TRAP_NS = 800
+"""The way into the kernel and back at an instruction that it emulates."""
+
+UNMEASURED_NS = 3_500
+"""A hit and all that the program does, where the kernel does not measure that: a stack of ten frames."""
 
 UNSEEN = "Where survivors were born is not known: {reason}."
 
@@ -54,8 +59,8 @@ class Burst:
     lost: int
     """Births that are not among them: the ring was full, or the address could not be told."""
 
-    armed_ns: int
-    """How long the traps were in place."""
+    cost_ns: int
+    """What it has cost the target: its traps, and the run time of the program."""
 
 
 class Births:
@@ -96,29 +101,31 @@ class Births:
                 self._descriptor = os.dup(descriptor)
         except (BadElf, ReadFault, OSError, MemprobeError) as error:
             return str(error)
-        if not self._programs.load_late(OBJECT):
+        if not self._programs.load_late(BIRTHS):
             return "the kernel does not load the program"
-        self._ring = Ring(self._programs.object(OBJECT), "births", _SHAPES)
+        self._ring = Ring(self._programs.object(BIRTHS), "births", _SHAPES)
         return ""
 
     def burst(self, limit: int, longest_s: float, classes: int = ALL_CLASSES) -> Burst:
         """Trace until so many births were seen, or the time is up; raises BpfError if it cannot attach."""
-        maps, path = self._programs.object(OBJECT), f"/proc/self/fd/{self._descriptor}"
+        maps, path = self._programs.object(BIRTHS), f"/proc/self/fd/{self._descriptor}"
         maps.write_map("birth_watch", _ONLY, _WATCH.pack(self.used_pools, classes, limit))
         maps.write_map("birth_counts", _ONLY, bytes(abi.BIRTH_COUNTS.itemsize))
-        begin_ns = time.monotonic_ns()
+        before_ns = self._run_ns()
         numbers: list[int] = []
         try:
             for place in self._places:
-                numbers.append(
-                    maps.attach_uprobe(PROGRAM, path, place.offset, self._process.pid, place.cookie)
-                )
-            begin_all_ns = time.monotonic_ns()
+                where = (place.offset, self._process.pid, place.cookie)
+                numbers.append(maps.attach_uprobe(PROGRAM, path, *where))  # noqa: PERF401 - one may fail
+            begin_ns = time.monotonic_ns()
             self._wait(limit, longest_s)
         finally:
             end_ns = time.monotonic_ns()
             maps.detach(*numbers)
-        return self._burst(limit, begin_all_ns, end_ns, begin_ns)
+        return self._burst(begin_ns, end_ns, self._run_ns() - before_ns)
+
+    def _run_ns(self) -> int:
+        return self._programs.object(BIRTHS).run_counts[PROGRAM][1]
 
     def _wait(self, limit: int, longest_s: float) -> None:
         deadline = time.monotonic() + longest_s
@@ -126,13 +133,14 @@ class Births:
             time.sleep(_LOOK_S)
 
     def _counts(self) -> np.void:
-        content = self._programs.object(OBJECT).read_map("birth_counts", _ONLY) or b""
+        content = self._programs.object(BIRTHS).read_map("birth_counts", _ONLY) or b""
         counts: np.void = np.frombuffer(content, abi.BIRTH_COUNTS)[0]
         return counts
 
-    def _burst(self, limit: int, begin_ns: int, end_ns: int, armed_since_ns: int) -> Burst:
+    def _burst(self, begin_ns: int, end_ns: int, run_ns: int) -> Burst:
         assert self._ring is not None
         counts = self._counts()
+        hits = int(counts["hits"])
         parcels = self._ring.drain()
         births = no_rows(abi.BLOCK_RECORD)
         if RecordKind.BLOCK in parcels:
@@ -142,9 +150,9 @@ class Births:
             births,
             begin_ns,
             end_ns,
-            int(counts["hits"]),
+            hits,
             int(counts["unknown"] + counts["unsent"]),
-            max(int(counts["last_ns"]), end_ns) - armed_since_ns,
+            hits * TRAP_NS + run_ns if self._programs.counts_costs else hits * UNMEASURED_NS,
         )
 
     def close(self) -> None:
