@@ -30,6 +30,9 @@ BURST_BIRTHS = 3_000
 SHORTEST_PAUSE_NS = 200_000_000
 """Between two bursts, however cheap they are: an uprobe takes memprobe 0.3 ms to attach and to detach."""
 
+HORIZON_S = 10.0
+"""How old a block is that has survived."""
+
 LOOK_NS = 250_000_000
 """Between two looks at the blocks that are followed."""
 
@@ -56,14 +59,21 @@ class SurvivorSampling:
     """Samples the births of one process; the caller asks it to step now and then."""
 
     def __init__(
-        self, births: Births, process: Process, python: Python, *, budget: float, seed: int = 0
+        self,
+        births: Births,
+        process: Process,
+        python: Python,
+        *,
+        budget: float,
+        seed: int = 0,
+        horizon_s: float = HORIZON_S,
     ) -> None:
         """`budget` is the part of one core that bursts may cost the target."""
         self._births, self._process, self._python = births, process, python
         self._budget = budget
         self._random = random.Random(seed)
         self._identities = Identities(python.objects)
-        self._candidates = Candidates(self._look_at, self._identities.of)
+        self._candidates = Candidates(self._look_at, self._identities.of, int(horizon_s * 1e9))
         self._before: npt.NDArray[np.int64] = np.zeros(SIZE_CLASSES, np.int64)
         self._began_ns = self._next_burst_ns = self._next_look_ns = 0
         self.cost_ns = 0
@@ -71,13 +81,19 @@ class SurvivorSampling:
         self.births = 0
         """How many births were traced."""
 
-    def start(self, now_ns: int) -> bool:
-        """Find out where to attach; False if that is not possible (`Births.reason` says why)."""
-        if not self._births.prepare():
-            return False
+    def prepare(self) -> bool:
+        """Find out where to attach, half a second long; False if that is not possible (`reason` says why)."""
+        return self._births.prepare()
+
+    @property
+    def reason(self) -> str:
+        """Why there is nothing to be had."""
+        return self._births.reason
+
+    def begin(self, now_ns: int) -> None:
+        """Count from now on."""
         self._before = self._in_use()
         self._began_ns = self._next_burst_ns = self._next_look_ns = now_ns
-        return True
 
     @property
     def bursts(self) -> int:

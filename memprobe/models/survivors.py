@@ -1,9 +1,9 @@
 """How much of what survives one stack makes, from bursts in which all births were seen.
 
 A burst is a cluster: births that lie close together in time are alike, so bursts vary more than independent
-births would. The share of a stack is a ratio of two sums over bursts (what it made, what all made); its variance
-is taken between the bursts where that is larger than that of independent draws. The interval is Wilson's, for as
-many independent draws as the variance is worth, with Student's quantile for the number of bursts.
+births would. The share of a stack is a ratio of two sums over bursts (what it made, what all made); its
+variance is taken between the bursts where that is larger than that of independent draws. The interval is
+Wilson's, corrected, for as many draws as the variance is worth, with Student's quantile for the bursts.
 """
 
 from __future__ import annotations
@@ -55,13 +55,20 @@ def _independent_draws(own: npt.NDArray[np.float64], every: npt.NDArray[np.float
 
 
 def _wilson(best: float, draws: float, z: float) -> Share:
-    middle = (best + z * z / (2 * draws)) / (1 + z * z / draws)
-    half = z / (1 + z * z / draws) * math.sqrt(best * (1 - best) / draws + z * z / (4 * draws * draws))
-    return Share(max(middle - half, 0.0), best, min(middle + half, 1.0))
+    """Wilson's interval with the correction for continuity, so that it covers with few draws, too."""
+
+    def lowest(part: float) -> float:
+        inside = z * z - 1 / draws + 4 * draws * part * (1 - part) + 4 * part - 2
+        numerator = 2 * draws * part + z * z - 1 - z * math.sqrt(max(inside, 0.0))
+        return max(numerator / (2 * (draws + z * z)), 0.0) if part > 0 else 0.0
+
+    return Share(lowest(best), best, 1 - lowest(1 - best))
 
 
 def quantile(degrees: int) -> float:
     """Student's 0.975 quantile; with no degree of freedom that of one."""
     if degrees <= len(_STUDENT):
         return _STUDENT[max(degrees, 1) - 1]
-    return _NORMAL + (_NORMAL**3 + _NORMAL) / (4 * degrees)
+    first = (_NORMAL**3 + _NORMAL) / 4
+    second = (5 * _NORMAL**5 + 16 * _NORMAL**3 + 3 * _NORMAL) / 96
+    return _NORMAL + first / degrees + second / degrees**2

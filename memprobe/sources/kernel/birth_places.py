@@ -1,17 +1,18 @@
 """Where a build of CPython hands out blocks: places for the uprobes of a burst.
 
 The target's own pointers say which functions these are, so no symbol is needed. The probe stands where the
-size is still in its register and the stack pointer where it was on entry, so that whoever called can be told;
+size is still in its register and the return address at a known distance, so that whoever called can be told;
 and on an instruction that the kernel emulates, or a hit would cost ten times as much.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 
 from memprobe.abi import BlockHow, CookieRegister
-from memprobe.sources.kernel.machine_code import Instruction, first_emulated
+from memprobe.sources.kernel.machine_code import first_emulated, guards, stacked_words
 from memprobe.sources.kernel.stripped import AllocatorFunctions
 from memprobe.target.binary.elf import BadElf, Binary, Symbol, file_reader
 from memprobe.target.binary.functions import read_functions
@@ -19,6 +20,24 @@ from memprobe.target.binary.sections import read_sections
 from memprobe.target.binary.symbols import file_offset
 from memprobe.target.cpython.python import Python
 from memprobe.target.killable import ReaderDied, call
+
+MAKERS = (
+    "PyType_GenericAlloc",
+    "_PyObject_GC_New",
+    "_PyObject_GC_NewVar",
+    "PyObject_Malloc",
+    "PyMem_Malloc",
+)
+"""Exported functions that may have a copy of the allocator in them, what makes instances first."""
+
+MAKER_BYTES = 4096
+MOST_PLACES = 12
+"""Each takes 16 ms to attach."""
+
+LARGEST_SMALL = 512
+
+MOST_WORDS = 127
+"""What a cookie has room for; seen are 0, 3 and 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +77,28 @@ def _find(descriptor: int, python: Python) -> list[BirthPlace]:
     malloc, calloc = AllocatorFunctions(elf, functions, python).object_functions()
     size = CookieRegister.SI << 8
     made = (_place(elf, malloc, "malloc", size), _place(elf, calloc, "calloc", size | BlockHow.CALLOC))
-    return [place for place in made if place is not None]
+    return [*(place for place in made if place is not None), *_copies(elf)][:MOST_PLACES]
+
+
+def _copies(elf: Binary) -> Iterator[BirthPlace]:
+    """Copies of _PyObject_Malloc that the compiler has put into the functions by which objects are made."""
+    for name in MAKERS:
+        symbol = elf.symbol(name)
+        code = elf.read_virtual(symbol.address, min(symbol.size, MAKER_BYTES)) if symbol is not None else b""
+        for branch, register in guards(code, symbol.address if symbol else 0, LARGEST_SMALL):
+            cookie = CookieRegister[register.removeprefix("R")] << 8 | 1 << 24
+            yield BirthPlace(name, file_offset(elf, branch.address), cookie)
 
 
 def _place(elf: Binary, function: Symbol | None, name: str, cookie: int) -> BirthPlace | None:
     if function is None:
         return None
-    at = _entry(elf.read_virtual(function.address, function.size), function.address)
-    return None if at is None else BirthPlace(name, file_offset(elf, at.address), cookie)
-
-
-def _entry(code: bytes, address: int) -> Instruction | None:
-    """The first cheap instruction, with its arguments and its stack pointer still as on entry."""
-    found = [first_emulated(code, address, keep) for keep in ("RSI", "RDX", "RSP")]
-    return found[0] if all(one == found[0] for one in found) else None
+    code = elf.read_virtual(function.address, function.size)
+    arguments = ("RSI", "RDX") if cookie & BlockHow.CALLOC else ("RSI",)
+    found = [first_emulated(code, function.address, keep) for keep in arguments]
+    if found[0] is None or any(one != found[0] for one in found):
+        return None
+    words = stacked_words(code[: found[0].address - function.address], function.address)
+    if words is None or words > MOST_WORDS:
+        return None
+    return BirthPlace(name, file_offset(elf, found[0].address), cookie | words << 1)

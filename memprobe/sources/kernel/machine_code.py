@@ -116,6 +116,54 @@ def referred_to(code: bytes, address: int) -> list[int]:
     return list(dict.fromkeys(found))
 
 
+def guards(code: bytes, address: int, largest: int) -> list[tuple[Instruction, str]]:
+    """The branches taken if a number exceeds a limit, and the register that has it, less one, at that point.
+
+    This is what `if (n - 1 > largest - 1)` is compiled to: lea -1(n),r; cmp $largest - 1,r; ja.
+    """
+    from iced_x86 import Decoder, Mnemonic, Register, RegisterExt
+
+    names = {value: name for name, value in vars(Register).items() if not name.startswith("_")}
+    found: list[tuple[Instruction, str]] = []
+    less_one = compared = Register.NONE
+    for one, decoded in zip(instructions(code, address), Decoder(64, code, ip=address), strict=False):
+        first = decoded.op0_register
+        if decoded.mnemonic == Mnemonic.JA and compared != Register.NONE and one.is_emulated:
+            found.append((one, names[RegisterExt.full_register(compared)]))
+        compared = Register.NONE
+        if decoded.mnemonic == Mnemonic.LEA and decoded.memory_displacement == (1 << 64) - 1:
+            less_one = first
+        elif decoded.mnemonic == Mnemonic.CMP and first == less_one and _compares_with(decoded, largest - 1):
+            compared = first
+    return found
+
+
+def _compares_with(decoded: object, number: int) -> bool:
+    from iced_x86 import Instruction as Decoded
+    from iced_x86 import OpKind
+
+    assert isinstance(decoded, Decoded)
+    kinds = (OpKind.IMMEDIATE32TO64, OpKind.IMMEDIATE32)
+    return decoded.op1_kind in kinds and decoded.immediate(1) == number
+
+
+def stacked_words(code: bytes, address: int) -> int | None:
+    """How many words some straight code has put on the stack; None if it does something else to it."""
+    from iced_x86 import Decoder, Mnemonic, OpKind, Register
+
+    made = 0
+    for one, decoded in zip(instructions(code, address), Decoder(64, code, ip=address), strict=False):
+        if decoded.mnemonic == Mnemonic.SUB and decoded.op0_register == Register.RSP:
+            if decoded.op1_kind not in (OpKind.IMMEDIATE8TO64, OpKind.IMMEDIATE32TO64):
+                return None
+            made += decoded.immediate(1)
+        elif decoded.mnemonic == Mnemonic.PUSH:
+            made += 8
+        elif _changes(one, "RSP"):
+            return None
+    return made // 8 if made >= 0 and made % 8 == 0 else None
+
+
 def _changes(instruction: Instruction, name: str) -> bool:
     """Whether an instruction writes to a register or to a part of it."""
     from iced_x86 import Decoder, InstructionInfoFactory, OpAccess, Register, RegisterExt

@@ -1,0 +1,76 @@
+"""Where survivors are born: real programs, whose one line keeps what others let go of."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from kernel import bpf_refusal
+from memprobe.blame.survivors import Survivors, SurvivorSampling
+from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.sources.kernel.options import Settings
+from memprobe.target.inspection.opening import opened
+from memprobe.vocab import Stack
+from programs import Target
+from pythons import Interpreter
+
+pytestmark = pytest.mark.skipif(bool(bpf_refusal()), reason=bpf_refusal())
+
+OPTIONS = KernelOptions(growth=False, settings=Settings(handles=False))
+HORIZON_S = 1.5
+WANTED = 12
+
+
+def sampled(target: Target) -> tuple[list[Survivors], dict[int, Stack], float]:
+    """Sample until enough has survived; what was found, and how many a second the target says it kept."""
+    with opened(target.pid) as held:
+        assert held.python is not None
+        source = KernelSource(held.process, held.python, OPTIONS)
+        source.start()
+        try:
+            assert source.births is not None
+            sampling = SurvivorSampling(
+                source.births, held.process, held.python, budget=0.05, horizon_s=HORIZON_S
+            )
+            assert sampling.prepare(), sampling.reason
+            sampling.begin(time.monotonic_ns())
+            return _until_enough(target, source, sampling)
+        finally:
+            source.close()
+
+
+def _until_enough(
+    target: Target, source: KernelSource, sampling: SurvivorSampling
+) -> tuple[list[Survivors], dict[int, Stack], float]:
+    stacks: dict[int, Stack] = {}
+    now_s = begin_s = time.monotonic()
+    before = int(target.ask("?"))
+    found: list[Survivors] = []
+    kept = 0
+    while sum(one.caught for one in found) < WANTED:
+        assert time.monotonic() < begin_s + 60, f"only {found} after {sampling.births} births"
+        sampling.step(time.monotonic_ns())
+        batch = source.poll()
+        assert batch is not None
+        stacks |= batch.stacks
+        found, kept, now_s = sampling.result(time.monotonic_ns()), int(target.ask("?")), time.monotonic()
+        time.sleep(0.02)
+    return found, stacks, (kept - before) / (now_s - begin_s)
+
+
+def test_the_line_whose_objects_stay_is_first(interpreter: Interpreter, targets: Path) -> None:
+    if interpreter.root is not None:
+        pytest.skip("uprobes do not fire in the root of the matrix")
+    program = targets / "surviving.py"
+    lines = program.read_text().splitlines()
+    known = 1 + next(index for index, line in enumerate(lines) if "known line: surviving" in line)
+    with interpreter.spawn(program) as target:
+        found, stacks, truth_per_s = sampled(target)
+    nodes = [one for one in found if one.type.endswith("Node")]
+    frame = stacks[nodes[0].stack_id].frames[0]
+    assert (frame.function.rpartition(".")[2], frame.line) == ("surviving", known)
+    assert nodes[0].caught >= 0.9 * sum(one.caught for one in nodes)
+    assert nodes[0].per_s.low <= truth_per_s * 1.1
+    assert nodes[0].per_s.high >= truth_per_s * 0.9
