@@ -80,6 +80,8 @@ class SurvivorSampling:
         """What the bursts have cost the target so far."""
         self.births = 0
         """How many births were traced."""
+        self.latest: list[Survivors] = []
+        """What has survived, as of the last look."""
 
     def prepare(self) -> bool:
         """Find out where to attach, half a second long; False if that is not possible (`reason` says why)."""
@@ -105,6 +107,7 @@ class SurvivorSampling:
         if now_ns >= self._next_look_ns:
             self._next_look_ns = now_ns + LOOK_NS
             self._candidates.look(now_ns)
+            self.latest = self.result(now_ns)
         if now_ns < self._next_burst_ns:
             return False
         burst = self._births.burst(BURST_BIRTHS, BURST_S)

@@ -19,7 +19,10 @@ SHOWN_EVERY_S = 0.5
 
 @click.command()
 @click.argument("pid", metavar="PID")
-@click.argument("holder", metavar="HOLDER")
+@click.argument("holder", metavar="HOLDER", required=False)
+@click.option(
+    "--object-births", "births", metavar="TYPE", help="Which lines make objects of TYPE that stay (a glob)."
+)
 @click.option("--duration", type=float, metavar="S", help="End after S seconds; without it, at Ctrl-C.")
 @click.option(
     "--max-overhead",
@@ -33,13 +36,22 @@ SHOWN_EVERY_S = 0.5
 @as_json
 @verbose
 def blame(
-    pid: str, holder: str, duration: float | None, max_overhead: float, seed: int, as_json: bool
+    pid: str,
+    holder: str | None,
+    births: str | None,
+    duration: float | None,
+    max_overhead: float,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Say which lines put entries into a container, and which ones take them out, how many a second.
 
     HOLDER is a path as reports show it (app.cache.SESSIONS; * stands for anything), the name of a type, or an
     address (0x7f...). A dict, list, set, deque, OrderedDict, defaultdict, lru_cache, or an object that has
     one: a watchpoint of the CPU on its size tells of every change, a few containers at a time.
+
+    With --object-births instead of HOLDER: bursts of a few milliseconds trace every block that Python's
+    allocator hands out. What is still there ten seconds later has survived; a minute is a good while.
 
     Needs tier 2 (CAP_BPF and CAP_PERFMON, usually root).
     """
@@ -49,8 +61,15 @@ def blame(
     if not 0 < max_overhead <= 100:
         raise UsageError("--max-overhead must be above 0 and at most 100 percent")
     check_duration(duration)
+    if (holder is None) == (births is None):
+        raise UsageError("name either a HOLDER or --object-births TYPE", remedy="see: memprobe blame --help")
     from memprobe.session.blaming import BlameOptions
     from memprobe.views import output
+
+    if births is not None:
+        _show_births(number, births, BlameOptions(max_overhead, seed), duration, as_json=as_json)
+        return
+    assert holder is not None
 
     found = _sought(number, holder)
     document = _watched(number, found, BlameOptions(max_overhead, seed), duration)
@@ -60,6 +79,35 @@ def blame(
         from memprobe.views.blame_page import page
 
         output.show(page(document))
+
+
+def _show_births(pid: int, type_name: str, options: Any, duration_s: float | None, *, as_json: bool) -> None:
+    from memprobe.session.surviving import surviving
+    from memprobe.views import output
+    from memprobe.views.births_page import page
+    from memprobe.views.births_report import document
+    from memprobe.views.blame_page import LiveTable
+
+    ending, table = Ending(), LiveTable(page)
+    shown_s = 0.0
+
+    def show(report: Any) -> None:
+        nonlocal shown_s
+        if table.is_shown and report.duration_s - shown_s >= SHOWN_EVERY_S:
+            shown_s = report.duration_s
+            table.show(document(report, type_name))
+
+    with ending.heard(), surviving(pid, options.max_overhead_pct, options.seed) as run:
+        until_s = None if duration_s is None else time.monotonic() + duration_s
+        try:
+            run.run(lambda: not ending.is_asked and (until_s is None or time.monotonic() < until_s), show)
+        finally:
+            table.erase()
+        found = document(run.report(), type_name)
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show(page(found))
 
 
 def _sought(pid: int, holder: str) -> dict[str, Any]:

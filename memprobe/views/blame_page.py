@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from memprobe.views.page import Column, Facts, Notes, Page, Section, Table
@@ -84,7 +84,8 @@ def _rate(number: float) -> str:
 class LiveTable:
     """The page on standard error, painted over itself, if that is a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: Callable[[dict[str, Any]], Page] = page) -> None:
+        self._page = page
         self.is_shown = sys.stderr is not None and sys.stderr.isatty()
         self._lines = 0
 
@@ -93,7 +94,7 @@ class LiveTable:
         from memprobe.views import terminal
 
         width, height = shutil.get_terminal_size()
-        painted = terminal.paint(page(document), width=width - 1).splitlines()[: height - 1]
+        painted = terminal.paint(self._page(document), width=width - 1).splitlines()[: height - 1]
         self.erase()
         self._write("".join(f"{line}\n" for line in painted))
         self._lines = len(painted)

@@ -125,7 +125,8 @@ def guards(code: bytes, address: int, largest: int) -> list[tuple[Instruction, s
 
     names = {value: name for name, value in vars(Register).items() if not name.startswith("_")}
     found: list[tuple[Instruction, str]] = []
-    less_one = compared = Register.NONE
+    less_one: int = Register.NONE
+    compared: int = Register.NONE
     for one, decoded in zip(instructions(code, address), Decoder(64, code, ip=address), strict=False):
         first = decoded.op0_register
         if decoded.mnemonic == Mnemonic.JA and compared != Register.NONE and one.is_emulated:
