@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 FUNCTION_LIMIT = 64 << 10
 """Bytes of one function that are looked at."""
@@ -121,31 +122,23 @@ def guards(code: bytes, address: int, largest: int) -> list[tuple[Instruction, s
 
     This is what `if (n - 1 > largest - 1)` is compiled to: lea -1(n),r; cmp $largest - 1,r; ja.
     """
-    from iced_x86 import Decoder, Mnemonic, Register, RegisterExt
+    from iced_x86 import Decoder, Mnemonic, OpKind, Register, RegisterExt
 
     names = {value: name for name, value in vars(Register).items() if not name.startswith("_")}
+    numbers = (OpKind.IMMEDIATE32TO64, OpKind.IMMEDIATE32)
     found: list[tuple[Instruction, str]] = []
-    less_one: int = Register.NONE
-    compared: int = Register.NONE
+    less_one: Any = None
+    compared: Any = None
     for one, decoded in zip(instructions(code, address), Decoder(64, code, ip=address), strict=False):
-        first = decoded.op0_register
-        if decoded.mnemonic == Mnemonic.JA and compared != Register.NONE and one.is_emulated:
+        if decoded.mnemonic == Mnemonic.JA and compared is not None and one.is_emulated:
             found.append((one, names[RegisterExt.full_register(compared)]))
-        compared = Register.NONE
+        compared = None
         if decoded.mnemonic == Mnemonic.LEA and decoded.memory_displacement == (1 << 64) - 1:
-            less_one = first
-        elif decoded.mnemonic == Mnemonic.CMP and first == less_one and _compares_with(decoded, largest - 1):
-            compared = first
+            less_one = decoded.op0_register
+        elif decoded.mnemonic == Mnemonic.CMP and decoded.op0_register == less_one:
+            is_limit = decoded.op1_kind in numbers and decoded.immediate(1) == largest - 1
+            compared = less_one if is_limit else None
     return found
-
-
-def _compares_with(decoded: object, number: int) -> bool:
-    from iced_x86 import Instruction as Decoded
-    from iced_x86 import OpKind
-
-    assert isinstance(decoded, Decoded)
-    kinds = (OpKind.IMMEDIATE32TO64, OpKind.IMMEDIATE32)
-    return decoded.op1_kind in kinds and decoded.immediate(1) == number
 
 
 def stacked_words(code: bytes, address: int) -> int | None:
