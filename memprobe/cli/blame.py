@@ -23,6 +23,11 @@ SHOWN_EVERY_S = 0.5
 @click.option(
     "--object-births", "births", metavar="TYPE", help="Which lines make objects of TYPE that stay (a glob)."
 )
+@click.option(
+    "--references",
+    metavar="TYPE",
+    help="Which lines keep references to objects of TYPE that native code holds.",
+)
 @click.option("--duration", type=float, metavar="S", help="End after S seconds; without it, at Ctrl-C.")
 @click.option(
     "--max-overhead",
@@ -39,6 +44,7 @@ def blame(
     pid: str,
     holder: str | None,
     births: str | None,
+    references: str | None,
     duration: float | None,
     max_overhead: float,
     seed: int,
@@ -53,6 +59,9 @@ def blame(
     With --object-births instead of HOLDER: bursts of a few milliseconds trace every block that Python's
     allocator hands out. What is still there ten seconds later has survived; a minute is a good while.
 
+    With --references: of the objects of TYPE that are counted more often than anything refers to them, two
+    are taken, and the changes of their counts are watched in bursts. Who takes more than it returns leaks.
+
     Needs tier 2 (CAP_BPF and CAP_PERFMON, usually root).
     """
     number = pid_of(pid)
@@ -61,13 +70,19 @@ def blame(
     if not 0 < max_overhead <= 100:
         raise UsageError("--max-overhead must be above 0 and at most 100 percent")
     check_duration(duration)
-    if (holder is None) == (births is None):
-        raise UsageError("name either a HOLDER or --object-births TYPE", remedy="see: memprobe blame --help")
+    if [holder, births, references].count(None) != 2:
+        raise UsageError(
+            "name one of HOLDER, --object-births TYPE and --references TYPE",
+            remedy="see: memprobe blame --help",
+        )
     from memprobe.session.blaming import BlameOptions
     from memprobe.views import output
 
     if births is not None:
         _show_births(number, births, BlameOptions(max_overhead, seed), duration, as_json=as_json)
+        return
+    if references is not None:
+        _show_references(number, references, BlameOptions(max_overhead, seed), duration, as_json=as_json)
         return
     assert holder is not None
 
@@ -108,6 +123,46 @@ def _show_births(pid: int, type_name: str, options: Any, duration_s: float | Non
         output.show_json(found)
     else:
         output.show(page(found))
+
+
+def _show_references(
+    pid: int, type_name: str, options: Any, duration_s: float | None, *, as_json: bool
+) -> None:
+    from memprobe.session.referring import referring
+    from memprobe.views import output
+    from memprobe.views.references_report import document, page
+
+    found = _unexplained(pid, type_name)
+    ending = Ending()
+    with ending.heard(), referring(pid, found, options.max_overhead_pct, options.seed) as run:
+        until_s = None if duration_s is None else time.monotonic() + duration_s
+        run.run(lambda: not ending.is_asked and (until_s is None or time.monotonic() < until_s))
+        result = document(run.report())
+    if as_json:
+        output.show_json(result)
+    else:
+        output.show(page(result))
+
+
+def _unexplained(pid: int, type_name: str) -> dict[str, Any]:
+    """Find the objects in a child: a heap is read."""
+    from memprobe.heap.unexplained import seek_unexplained
+    from memprobe.target import killable
+    from memprobe.views.progress import ProgressBar
+
+    bar = ProgressBar()
+    try:
+        found: dict[str, Any] = killable.call_telling(
+            lambda tell: seek_unexplained(pid, type_name, tell), bar.show
+        )
+    finally:
+        bar.erase()
+    if not found["found"]:
+        raise UsageError(
+            f"process {pid} has no object of type {type_name!r} with references that nothing explains",
+            remedy=f"`memprobe heap {pid}` shows what native code holds",
+        )
+    return found
 
 
 def _sought(pid: int, holder: str) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""A run on a few objects that native code holds: who takes references and keeps them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from memprobe.blame.keeping import kept
+from memprobe.blame.references import HIT_NS, Counted, References
+from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.target.inspection.evidence import iso
+from memprobe.target.inspection.opening import Opened, opened
+from memprobe.views.references_report import Held, Referred, Taker
+from memprobe.vocab import Frame, Stack
+
+TICK_S = 0.02
+
+
+class Referring:
+    """A run on one process."""
+
+    def __init__(self, target: Opened, kernel: KernelSource, references: References) -> None:
+        self._target, self._kernel, self._references = target, kernel, references
+        self._stacks: dict[int, Stack] = {}
+        self._begin_s, self._begin_ns = time.time(), time.monotonic_ns()
+        self._ended: str | None = None
+
+    def run(self, go_on: Callable[[], bool]) -> None:
+        """Watch until `go_on` says no or the target ends."""
+        while go_on() and self._ended is None:
+            if self._target.process.has_ended():
+                self._ended = f"it ended {time.time() - self._begin_s:.1f} s after the attach"
+                break
+            self._references.step()
+            batch = self._kernel.poll()
+            self._stacks |= {} if batch is None else batch.stacks
+            time.sleep(TICK_S)
+
+    def report(self) -> Referred:
+        """What is known so far."""
+        elapsed_ns = max(time.monotonic_ns() - self._begin_ns, 1)
+        return Referred(
+            created_at=iso(self._begin_s),
+            target=asdict(self._target.facts) | {"tier": self._kernel.tier, "ended": self._ended},
+            duration_s=elapsed_ns / 1e9,
+            slowdown_pct=self._references.hits * HIT_NS / elapsed_ns * 100,
+            objects=tuple(self._held(one) for one in self._references.objects),
+        )
+
+    def _held(self, one: Counted) -> Held:
+        counts = self._by_frames(one)
+        left = kept([(path, *amounts) for path, amounts in counts.items()])
+        takers = [
+            Taker(path, *amounts, amount)
+            for (path, amounts), amount in zip(counts.items(), left, strict=True)
+        ]
+        takers.sort(key=lambda taker: -taker.kept)
+        return Held(one.type, one.address, one.unexplained, one.watched_ns / 1e9, tuple(takers))
+
+    def _by_frames(self, one: Counted) -> dict[tuple[Frame, ...], tuple[int, int]]:
+        """What was taken and returned by lines: stacks may differ in instructions of one line."""
+        counts: dict[tuple[Frame, ...], tuple[int, int]] = {}
+        for number in one.taken.keys() | one.returned.keys():
+            stack = self._stacks.get(number)
+            path = () if stack is None else stack.frames
+            taken, returned = counts.get(path, (0, 0))
+            counts[path] = (taken + one.taken[number], returned + one.returned[number])
+        return counts
+
+
+@contextmanager
+def referring(pid: int, found: dict[str, Any], max_overhead_pct: float, seed: int) -> Iterator[Referring]:
+    """Watch the objects that heap.unexplained has found, until the block ends."""
+    with ExitStack() as held:
+        target = held.enter_context(opened(pid))
+        if target.python is None:
+            assert target.obstacle is not None
+            raise target.obstacle
+        kernel = KernelSource(target.process, target.python, KernelOptions(handles=False, growth=False))
+        held.callback(kernel.close)
+        kernel.start()
+        objects = [Counted(name, address, unexplained) for name, address, unexplained in found["found"]]
+        references = References(
+            kernel.watchpoints,
+            target.python.objects.memory,
+            pid,
+            objects,
+            count_offset=found["count_offset"],
+            budget=max_overhead_pct / 100,
+            seed=seed,
+        )
+        yield Referring(target, kernel, references)

@@ -1,0 +1,52 @@
+"""Who keeps references: the line that calls native code which never gives back what it takes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from heap_looks.holding_in import hoard_folder
+from kernel import bpf_refusal
+from memprobe.blame.keeping import kept
+from memprobe.heap.unexplained import seek_unexplained
+from memprobe.session.referring import referring
+from memprobe.target import killable
+from memprobe.vocab import Frame
+from pythons import Interpreter
+
+MAIN, OTHER, LOOK, KEEP = (Frame(name, "a.py", line) for line, name in enumerate("mmlk"))
+
+
+def test_what_a_call_leaves_to_its_caller_is_given_back() -> None:
+    stacks = [((LOOK, MAIN), 70, 0), ((MAIN,), 0, 70), ((KEEP, OTHER), 20, 10)]
+    assert kept(stacks) == [0, 0, 10]
+
+
+def test_nothing_is_made_up() -> None:
+    assert kept([]) == []
+    assert kept([((), 3, 1)]) == [3]
+    assert kept([((LOOK,), 0, 5), ((KEEP,), 0, 0)]) == [0, 0]
+
+
+@pytest.mark.few_interpreters
+@pytest.mark.skipif(bool(bpf_refusal()), reason=bpf_refusal())
+def test_the_line_that_calls_what_keeps_is_first(interpreter: Interpreter, targets: Path) -> None:
+    program = targets / "referring.py"
+    lines = program.read_text().splitlines()
+    known = 1 + next(index for index, line in enumerate(lines) if "known line: keeping" in line)
+    with interpreter.spawn(program, str(hoard_folder())) as target:
+        found = killable.call_telling(
+            lambda tell: seek_unexplained(target.pid, "Shared", tell), lambda *_: None
+        )
+        ((name, _, unexplained),) = found["found"]
+        assert (name, unexplained >= 100) == ("__main__.Shared", True)
+        with referring(target.pid, found, max_overhead_pct=20, seed=1) as run:
+            until_s = time.monotonic() + 3
+            run.run(lambda: time.monotonic() < until_s)
+            (held,) = run.report().objects
+    first = held.takers[0]
+    assert (first.site[0].line, first.site[0].function.rpartition(".")[2]) == (known, "keeping")
+    assert first.kept >= 0.4 * first.taken
+    assert sum(one.kept for one in held.takers[1:]) < first.kept
