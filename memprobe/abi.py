@@ -357,10 +357,10 @@ COLLECTION_RECORD = np.dtype(
 
 BLOCK_RECORD = np.dtype(
     {
-        "names": ["header", "address", "size_bytes", "stack_id", "caller"],
-        "formats": [RECORD_HEADER, "<u8", "<u8", "<u8", "<u8"],
-        "offsets": [0, 24, 32, 40, 48],
-        "itemsize": 56,
+        "names": ["header", "address", "size_bytes", "stack_id"],
+        "formats": [RECORD_HEADER, "<u8", "<u8", "<u8"],
+        "offsets": [0, 24, 32, 40],
+        "itemsize": 48,
     }
 )
 """struct block_record."""
@@ -417,10 +417,10 @@ WATCH_KEY = np.dtype(
 
 WATCH = np.dtype(
     {
-        "names": ["last", "hits", "first_ns", "last_ns", "number", "width", "limit", "reserved"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4", "<u4", "<u4"],
-        "offsets": [0, 8, 16, 24, 32, 36, 40, 44],
-        "itemsize": 48,
+        "names": ["last", "hits", "first_ns", "last_ns", "number", "width", "limit", "reserved", "until_ns"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4", "<u4", "<u4", "<u8"],
+        "offsets": [0, 8, 16, 24, 32, 36, 40, 44, 48],
+        "itemsize": 56,
     }
 )
 """struct watch."""

@@ -247,7 +247,6 @@ struct block_record {
 	__u64 address;
 	__u64 size_bytes;	/* as it was asked for */
 	__u64 stack_id;
-	__u64 caller;		/* return address of the allocating function: whoever called it */
 };
 
 /* How an allocating function is told what is wanted: bits 0-7 of its cookie. */
@@ -319,6 +318,7 @@ struct watch {
 	__u32 width;		/* of the word in bytes: 4 or 8 */
 	__u32 limit;		/* of hits; 0: none */
 	__u32 reserved;
+	__u64 until_ns;		/* what comes later is passed over, too; 0: nothing is */
 };
 
 /* By whom a watched word is changed: the key of the totals that the kernel keeps per stack. */

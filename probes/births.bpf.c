@@ -42,18 +42,15 @@ static __always_inline __u64 next_block(const struct birth_watch *watch, __u32 s
 /* Not 0 if the ring had no room. */
 static __always_inline int send_birth(struct pt_regs *context, __u64 address, __u64 size)
 {
-	__u64 caller = 0, stack = cookie_register((__u64)COOKIE_SP << 8, context);
 	__u64 stack_id = current_stack(context);
 	struct block_record *record = bpf_ringbuf_reserve(&births, sizeof(*record), 0);
 
 	if (!record)
 		return -1;
 	fill_header(&record->header, RECORD_BLOCK, sizeof(*record));
-	read_user(&caller, sizeof(caller), stack);
 	record->address = address;
 	record->size_bytes = size;
 	record->stack_id = stack_id;
-	record->caller = caller;
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -22,22 +22,17 @@ from memprobe.vocab.rows import Rows, no_rows
 LOOKS = 4
 """Looks that a survivor has passed, the one right after its birth among them."""
 
-HORIZON_NS = 10_000_000_000
-"""How old a survivor is."""
-
-CANDIDATES = 20_000
+CANDIDATES = 5_000
 """Followed at most; what is born beyond is left out of its burst as a whole."""
 
 CANDIDATE = np.dtype(
     [
         ("address", "<u8"),
         ("stack_id", "<u8"),
-        ("caller", "<u8"),
         ("time_ns", "<u8"),
         ("type", "<u8"),
         ("body", "<u8", (BODY,)),
         ("size_class", "<i8"),
-        ("size_bytes", "<u8"),
         ("burst", "<i8"),
         ("looks", "<i8"),
     ]
@@ -59,8 +54,9 @@ FOLLOWING_PART = 0.25
 class Candidates:
     """The blocks that are followed, and those that have survived."""
 
-    def __init__(self, look_at: Lookup, identify: Identify) -> None:
-        self._look_at, self._identify = look_at, identify
+    def __init__(self, look_at: Lookup, identify: Identify, horizon_ns: int) -> None:
+        """A survivor is as old as the horizon."""
+        self._look_at, self._identify, self._horizon_ns = look_at, identify, horizon_ns
         self.followed: Rows = no_rows(CANDIDATE)
         self.survivors: Rows = no_rows(CANDIDATE)
         self.bursts = 0
@@ -86,7 +82,7 @@ class Candidates:
         """Look at all that are followed: who has gone is dropped, who is old enough has survived."""
         one = self._unchanged(self.followed)
         one["looks"] += 1
-        old = (one["looks"] >= LOOKS) & (one["time_ns"] + HORIZON_NS <= now_ns)
+        old = (one["looks"] >= LOOKS) & (one["time_ns"] + self._horizon_ns <= now_ns)
         self.survivors = np.concatenate((self._unchanged(self.survivors), one[old]))
         self.followed = one[~old]
 
@@ -135,8 +131,7 @@ def _following(classes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def _candidates(born: Rows, burst: int) -> Rows:
     rows = np.zeros(len(born), CANDIDATE)
-    for name in ("address", "stack_id", "caller", "size_bytes"):
-        rows[name] = born[name]
+    rows["address"], rows["stack_id"] = born["address"], born["stack_id"]
     rows["time_ns"] = born["header"]["time_ns"]
     rows["size_class"] = (born["size_bytes"].astype(np.int64) - 1) // CLASS_BYTES
     rows["burst"] = burst

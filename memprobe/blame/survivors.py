@@ -30,6 +30,9 @@ BURST_BIRTHS = 3_000
 SHORTEST_PAUSE_NS = 200_000_000
 """Between two bursts, however cheap they are: an uprobe takes memprobe 0.3 ms to attach and to detach."""
 
+ENOUGH = 2_000
+"""With so many survivors shares are known within 2 points, and no more bursts are made."""
+
 HORIZON_S = 10.0
 """How old a block is that has survived."""
 
@@ -108,7 +111,7 @@ class SurvivorSampling:
             self._next_look_ns = now_ns + LOOK_NS
             self._candidates.look(now_ns)
             self.latest = self.result(now_ns)
-        if now_ns < self._next_burst_ns:
+        if now_ns < self._next_burst_ns or len(self._candidates.survivors) >= ENOUGH:
             return False
         burst = self._births.burst(BURST_BIRTHS, BURST_S)
         self.cost_ns += burst.cost_ns

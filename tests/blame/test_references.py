@@ -36,7 +36,7 @@ def test_the_line_that_calls_what_keeps_is_first(interpreter: Interpreter, targe
     program = targets / "referring.py"
     lines = program.read_text().splitlines()
     known = 1 + next(index for index, line in enumerate(lines) if "known line: keeping" in line)
-    with interpreter.spawn(program, str(hoard_folder())) as target:
+    with interpreter.spawn(program, str(interpreter.path_inside(hoard_folder()))) as target:
         found = killable.call_telling(
             lambda tell: seek_unexplained(target.pid, "Shared", tell), lambda *_: None
         )

@@ -1,8 +1,8 @@
 """Where a build of CPython hands out blocks: places for the uprobes of a burst.
 
 The target's own pointers say which functions these are, so no symbol is needed. The probe stands where the
-size is still in its register and the return address at a known distance, so that whoever called can be told;
-and on an instruction that the kernel emulates, or a hit would cost ten times as much.
+size is still in its register, on an instruction that the kernel emulates: else a hit would cost ten times as
+much.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 
 from memprobe.abi import BlockHow, CookieRegister
-from memprobe.sources.kernel.machine_code import first_emulated, guards, stacked_words
+from memprobe.sources.kernel.machine_code import first_emulated, guards
 from memprobe.sources.kernel.stripped import AllocatorFunctions
 from memprobe.target.binary.elf import BadElf, Binary, Symbol, file_reader
 from memprobe.target.binary.functions import read_functions
@@ -35,9 +35,6 @@ MOST_PLACES = 12
 """Each takes 16 ms to attach."""
 
 LARGEST_SMALL = 512
-
-MOST_WORDS = 127
-"""What a cookie has room for; seen are 0, 3 and 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,4 @@ def _place(elf: Binary, function: Symbol | None, name: str, cookie: int) -> Birt
     found = [first_emulated(code, function.address, keep) for keep in arguments]
     if found[0] is None or any(one != found[0] for one in found):
         return None
-    words = stacked_words(code[: found[0].address - function.address], function.address)
-    if words is None or words > MOST_WORDS:
-        return None
-    return BirthPlace(name, file_offset(elf, found[0].address), cookie | words << 1)
+    return BirthPlace(name, file_offset(elf, found[0].address), cookie)

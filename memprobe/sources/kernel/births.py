@@ -17,7 +17,7 @@ from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
 from memprobe.sources.kernel.programs import BIRTHS, Programs
 from memprobe.target.binary.elf import BadElf
-from memprobe.target.cpython.pools import CLASS_BYTES, SIZE_CLASSES, used_pools
+from memprobe.target.cpython.pools import SIZE_CLASSES, used_pools
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
@@ -116,7 +116,7 @@ class Births:
         try:
             for place in self._places:
                 where = (place.offset, self._process.pid, place.cookie)
-                numbers.append(maps.attach_uprobe(PROGRAM, path, *where))  # noqa: PERF401 - one may fail
+                numbers.append(maps.attach_uprobe(PROGRAM, path, *where))
             begin_ns = time.monotonic_ns()
             self._wait(limit, longest_s)
         finally:
@@ -163,8 +163,3 @@ class Births:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def size_classes(births: Rows) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The size class of each."""
-    return (births["size_bytes"].astype(np.int64) - 1) // CLASS_BYTES

@@ -141,23 +141,6 @@ def guards(code: bytes, address: int, largest: int) -> list[tuple[Instruction, s
     return found
 
 
-def stacked_words(code: bytes, address: int) -> int | None:
-    """How many words some straight code has put on the stack; None if it does something else to it."""
-    from iced_x86 import Decoder, Mnemonic, OpKind, Register
-
-    made = 0
-    for one, decoded in zip(instructions(code, address), Decoder(64, code, ip=address), strict=False):
-        if decoded.mnemonic == Mnemonic.SUB and decoded.op0_register == Register.RSP:
-            if decoded.op1_kind not in (OpKind.IMMEDIATE8TO64, OpKind.IMMEDIATE32TO64):
-                return None
-            made += decoded.immediate(1)
-        elif decoded.mnemonic == Mnemonic.PUSH:
-            made += 8
-        elif _changes(one, "RSP"):
-            return None
-    return made // 8 if made >= 0 and made % 8 == 0 else None
-
-
 def _changes(instruction: Instruction, name: str) -> bool:
     """Whether an instruction writes to a register or to a part of it."""
     from iced_x86 import Decoder, InstructionInfoFactory, OpAccess, Register, RegisterExt

@@ -125,13 +125,25 @@ class Blocks:
 
 WORDS = 12
 
+AT_ONCE = 1024
+"""Blocks that are looked at together: 16 MiB, if each is in a pool of its own."""
+
 
 def look_at(memory: Memory, addresses: Words, classes: npt.NDArray[np.int64], pool_bytes: int) -> Blocks:
     """Look which blocks are allocated at present, and at what is in them."""
+    parts = [
+        _look(memory, addresses[first : first + AT_ONCE], classes[first : first + AT_ONCE], pool_bytes)
+        for first in range(0, len(addresses), AT_ONCE)
+    ]
+    nothing = Blocks(np.zeros(0, bool), np.zeros((0, WORDS), "<u8"))
+    return Blocks(
+        np.concatenate([part.allocated for part in (nothing, *parts)]),
+        np.concatenate([part.words for part in (nothing, *parts)]),
+    )
+
+
+def _look(memory: Memory, addresses: Words, classes: npt.NDArray[np.int64], pool_bytes: int) -> Blocks:
     words = np.zeros((len(addresses), WORDS), "<u8")
-    allocated = np.zeros(len(addresses), bool)
-    if not len(addresses):
-        return Blocks(allocated, words)
     pools, of_pool = np.unique(addresses & np.uint64(~(pool_bytes - 1) & (1 << 64) - 1), return_inverse=True)
     content = _contents(memory, pools.tolist(), pool_bytes)
     headers = content[:, : HEADER.itemsize].copy().view(HEADER)[:, 0]
@@ -140,7 +152,7 @@ def look_at(memory: Memory, addresses: Words, classes: npt.NDArray[np.int64], po
     known = headers["used"][of_pool] > 0
     same = headers["size_class"][of_pool] == classes
     ended = offsets >= headers["next_offset"][of_pool]
-    allocated[:] = known & same & ~ended & ~free[of_pool, offsets // CLASS_BYTES]
+    allocated = known & same & ~ended & ~free[of_pool, offsets // CLASS_BYTES]
     limits = np.minimum((classes + 1) * CLASS_BYTES, pool_bytes - offsets)
     flat = content.reshape(-1).view("<u8")
     for word in range(WORDS):
