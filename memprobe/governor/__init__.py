@@ -16,7 +16,7 @@ Everything but calibration and metering is free of clocks and of the machine it 
 from memprobe.governor.calibration import Calibration, Calibrator
 from memprobe.governor.control import Limits
 from memprobe.governor.governor import CHECK_INTERVAL_NS, Governor, LiveGovernor, knobs_of
-from memprobe.governor.replaying import governor_facts, governor_of
+from memprobe.governor.replaying import governor_facts
 from memprobe.vocab.costs import CostSample
 
 __all__ = [
@@ -28,6 +28,5 @@ __all__ = [
     "Limits",
     "LiveGovernor",
     "governor_facts",
-    "governor_of",
     "knobs_of",
 ]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from memprobe.errors import OutputNotWritable
-from memprobe.recording.calm import Calm
 from memprobe.recording.columns import LEVEL, layout_text, packed
 from memprobe.recording.costs import Block, CostPacker
 from memprobe.recording.format import (
@@ -59,7 +58,6 @@ class RecordingWriter:
         self._open_since_ns: int | None = None
         self._costs = CostPacker()
         self._notes: dict[str, Any] = {}
-        self._calm = Calm()
         with failures(path):
             self._database: sqlite3.Connection | None = _created(path, facts)
 
@@ -71,10 +69,6 @@ class RecordingWriter:
 
     def write(self, batch: Batch) -> None:
         """Add a batch; commit if the last commit is long enough ago by the batches' own times."""
-        for ready in self._calm.add(batch):
-            self._write(ready)
-
-    def _write(self, batch: Batch) -> None:
         database = self._writable()
         with failures(self.path):
             if self._open_since_ns is None:
@@ -82,7 +76,7 @@ class RecordingWriter:
                 database.execute("BEGIN")
             self._add(database, redacted(batch) if self._redact else batch)
         if batch.end_ns - self._open_since_ns >= COMMIT_NS:
-            self._commit()
+            self.flush()
 
     def begin_again(self, opening: Batch, keep_ns: int) -> None:
         """Write how things stand now, and forget what a reader does not need who begins `keep_ns` ago."""
@@ -118,11 +112,6 @@ class RecordingWriter:
 
     def flush(self) -> None:
         """Commit what was written."""
-        for ready in self._calm.take():
-            self._write(ready)
-        self._commit()
-
-    def _commit(self) -> None:
         database = self._writable()
         with failures(self.path):
             if self._open_since_ns is None:

@@ -12,13 +12,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memprobe.governor import Calibration, Governor, Limits, governor_facts, governor_of
 from memprobe.recording import RecordingReader, RecordingWriter
 from memprobe.recording.columns import BadBlob
 from memprobe.recording.costs import Block, CostPacker, unpacked_costs
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import CostSample, Hook, ProgramRuns, SourceCosts
-from memprobe.vocab.knobs import Knob
 from memprobe.vocab.rows import NOT_MEASURED, unmeasured
 
 counters = st.integers(0, (1 << 62) - 1)
@@ -89,25 +87,6 @@ def storm() -> list[CostSample]:
         costs = SourceCosts((born,), syscall_tracepoints=50, target_system_ns=runs * 2000)
         made.append(CostSample(check * 200_000_000, costs, check * 1_000_000, 40_000_000))
     return made
-
-
-def test_a_replayed_governor_decides_the_same(tmp_path: Path) -> None:
-    calibration = replace(Calibration(), syscall_ns=81.5).with_hook(Hook.SYSCALL, 91.25, "dispatch")
-    knobs = frozenset({Knob.HANDLE_STACKS, Knob.SYSCALL_PROBES})
-    live = Governor(Limits(slowdown_pct=2.0), knobs, calibration)
-    turned = []
-    with RecordingWriter(tmp_path / "run.mprobe", {"governor": governor_facts(live)}) as writer:
-        for sample in storm():
-            turned.append(live.fold(sample))
-            writer.write_cost(sample)
-            if sample.time_ns % 10**9 == 0:
-                writer.write(Batch("made", sample.time_ns, sample.time_ns + 10**9))
-    with RecordingReader(tmp_path / "run.mprobe") as reader:
-        again = governor_of(reader.facts["governor"])
-        assert [again.fold(sample) for sample in reader.costs()] == turned
-    assert any(turned)
-    assert (again.overhead, again.invisible) == (live.overhead, live.invisible)
-    assert live.invisible
 
 
 def test_a_second_takes_little_room(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""What of a run is kept in a file: all of it or its last minutes, and how the file is closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memprobe.errors import OutputNotWritable
+from memprobe.ledger import Ledger
+from memprobe.ledger.opening import opening
+from memprobe.recording import RecordingQueue, RecordingWriter
+from memprobe.vocab.costs import CostSample
+
+NOTED = ("ended", "ending", "danger", "overhead", "invisible", "shed")
+"""Facts that change while a run goes on."""
+
+PARTS, SHORTEST_NS = 8, 5_000_000_000
+"""A ring is cut off in parts of this many: it is longer than asked for by at most one of them."""
+
+NS_PER_MINUTE = 60_000_000_000
+
+COST_NS = 5_000_000_000
+"""Between two samples of what memprobe costs: each takes some 80 bytes, and there are five a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What may be chosen about a recording."""
+
+    ring_minutes: float | None = None
+    """Only the last minutes are kept."""
+
+    on_exit: bool = False
+    """The file is sealed when the process ends: nobody adds to it any more."""
+
+    on_oom: bool = False
+    """The same, and the heap is looked at before the process is killed for its memory."""
+
+    redact: bool = False
+    """What handles point to is not written down."""
+
+    @property
+    def seals(self) -> bool:
+        """Whether the file is sealed when the process ends."""
+        return self.on_exit or self.on_oom
+
+
+class Keeper:
+    """Writes the recording of a run."""
+
+    def __init__(self, path: Path, facts: Mapping[str, Any], keeping: Keeping) -> None:
+        self._path, self._keeping = path, keeping
+        self.queue = RecordingQueue(RecordingWriter(path, facts, redact=keeping.redact))
+        self._has_ended = False
+        self._begun_ns = self._cost_due_ns = 0
+
+    @property
+    def failure(self) -> OutputNotWritable | None:
+        """Why nothing is written any more, if so."""
+        return self.queue.failure
+
+    def note(self, facts: Mapping[str, Any], ledger: Ledger) -> None:
+        """Write down what is known now; a ring is cut off when it is time."""
+        self._has_ended = facts["ended"] is not None
+        for name in NOTED:
+            self.queue.note(name, facts[name])
+        if self._keeping.ring_minutes is not None:
+            self._cut_off(ledger, int(self._keeping.ring_minutes * NS_PER_MINUTE))
+
+    def write_cost(self, sample: CostSample) -> None:
+        """Write down what everything has cost so far, now and then."""
+        if sample.time_ns >= self._cost_due_ns:
+            self._cost_due_ns = sample.time_ns + COST_NS
+            self.queue.write_cost(sample)
+
+    def close(self) -> None:
+        """Close the file, and seal it if that was asked for and the process has ended."""
+        self.queue.close()
+        if self._keeping.seals and self._has_ended:
+            os.chmod(self._path, 0o400)
+
+    def _cut_off(self, ledger: Ledger, keep_ns: int) -> None:
+        self._begun_ns = self._begun_ns or ledger.now_ns
+        if ledger.now_ns - self._begun_ns >= max(SHORTEST_NS, keep_ns // PARTS):
+            self._begun_ns = ledger.now_ns
+            self.queue.begin_again(opening(ledger), keep_ns)

@@ -1,0 +1,96 @@
+"""A program that records a made-up service as fast as it can, and says what it has committed.
+
+    writing.py FILE [RING_SECONDS]
+
+Tests kill it, or fill the disk under it.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memprobe.ledger import Ledger
+from memprobe.ledger.opening import opening
+from memprobe.recording import RecordingQueue, RecordingWriter
+from memprobe.vocab import rows
+from memprobe.vocab.batch import Batch
+from memprobe.vocab.stack import Frame, Stack
+
+NS = 1_000_000_000
+PID, FILES = 7, 1 << 63
+FACTS: dict[str, Any] = {
+    "pid": PID,
+    "target": {"pid": PID},
+    "created_at": "2026-01-01T00:00:00Z",
+    "begin_ns": NS,
+    "tier": 2,
+    "tree": False,
+    "ended": None,
+    "overhead": {},
+    "invisible": [],
+}
+
+
+def batch(second: int, closed: int = 9) -> Batch:
+    """One second: ten files are opened at one place and nine are closed."""
+    births = np.zeros(10, rows.BIRTH)
+    births["time_ns"] = second * NS + np.arange(10) * 1000
+    births["pid"] = births["tid"] = PID
+    births["files"], births["how"], births["weight"], births["source"] = FILES, 1, 1, -1
+    births["stack_id"], births["path_bytes"] = 1 + second % 50, 8
+    births["descriptor"] = second + np.arange(10)
+    deaths = np.zeros(closed, rows.DEATH)
+    deaths["time_ns"] = births["time_ns"][10 - closed :] + 500
+    deaths["pid"] = deaths["tid"] = PID
+    deaths["files"], deaths["how"] = FILES, 1
+    deaths["first"] = deaths["last"] = births["descriptor"][10 - closed :]
+    sample = rows.unmeasured(1)
+    sample["time_ns"], sample["pid"], sample["rss_bytes"] = (
+        (second + 1) * NS,
+        PID,
+        (100 << 20) + second * 4096,
+    )
+    stacks = {
+        1 + second % 50: Stack((Frame("work", "/srv/app.py", second), Frame("main", "/srv/app.py", 1)), True)
+    }
+    return Batch(
+        "made",
+        second * NS,
+        (second + 1) * NS,
+        drained_ns=(second + 1) * NS,
+        births=births,
+        paths=b"".join(b"/tmp/%03d" % (number % 1000) for number in births["descriptor"]),
+        deaths=deaths,
+        stacks=stacks if second <= 50 else {},
+        samples=sample,
+    )
+
+
+def main() -> None:
+    """Write until somebody ends it; a failure is told, and ends it, too."""
+    ring_s = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    queue = RecordingQueue(RecordingWriter(Path(sys.argv[1]), FACTS))
+    ledger = Ledger(tree=False)
+    for second in count(1):
+        made = batch(second)
+        queue.write(made)
+        if ring_s:
+            ledger.fold(made)
+            if second % max(1, ring_s // 4) == 0:
+                queue.begin_again(opening(ledger), ring_s * NS)
+        if second % 5 == 0:
+            queue.flush()
+            if queue.failure is not None:
+                queue.close()
+                print("failed", queue.failure, flush=True)
+                return
+            print(second, flush=True)
+
+
+if __name__ == "__main__":
+    main()
