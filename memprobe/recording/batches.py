@@ -44,7 +44,12 @@ class BatchReader:
     """Puts batches together from the tables of a database."""
 
     def __init__(
-        self, database: sqlite3.Connection, damage: Damage, layouts: Mapping[str, Layout], sampled: Set[str]
+        self,
+        database: sqlite3.Connection,
+        damage: Damage,
+        layouts: Mapping[str, Layout],
+        dictionaries: Mapping[str, bytes],
+        sampled: Set[str],
     ) -> None:
         """`sampled` are the columns of `samples`: an older file lacks some, which are not measured then."""
         self._database, self._damage, self._layouts = database, damage, layouts
@@ -52,6 +57,7 @@ class BatchReader:
         names = ", ".join(sample_column(name, place) for name, place in self._sampled)
         self._select_samples = f"SELECT {names} FROM samples WHERE batch = ? ORDER BY place"
         self._frames: dict[int, Frame] = {}
+        self._dictionaries = dictionaries
 
     def read(self, number: int, source: str, begin_ns: int, end_ns: int, drained_ns: int | None) -> Batch:
         """Return a batch, without what of it is damaged."""
@@ -81,16 +87,18 @@ class BatchReader:
 
     def _table(self, name: str, count: int, blob: bytes) -> dict[str, Any]:
         """Return one table by its name; nothing if this memprobe does not know it."""
+        common = self._dictionaries.get(name, b"")
         if name == PATHS:
-            return {name: inflated(blob, min(count, LIMIT_BYTES))}
+            return {name: inflated(blob, min(count, LIMIT_BYTES), common)}
         if name == SUBJECTS:
-            return {name: unpacked_subjects(inflated(blob, min(count, LIMIT_BYTES)))}
+            return {name: unpacked_subjects(inflated(blob, min(count, LIMIT_BYTES), common))}
         return {name: self._unpacked(name, count, blob)} if name in COLUMNS else {}
 
     def _unpacked(self, name: str, count: int, blob: bytes) -> Rows:
         if not 0 <= count <= MAX_ROWS or name not in self._layouts:
             raise BadBlob(f"{name}: {count} rows")
-        return unpacked(blob, count, self._layouts[name], LAYOUTS[name])
+        common = self._dictionaries.get(name, b"")
+        return unpacked(blob, count, self._layouts[name], LAYOUTS[name], common)
 
     def _stacks(self, number: int) -> dict[int, Stack]:
         return {

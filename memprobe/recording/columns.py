@@ -3,7 +3,8 @@
 Numbers of one column resemble one another. Times are stored as differences, every column as distance from its
 smallest value in 0, 1, 2, 4 or 8 bytes, and zlib finds what is left. README.md has the figures.
 
-    blob    = zlib(column*)            columns in the order of the layout
+    blob    = zlib(column*)            columns in the order of the layout; a later blob of a table is
+                                       compressed with the content of the first one as dictionary
     column  = u8 width, u8 delta, u64 smallest, u64 first, values x width bytes    (all little-endian)
 """
 
@@ -21,6 +22,12 @@ from memprobe.vocab.rows import Rows
 
 LEVEL = 1
 """Of zlib: the narrowing has done most of the work already."""
+
+SMALL_LEVEL, SMALL_BYTES = 6, 1 << 14
+"""What is small, as most is of a calm service, may cost more time a byte."""
+
+DICTIONARY_BYTES = 1 << 15
+"""What zlib can look back: the first blob of a table, up to this, is the dictionary of the later ones."""
 
 LIMIT_BYTES = 1 << 28
 """No blob becomes larger than this when it is read: a hostile file must not fill the memory."""
@@ -46,15 +53,29 @@ def layout_text(dtype: np.dtype[np.void]) -> str:
     return json.dumps(layout(dtype))
 
 
+def raw(rows: Rows) -> bytes:
+    """Return rows as the content of a blob."""
+    return b"".join(_packed_column(name, rows[name]) for name in rows.dtype.names or ())
+
+
+def deflated(content: bytes, dictionary: bytes = b"") -> bytes:
+    """Return content as a blob."""
+    level = SMALL_LEVEL if len(content) < SMALL_BYTES else LEVEL
+    machine = zlib.compressobj(level, zdict=dictionary) if dictionary else zlib.compressobj(level)
+    return machine.compress(content) + machine.flush()
+
+
 def packed(rows: Rows) -> bytes:
-    """Return rows as a blob."""
-    return zlib.compress(b"".join(_packed_column(name, rows[name]) for name in rows.dtype.names or ()), LEVEL)
+    """Return rows as a blob that needs no dictionary."""
+    return deflated(raw(rows))
 
 
-def unpacked(blob: bytes, count: int, stored: Layout, dtype: np.dtype[np.void]) -> Rows:
+def unpacked(
+    blob: bytes, count: int, stored: Layout, dtype: np.dtype[np.void], dictionary: bytes = b""
+) -> Rows:
     """Return the rows of a blob; columns that the dtype has no more are dropped, new ones are 0."""
     size = sum(_HEAD.size + count * 8 * number for _, _, number in stored)
-    data = inflated(blob, size)
+    data = inflated(blob, size, dictionary)
     rows = np.zeros(count, dtype)
     at = 0
     for name, kind, number in stored:
@@ -66,11 +87,11 @@ def unpacked(blob: bytes, count: int, stored: Layout, dtype: np.dtype[np.void]) 
     return rows
 
 
-def inflated(blob: bytes, limit: int) -> bytes:
+def inflated(blob: bytes, limit: int, dictionary: bytes = b"") -> bytes:
     """Decompress a blob that may not become larger than `limit` bytes."""
     if not 0 <= limit <= LIMIT_BYTES:
         raise BadBlob("too many rows")
-    machine = zlib.decompressobj()
+    machine = zlib.decompressobj(zdict=dictionary) if dictionary else zlib.decompressobj()
     try:
         data = machine.decompress(blob, limit + 1)
     except zlib.error as error:

@@ -16,6 +16,7 @@ _Found = TypeVar("_Found")
 _NAMES = {
     "facts": "what was noted about the run",
     "layouts": "the layout of the tables",
+    "dictionaries": "what the blobs of a table have in common",
     "openings": "where a reader may begin",
     "batches": "the list of batches",
     "batch": "whole batches",

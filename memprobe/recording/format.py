@@ -9,8 +9,13 @@ from memprobe.vocab import rows
 APPLICATION_ID = 0x6D70726F
 """The bytes "mpro" in the header of the file: what file(1) and memprobe know a recording by."""
 
-VERSION = 1
-"""Counts up with every change that an older reader could not understand."""
+VERSION = 2
+"""Counts up with every change that an older reader could not understand.
+
+1: no openings: every recording began with its run.
+2: openings: a recording may begin later, and one that is read from its start passes over the later ones;
+   dictionaries: what the blobs of a table have in common.
+"""
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -40,6 +45,8 @@ CREATE TABLE pictures (
 CREATE TABLE losses (
     batch INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (batch, name)
 ) WITHOUT ROWID;
+CREATE TABLE dictionaries (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE openings (batch INTEGER PRIMARY KEY, cost INTEGER NOT NULL);
 CREATE TABLE costs (id INTEGER PRIMARY KEY, samples INTEGER NOT NULL, head TEXT, data BLOB NOT NULL);
 CREATE TABLE invisible (
     batch INTEGER NOT NULL, place INTEGER NOT NULL, sentence TEXT NOT NULL, PRIMARY KEY (batch, place)
@@ -55,8 +62,6 @@ COLUMNS: dict[str, np.dtype[np.void]] = {
     "growth": rows.GROWTH,
     "populations": rows.POPULATION,
     "looks": rows.LOOK,
-    "watches": rows.WATCH,
-    "changes": rows.CHANGE,
 }
 """The tables of a batch that are stored as blobs of columns."""
 
@@ -68,6 +73,9 @@ SUBJECTS = "subjects"
 
 PICTURE = "handles"
 """The name under which the layout of a picture's rows is stored."""
+
+OF_BATCH = ("columns", "new_stacks", "pictures", "samples", "losses", "invisible")
+"""The tables whose rows belong to a batch by its id."""
 
 LAYOUTS = {**COLUMNS, PICTURE: rows.OPEN_HANDLE}
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from memprobe.errors import UnreadableRecording
 from memprobe.recording.batches import BatchReader
-from memprobe.recording.columns import BadBlob, Layout
+from memprobe.recording.columns import DICTIONARY_BYTES, BadBlob, Layout, inflated
 from memprobe.recording.costs import unpacked_costs
 from memprobe.recording.damage import BROKEN, Damage
 from memprobe.recording.format import APPLICATION_ID, VERSION, restored
@@ -83,7 +83,11 @@ class RecordingReader:
             self.facts[name] = self.damage.guarded("facts", partial(json.loads, value), None)
         columns = self.damage.each("samples", self._rows("SELECT name FROM pragma_table_info('samples')"))
         self._batches = BatchReader(
-            self._database, self.damage, self._layouts(), {name for (name,) in columns}
+            self._database,
+            self.damage,
+            self._layouts(),
+            self._dictionaries(),
+            {name for (name,) in columns},
         )
         if "openings" in self._tables:
             found = self.damage.each("openings", self._rows("SELECT batch FROM openings"))
@@ -109,6 +113,17 @@ class RecordingReader:
         if "costs" in self._tables:
             blocks = self._rows("SELECT samples, head, data FROM costs ORDER BY id")
             yield from self.damage.each("costs", unpacked_costs(blocks))
+
+    def span(self) -> tuple[int, int]:
+        """Return when the first batch began and the last one ended; zeros if there is none."""
+        query = "SELECT min(begin_ns), max(end_ns) FROM batches"
+        first, last = self.damage.guarded("batches", lambda: next(self._rows(query)), (0, 0))
+        return int(first or 0), int(last or 0)
+
+    def first_pid(self) -> int | None:
+        """Return the process that was sampled first: nearly always the one that the run is about."""
+        row = self.damage.guarded("samples", lambda: self._row("SELECT pid FROM samples LIMIT 1"), None)
+        return None if row is None else int(row[0])
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -146,6 +161,15 @@ class RecordingReader:
             if layout is not None:
                 found[name] = layout
         return found
+
+    def _dictionaries(self) -> dict[str, bytes]:
+        if "dictionaries" not in self._tables:
+            return {}
+        stored = self.damage.each("dictionaries", self._rows("SELECT name, data FROM dictionaries"))
+        return {
+            name: self.damage.guarded("dictionaries", partial(inflated, blob, DICTIONARY_BYTES), b"")
+            for name, blob in stored
+        }
 
     def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         if self._database is None:

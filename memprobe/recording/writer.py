@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from memprobe.errors import OutputNotWritable
-from memprobe.recording.columns import LEVEL, layout_text, packed
+from memprobe.recording.columns import DICTIONARY_BYTES, LEVEL, deflated, layout_text, packed, raw
 from memprobe.recording.costs import Block, CostPacker
 from memprobe.recording.format import (
     APPLICATION_ID,
@@ -58,6 +58,7 @@ class RecordingWriter:
         self._open_since_ns: int | None = None
         self._costs = CostPacker()
         self._notes: dict[str, Any] = {}
+        self._dictionaries: dict[str, bytes] = {}
         with failures(path):
             self._database: sqlite3.Connection | None = _created(path, facts)
 
@@ -143,7 +144,9 @@ class RecordingWriter:
             "INSERT INTO batches VALUES (?, ?, ?, ?, ?)",
             (number, storable(batch.source), batch.begin_ns, batch.end_ns, batch.drained_ns),
         )
-        database.executemany("INSERT INTO columns VALUES (?, ?, ?, ?)", _blobs(number, batch))
+        for name, count, content in _contents(batch):
+            blob = deflated(content, self._dictionary(database, name, content))
+            database.execute("INSERT INTO columns VALUES (?, ?, ?, ?)", (number, name, count, blob))
         self._add_stacks(database, number, batch.stacks)
         database.executemany(_INSERT_PICTURE, map(_picture, _numbered(number, batch.handles)))
         database.executemany(_INSERT_SAMPLE, _samples(number, batch.samples))
@@ -152,6 +155,13 @@ class RecordingWriter:
         database.executemany(
             "INSERT INTO invisible VALUES (?, ?, ?)", _numbered(number, tuple(map(storable, batch.invisible)))
         )
+
+    def _dictionary(self, database: sqlite3.Connection, name: str, content: bytes) -> bytes:
+        """Return what the blobs of a table have in common: the first one, which is kept for the later."""
+        if name not in self._dictionaries:
+            self._dictionaries[name] = content = content[:DICTIONARY_BYTES]
+            database.execute("INSERT INTO dictionaries VALUES (?, ?)", (name, deflated(content)))
+        return self._dictionaries[name]
 
     def _add_stacks(self, database: sqlite3.Connection, batch: int, stacks: Mapping[int, Stack]) -> None:
         for place, (stack_id, stack) in enumerate(stacks.items()):
@@ -221,16 +231,16 @@ def _created(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
     return database
 
 
-def _blobs(batch: int, source: Batch) -> Iterator[tuple[int, str, int, bytes]]:
+def _contents(source: Batch) -> Iterator[tuple[str, int, bytes]]:
     for name in COLUMNS:
         rows: Rows = getattr(source, name)
         if len(rows):
-            yield batch, name, len(rows), packed(rows)
+            yield name, len(rows), raw(rows)
     if source.paths:
-        yield batch, PATHS, len(source.paths), zlib.compress(source.paths, LEVEL)
+        yield PATHS, len(source.paths), source.paths
     if source.subjects:
         subjects = packed_subjects(source.subjects)
-        yield batch, SUBJECTS, len(subjects), zlib.compress(subjects, LEVEL)
+        yield SUBJECTS, len(subjects), subjects
 
 
 def _picture(numbered: tuple[int, int, Handles]) -> tuple[int, int, int, int, int, int, bytes, bytes]:
