@@ -24,7 +24,7 @@ from programs import Target, spawn_command
 MB, NS = 1_000_000, 1_000_000_000
 GROUPS = {1: Path("/sys/fs/cgroup/memory"), 2: Path("/sys/fs/cgroup")}
 LIMIT_FILES = {1: "memory.limit_in_bytes", 2: "memory.max"}
-FILLING = Path(__file__).resolve().parent.parent / "targets" / "filling.py"
+FILLING = Path(__file__).resolve().parent.parent / "targets" / "filling_up.py"
 
 
 def files(folder: Path, **contents: str) -> str:

@@ -1,0 +1,39 @@
+"""Recordings of the benchmark, and of older formats, give the findings that their live runs gave.
+
+tests/golden/recordings: NAME.mprobe.gz as it was recorded, NAME.json with what the live report had.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from memprobe.recording import RecordingReader
+from memprobe.session import replayed
+from memprobe.views.report import document
+
+FOLDER = Path(__file__).resolve().parent.parent / "golden" / "recordings"
+NAMES = sorted(path.name.removesuffix(".mprobe.gz") for path in FOLDER.glob("*.mprobe.gz"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_findings_of_the_live_run(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "run.mprobe"
+    path.write_bytes(gzip.decompress((FOLDER / f"{name}.mprobe.gz").read_bytes()))
+    expected = json.loads((FOLDER / f"{name}.json").read_text())["findings"]
+    assert json.loads(json.dumps(document(*replayed(path))["findings"])) == expected
+    with RecordingReader(path) as reader:
+        assert sum(1 for _ in iter(reader.poll, None)) > 30
+        assert not reader.damage.count
+
+
+def test_every_format_is_among_them() -> None:
+    formats = set()
+    for name in NAMES:
+        header = gzip.decompress((FOLDER / f"{name}.mprobe.gz").read_bytes())[:100]
+        formats.add(struct.unpack_from(">I", header, 60)[0])
+    assert formats == {1, 2}
