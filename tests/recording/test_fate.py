@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from memprobe.recording import RecordingReader
+from memprobe.session import replayed
 from memprobe.session.danger import Danger
 from memprobe.target.proc.ending import decoded, ending_of
 from memprobe.target.proc.pressure import Pressure, group_pressure, machine_pressure
 from memprobe.target.proc.process import open_process
+from memprobe.views.report import document as report
 from programs import Target, spawn_command
 
 MB, NS = 1_000_000, 1_000_000_000
@@ -186,6 +188,8 @@ def test_killed_for_its_memory(tmp_path: Path) -> None:
     assert "SIGKILL" in document["target"]["ended"]
     assert "for its memory" in document["target"]["ended"]
     assert path.stat().st_mode & 0o777 == 0o400
+    again = json.loads(json.dumps(report(*replayed(path))))
+    assert {name for name in document if again[name] != document[name]} == set()
     with RecordingReader(path) as reader:
         batches = list(iter(reader.poll, None))
         ending, danger = reader.facts["ending"], reader.facts["danger"]

@@ -1,6 +1,7 @@
 """Recordings of the benchmark, and of older formats, give the findings that their live runs gave.
 
-tests/golden/recordings: NAME.mprobe.gz as it was recorded, NAME.json with what the live report had.
+tests/golden/recordings: NAME.mprobe.gz as it was recorded, NAME.json with what the live report had. Models
+learn since: how sure they are, and in which words, may be another thing today; what leaks is not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from memprobe.session import replayed
 from memprobe.views.report import document
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden" / "recordings"
+SAME = ("id", "kind", "type", "holder", "count", "added")
 NAMES = sorted(path.name.removesuffix(".mprobe.gz") for path in FOLDER.glob("*.mprobe.gz"))
 
 
@@ -25,7 +27,8 @@ def test_the_findings_of_the_live_run(tmp_path: Path, name: str) -> None:
     path = tmp_path / "run.mprobe"
     path.write_bytes(gzip.decompress((FOLDER / f"{name}.mprobe.gz").read_bytes()))
     expected = json.loads((FOLDER / f"{name}.json").read_text())["findings"]
-    assert json.loads(json.dumps(document(*replayed(path))["findings"])) == expected
+    found = document(*replayed(path))["findings"]
+    assert [one[name] for one in found for name in SAME] == [one[name] for one in expected for name in SAME]
     with RecordingReader(path) as reader:
         assert sum(1 for _ in iter(reader.poll, None)) > 30
         assert not reader.damage.count
