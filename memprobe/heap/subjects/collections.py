@@ -62,8 +62,10 @@ _LRU_WRAPPER = "functools._lru_cache_wrapper"
 _AT_EXIT = re.compile(r"<atexit>\[\d+\]\.func$")
 _INTERNAL = re.compile(
     r"<static memory of libpython|<interpreter |sys\.path_importer_cache|<type |<native code>($|[\[{]|\.<)"
+    r"|.*\.<pending_bytes>$"
 )
-"""Tables of the interpreter itself, which no program fills by mistake; and what has no name at all."""
+"""Tables of the interpreter itself, which no program fills by mistake; what has no name at all; and what a text
+file has still to write: few kilobytes, then they are written."""
 
 
 @dataclass(frozen=True, slots=True)
