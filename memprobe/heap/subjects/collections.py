@@ -64,8 +64,8 @@ _INTERNAL = re.compile(
     r"<static memory of libpython|<interpreter |sys\.path_importer_cache|<type |<native code>($|[\[{]|\.<)"
     r"|.*\.<pending_bytes>$"
 )
-"""Tables of the interpreter itself, which no program fills by mistake; what has no name at all; and what a text
-file has still to write: few kilobytes, then they are written."""
+"""Tables of the interpreter itself, which no program fills by mistake; what has no name at all; and what a
+text file has still to write: few kilobytes, then they are written."""
 
 
 @dataclass(frozen=True, slots=True)
