@@ -187,7 +187,7 @@ class BlameSource:
         is_over = self._is_over(turn, hits, now_ns)
         turn.looked_hits = hits.count
         if is_over or now_ns - turn.begin_ns >= TURN_NS:
-            self._end(turn, hits, size.entries, now_ns, told, goes_on=not is_over)
+            self._end(turn, size.entries, told, goes_on=not is_over)
 
     def _is_over(self, turn: _Turn, hits: Hits, now_ns: int) -> bool:
         """Whether the register is needed, or the hits are too many, or enough is known."""
@@ -200,13 +200,15 @@ class BlameSource:
         over = others_wait and watched_ns >= TURN_NS
         return over or is_burst(hits.count - turn.looked_hits, self.allowed_per_s)
 
-    def _end(self, turn: _Turn, hits: Hits, entries: int, now_ns: int, told: _Told, *, goes_on: bool) -> None:
+    def _end(self, turn: _Turn, entries: int, told: _Told, *, goes_on: bool) -> None:
         """Tell what was seen; a watch that stays armed begins anew."""
         keeps = goes_on and turn.how is STEADY
         if not keeps:
             self._watchpoints.disarm(turn.watch)
             self._armed.remove(turn)
-            hits = self._watchpoints.hits(turn.watch)
+        # This very moment: memprobe may have waited for a processor since it began to look.
+        now_ns = time.monotonic_ns()
+        hits = self._watchpoints.hits(turn.watch)
         changes = self._watchpoints.changes(turn.watch)[turn.watch.number]
         count = hits.count - turn.hits_before
         covered_ns = _covered_ns(turn, hits, now_ns)
@@ -293,6 +295,8 @@ class BlameSource:
 
     def _arm(self, key: Key, how: Watching, now_ns: int) -> None:
         """Arm a container; one whose size cannot be found has no turn."""
+        # What happens from here on is seen: what the size was is known, and the first hit says what it is.
+        begin_ns = time.monotonic_ns()
         size = self._measure(*key)
         if size is None:
             return
@@ -312,7 +316,6 @@ class BlameSource:
         except TargetGone:
             return  # others say so
         self._taken_ns = None
-        begin_ns = time.monotonic_ns()
         self._armed.append(_Turn(key, watch, how, begin_ns, size.entries))
 
     def _invisible(self) -> tuple[str, ...]:

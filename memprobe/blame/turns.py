@@ -73,9 +73,11 @@ class Turns:
 
     def next(self, allowed_per_s: float) -> Watching:
         """How to watch it the next time, given the hits that its register is allowed."""
-        if self.is_new or self.hits_per_s >= FAST_PER_S:
+        if self.is_new:
             return BURST
-        return STEADY if self.hits_per_s <= STEADY_SHARE * allowed_per_s else SLICE
+        if self.hits_per_s <= STEADY_SHARE * allowed_per_s:
+            return STEADY
+        return SLICE if self.hits_per_s < FAST_PER_S else BURST
 
     def expected_hits(self, watching: Watching, look_ns: int) -> float:
         """Return how many hits a watch will cost, if memprobe looks again after such a time."""

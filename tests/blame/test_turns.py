@@ -18,6 +18,12 @@ def test_how_a_container_is_watched_follows_from_its_hits(hits: int, how: object
     assert turns.next(allowed_per_s=100.0) is how
 
 
+def test_who_can_afford_all_hits_has_them() -> None:
+    turns = Turns()
+    turns.learn(5_000, SECOND)
+    assert turns.next(allowed_per_s=10_000.0) is STEADY
+
+
 def test_what_is_not_known_begins_with_few_hits() -> None:
     assert Turns().next(allowed_per_s=100.0) is BURST
     assert Turns().expected_hits(BURST, SECOND) == BURST.limit
