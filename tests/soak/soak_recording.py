@@ -1,5 +1,6 @@
-"""soak_recording.py SECONDS: kill the writer of a recording at random moments, and fill its disk, again and again.
+"""soak_recording.py SECONDS: kill the writer of a recording at random moments, and fill its disk.
 
+Again and again.
 Every file must open, hold everything that was committed, and report. Says how often it tried.
 """
 
