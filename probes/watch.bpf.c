@@ -12,7 +12,6 @@
  * losses   changes_full, watch_unreadable, and those of the stack
  * minimum  5.8; cost: 21 us a hit in a VM, 5.5 us of it the program with its stack
  */
-#include "lib/targets.h"
 #include "lib/current_stack.h"
 
 const char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -75,7 +74,7 @@ static __always_inline void note_hit(struct watch *watch)
 		watch->first_ns = watch->last_ns;
 }
 
-static __always_inline void take_change(struct watch *watch, __u64 address, struct target *target, void *context)
+static __always_inline void take_change(struct watch *watch, __u64 address, void *context)
 {
 	__u64 word = watched_word(watch, address);
 	__u64 before = watch->last;
@@ -86,7 +85,7 @@ static __always_inline void take_change(struct watch *watch, __u64 address, stru
 	}
 	watch->last = word;
 	if (before != WATCH_UNKNOWN && word != before)
-		add_change(watch->number, take_stack(context, target), word - before);
+		add_change(watch->number, current_stack(context), word - before);
 }
 
 SEC("perf_event")
@@ -94,11 +93,10 @@ int word_changed(struct watchpoint_context *context)
 {
 	struct watch_key key = {.address = context->address, .pid = bpf_get_current_pid_tgid() >> 32};
 	struct watch *watch = bpf_map_lookup_elem(&watches, &key);
-	struct target *target = current_target();
 
-	if (!watch || !target || (watch->limit && watch->hits >= watch->limit))
+	if (!watch || (watch->limit && watch->hits >= watch->limit))
 		return TAKEN;
 	note_hit(watch);
-	take_change(watch, key.address, target, context);
+	take_change(watch, key.address, context);
 	return TAKEN;
 }
