@@ -1,4 +1,4 @@
-"""A few of the moments at which a writer may end; tests/soak/recording.py tries hundreds."""
+"""A few of the moments at which a writer may end; tests/soak/soak_recording.py tries hundreds."""
 
 from __future__ import annotations
 
