@@ -19,8 +19,8 @@ _BYTES = ("memory", "growth")
 def page(document: dict[str, Any]) -> Iterator[str]:
     """The lines: worst first."""
     before, after = document["before"], document["after"]
-    yield f"before: {escape(before['file'])}, {before['duration_s']:.0f} s from {before['created_at']}"
-    yield f"after:  {escape(after['file'])}, {after['duration_s']:.0f} s from {after['created_at']}"
+    yield f"before: {_side(before)}"
+    yield f"after:  {_side(after)}"
     changes = dict.fromkeys(row["change"] for row in document["rows"])
     if not changes:
         yield "nothing grows in either that did not grow alike"
@@ -33,6 +33,10 @@ def page(document: dict[str, Any]) -> Iterator[str]:
             yield f"  and {len(rows) - SHOWN} more, see --json"
     yield ""
     yield document["limits"]
+
+
+def _side(one: dict[str, Any]) -> str:
+    return escape(f"{one['file']}, {one['duration_s']:.0f} s from {one['created_at']}")
 
 
 def _line(row: dict[str, Any]) -> str:
