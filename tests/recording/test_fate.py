@@ -18,7 +18,7 @@ from memprobe.recording import RecordingReader
 from memprobe.session import replayed
 from memprobe.session.danger import Danger
 from memprobe.target.proc.ending import decoded, ending_of
-from memprobe.target.proc.pressure import Pressure, group_pressure, machine_pressure
+from memprobe.target.proc.pressure import Pressure, group_pressure, machine_pressure, pressure_again
 from memprobe.target.proc.process import open_process
 from memprobe.views.report import document as report
 from programs import Target, spawn_command
@@ -103,7 +103,24 @@ def test_kills_are_counted_since_the_first_reading() -> None:
     danger = Danger()
     danger.add(0, reading(1, kills=4))
     assert danger.kills(reading(1, kills=5)) == 1
-    assert danger.kills(None) == 0
+    assert danger.kills(None) is None
+
+
+def test_the_kills_of_the_machine_are_not_those_of_the_group() -> None:
+    danger = Danger()
+    danger.add(0, reading(1, kills=0))
+    assert danger.kills(Pressure("", 100 * MB, MB, None, {"oom_kill": 57})) is None
+
+
+def test_the_same_group_is_asked_when_the_process_is_gone(tmp_path: Path) -> None:
+    group = {"memory_dot_limit_in_bytes": "1000", "memory_dot_usage_in_bytes": "900"}
+    folder = files(tmp_path, **group, memory_dot_oom_control="oom_kill 2\n")
+    before = group_pressure(folder, 1)
+    assert before is not None
+    files(tmp_path, memory_dot_oom_control="oom_kill 3\n")
+    again = pressure_again(before)
+    assert again is not None
+    assert (again.group, again.kills) == (folder, 3)
 
 
 @pytest.mark.parametrize(
