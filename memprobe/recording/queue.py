@@ -87,6 +87,7 @@ class RecordingQueue:
         """Return of a batch what there is room for; nothing if there is none at all."""
         filled = (self._waiting_bytes + size_bytes(batch)) / self._limit_bytes
         if filled > 2:
+            self._lost.update(batch.losses)
             self._lost["recording_batches_dropped"] += 1
             return None
         if filled > 0.25 and batch.paths:
@@ -102,7 +103,8 @@ class RecordingQueue:
             self._lost["recording_batches_dropped"] += 1
             batch = Batch(**{name: getattr(batch, name) for name in _KEPT})
         if self._lost:
-            batch = replace(batch, losses={**self._lost, **batch.losses})
+            self._lost.update(batch.losses)
+            batch = replace(batch, losses=dict(self._lost))
             self._lost.clear()
         return batch
 
@@ -121,14 +123,16 @@ class RecordingQueue:
     def _work(self) -> None:
         """The thread: whatever comes, in order, until it is closed and nothing waits."""
         while (work := self._next()) is not None:
-            try:
-                work()
-            except OutputNotWritable as error:
-                self._fail(error)
+            self._do(work)
+        self._do(self._writer.close)
+
+    def _do(self, work: Work) -> None:
         try:
-            self._writer.close()
+            work()
         except OutputNotWritable as error:
             self._fail(error)
+        except Exception as error:  # noqa: BLE001 (a thread that dies unheard would lose all that follows)
+            self._fail(OutputNotWritable(f"{self._writer.path}: the recording cannot go on ({error!r})"))
 
     def _next(self) -> Work | None:
         with self._changed:

@@ -56,6 +56,9 @@ class RecordingWriter:
         self._stacks: dict[tuple[int, Stack], int] = {}
         self._next = {"batches": 0, "frames": 0, "stacks": 0}
         self._open_since_ns: int | None = None
+        self._has_failed = False
+        """Whether half of a batch may wait for a commit that must not come."""
+
         self._costs = CostPacker()
         self._notes: dict[str, Any] = {}
         self._dictionaries: dict[str, bytes] = {}
@@ -71,7 +74,7 @@ class RecordingWriter:
     def write(self, batch: Batch) -> None:
         """Add a batch; commit if the last commit is long enough ago by the batches' own times."""
         database = self._writable()
-        with failures(self.path):
+        with self._whole():
             if self._open_since_ns is None:
                 self._open_since_ns = batch.begin_ns
                 database.execute("BEGIN")
@@ -83,7 +86,7 @@ class RecordingWriter:
         """Write how things stand now, and forget what a reader does not need who begins `keep_ns` ago."""
         self.flush()
         database = self._writable()
-        with failures(self.path):
+        with self._whole():
             database.execute("BEGIN")
             self._costs = CostPacker()
             self._add(database, redacted(opening) if self._redact else opening)
@@ -91,6 +94,16 @@ class RecordingWriter:
             if prune(database, opening.end_ns - keep_ns):
                 self._forget(database)
             database.execute("COMMIT")
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """A batch is written whole or not at all: half of one would read as if nothing were missing."""
+        try:
+            with failures(self.path):
+                yield
+        except BaseException:
+            self._has_failed = True
+            raise
 
     def _forget(self, database: sqlite3.Connection) -> None:
         """Remember no rows that are gone."""
@@ -128,7 +141,8 @@ class RecordingWriter:
         if self._database is None:
             return
         try:
-            self.flush()
+            if not self._has_failed:
+                self.flush()
         finally:
             database, self._database = self._database, None
             _closed(database, self.path)

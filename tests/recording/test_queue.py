@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,49 @@ def test_a_disk_that_fails_ends_the_recording_and_not_the_run(tmp_path: Path) ->
     assert "no room" in queue.failure.fact
     queue.write(batch(2))
     queue.close()
+
+
+def test_a_bug_in_the_writer_is_told_too(tmp_path: Path) -> None:
+    class Buggy(RecordingWriter):
+        def write(self, batch: Batch) -> None:
+            raise TypeError("a bug")
+
+    queue = RecordingQueue(Buggy(tmp_path / "run.mprobe", FACTS))
+    queue.write(batch(1))
+    queue.close()
+    assert queue.failure is not None
+    assert "a bug" in queue.failure.fact
+
+
+def test_half_a_batch_is_never_committed(tmp_path: Path) -> None:
+    class Cut(RecordingWriter):
+        def _add_stacks(self, *values: Any) -> None:
+            if self._next["batches"] == 10:
+                raise sqlite3.OperationalError("disk I/O error")
+            super()._add_stacks(*values)
+
+    path = tmp_path / "run.mprobe"
+    queue = RecordingQueue(Cut(path, FACTS))
+    for second in range(1, 20):
+        queue.write(batch(second))
+    queue.close()
+    assert queue.failure is not None
+    found = read(path)
+    assert 7 <= len(found) < 10
+    assert all(len(one.samples) == 1 for one in found)
+
+
+def test_what_a_batch_had_lost_is_not_lost_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.mprobe"
+    writer = SlowWriter(path, FACTS)
+    queue = RecordingQueue(writer, limit_bytes=20 * size_bytes(batch(1)))
+    for second in range(1, 200):
+        queue.write(replace(batch(second), losses={"ring_full": 1}))
+    writer.may_go_on.set()
+    queue.flush()
+    queue.write(batch(200))
+    queue.close()
+    assert sum(one.losses.get("ring_full", 0) for one in read(path)) == 199
 
 
 @pytest.mark.parametrize("field", ["births", "stacks", "handles"])
