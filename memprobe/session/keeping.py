@@ -55,12 +55,13 @@ class Keeper:
         self._path, self._keeping = path, keeping
         self.queue = RecordingQueue(RecordingWriter(path, facts, redact=keeping.redact))
         self._has_ended = False
+        self._unsealed: OutputNotWritable | None = None
         self._begun_ns = self._cost_due_ns = 0
 
     @property
     def failure(self) -> OutputNotWritable | None:
-        """Why nothing is written any more, if so."""
-        return self.queue.failure
+        """Why the file is not what was asked for, if so."""
+        return self.queue.failure or self._unsealed
 
     def note(self, facts: Mapping[str, Any], ledger: Ledger) -> None:
         """Write down what is known now; a ring is cut off when it is time."""
@@ -80,7 +81,13 @@ class Keeper:
         """Close the file, and seal it if that was asked for and the process has ended."""
         self.queue.close()
         if self._keeping.seals and self._has_ended:
+            self._seal()
+
+    def _seal(self) -> None:
+        try:
             os.chmod(self._path, 0o400)
+        except OSError as error:
+            self._unsealed = OutputNotWritable(f"{self._path}: it could not be sealed: {error.strerror}")
 
     def _cut_off(self, ledger: Ledger, keep_ns: int) -> None:
         self._begun_ns = self._begun_ns or ledger.now_ns

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from memprobe.blame.choosing import Candidate, chosen
+from memprobe.blame.source import BlameSource
 from memprobe.detectors.evidence import Grown
 from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.verdicts import Verdicts
@@ -25,7 +28,7 @@ from memprobe.heap.source import HeapSource
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
 from memprobe.session.fate import Fate
-from memprobe.session.folding import fold, run_of
+from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.gathering import Gathering
 from memprobe.session.keeping import Keeper
 from memprobe.session.naming import program_in
@@ -39,6 +42,7 @@ from memprobe.vocab.costs import Metered, ProgramRuns
 from memprobe.vocab.knobs import Sheddable
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
+from memprobe.vocab.subject import What
 
 if TYPE_CHECKING:
     from memprobe.sources.kernel import KernelSource
@@ -46,11 +50,14 @@ if TYPE_CHECKING:
 TICK_S = 0.1
 """At least between two looks at the ring: at 200,000 events a second it is half full by then."""
 
-CALM_S = 0.2
-"""At most, if the programs do not call meanwhile: so often the governor checks."""
+CALM_S = 0.5
+"""At most, if the programs do not call meanwhile (a new stack, a child, an end, a ring that fills)."""
 
 SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 """Between two looks at /proc."""
+
+BLAME_SHARE = 0.6
+"""Of what the target may lose: watchpoints may have so much of it."""
 
 UNSEEN = "Which lines open handles and where memory grows is not seen"
 
@@ -61,8 +68,9 @@ CALIBRATED = "born"
 class Session:
     """A run on a live process."""
 
-    def __init__(self, target: Opened, options: Options) -> None:
+    def __init__(self, target: Opened, options: Options, *watchers: Judge) -> None:
         self.target, self.options = target, options
+        self._watchers = watchers
         self.ledger = Ledger(tree=options.tree)
         self._known = remembered(program_in(target)) if options.learn else Remembered("", Normal())
         self._experience = Experience(target.process.pid, tree=options.tree, normal=self._known.normal)
@@ -77,6 +85,7 @@ class Session:
         self._calibrator = Calibrator()
         self._kernel: KernelSource | None = None
         self._heap: HeapSource | None = None
+        self._blame: BlameSource | None = None
         self._sources: list[Source] = []
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
@@ -97,6 +106,7 @@ class Session:
             self._heap.start()
         self._kernel = self._started_kernel()
         if self._kernel is not None:
+            self._start_blame(self._kernel)
             self._sources.append(self._kernel)
         options = ProcfsOptions(tree=self.options.tree, reports_processes=self._kernel is None)
         self._procfs = ProcfsSource(self.target.process, self.target.python, options)
@@ -131,12 +141,25 @@ class Session:
         self._calibrator.after(lambda: _program(source.costs().programs))
         return source
 
+    def _start_blame(self, kernel: KernelSource) -> None:
+        """Be ready to watch who fills what grows; it ends before the source that its programs belong to."""
+        if self._heap is not None:
+            self._blame = BlameSource(
+                kernel.watchpoints,
+                self._heap.size_of,
+                budget_pct=0.0,
+                seed=self.options.seed,
+            )
+            self._blame.start()
+            self._sources.append(self._blame)
+
     def close(self) -> None:
-        """Leave nothing behind. May be called twice."""
-        for source in self._sources:
-            source.close()
-        if self._keeper is not None:
-            self._keeper.close()
+        """Leave nothing behind, whichever source fails at that. May be called twice."""
+        with ExitStack() as closing:
+            if self._keeper is not None:
+                closing.callback(self._keeper.close)
+            for source in reversed(self._sources):
+                closing.callback(source.close)
 
     # The loop ---------------------------------------------------------------------------------------
 
@@ -161,6 +184,8 @@ class Session:
         now_ns = time.monotonic_ns()
         if self._kernel is not None:
             self._poll(self._kernel)
+        if self._blame is not None:
+            self._poll(self._blame)
         self._watch_fate(now_ns)
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = is_hurried or now_ns >= self._sample_due_ns
@@ -169,6 +194,7 @@ class Session:
             self._take_gathered()
             self._poll_heap()
             self._poll(self._procfs)
+            self._wish()
             self._note()
         if now_ns >= self._check_due_ns:
             self._check_due_ns = now_ns + CHECK_INTERVAL_NS
@@ -192,13 +218,23 @@ class Session:
             self._heap.follow(self._procfs.targets)
             self._poll(self._heap)
 
+    def _wish(self) -> None:
+        """Have those watched that grow, and of which it is not known yet who fills them."""
+        if self._blame is not None:
+            grown = (one for one in self._verdicts.grown if one.subject.what is What.CONTAINER)
+            candidates = [
+                Candidate(one.key, one.growth.probability, one.growth.per_s, one.bytes_per_s) for one in grown
+            ]
+            self._blame.wish(chosen(candidates, self.ledger))
+            self._blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
+
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
         if self.ended is None:
             self._procfs.request_pictures()
             for settling in (source for source in self._sources if isinstance(source, Settling)):
                 settling.settle()
-        for source in (self._kernel, self._heap, self._procfs, self._kernel, self._kernel):
+        for source in (self._kernel, self._heap, self._blame, self._procfs, self._kernel, self._kernel):
             if source is not None:
                 self._poll(source)
             self._take_gathered()
@@ -226,21 +262,21 @@ class Session:
         if batch is None:
             if source is self._procfs and self.ended is None:
                 self._say_ended()
-        elif source is self._kernel:
-            for ready in self._gathering.add(batch):
-                self._take(ready)
+        elif source in (self._kernel, self._blame):
+            if self._gathering.add(batch):
+                self._take_gathered()
         else:
             self._take(batch)
 
     def _take(self, batch: Batch) -> None:
         if self._keeper is not None:
             self._keeper.queue.write(batch)
-        judges = self._experience, self._verdicts
+        judges: tuple[Judge, ...] = (self._experience, self._verdicts, *self._watchers)
         if fold(self.ledger, batch, self.target.process.pid, *judges) and self.ended is None:
             self._say_ended()
 
     def _take_gathered(self) -> None:
-        """Everything that the kernel has told, before anything else is looked at."""
+        """Take in all that the kernel has told, before anything else is looked at."""
         for ready in self._gathering.take():
             self._take(ready)
 
