@@ -67,7 +67,7 @@ def _side(text: str) -> Side:
     from memprobe.session.comparing import side
 
     path, mark, window = text.rpartition("@")
-    if not mark or ".." not in window:
+    if not mark or ".." not in window or "/" in window:
         return side(text, Window())
     if not path:
         raise UsageError(f"{text!r}: there is no file before the @", remedy="write FILE@5m..15m")

@@ -46,13 +46,13 @@ def replay(recording: str, speed: float, as_json: bool) -> None:
     from memprobe.views.story import Story
 
     live, ending, history = live_view(), Ending(), History()
-    before_ns, shown = None, None
+    before_ns, reached = None, None
     with ending.heard():
         try:
             for now_ns, ledger, run in played(Path(recording), None, history):
-                shown = document(ledger, run)
+                reached = ledger, run
                 if live.is_shown:
-                    live.show(Story(shown, ledger, history))
+                    live.show(Story(document(ledger, run), ledger, history))
                     if before_ns is not None and speed:
                         _wait(live, min((now_ns - before_ns) / 1e9 / speed, LONGEST_PAUSE_S))
                 before_ns = now_ns
@@ -60,7 +60,8 @@ def replay(recording: str, speed: float, as_json: bool) -> None:
                     break
         finally:
             live.erase()
-    assert shown is not None  # the end of a recording is always yielded
+    assert reached is not None  # the end of a recording is always yielded
+    shown = document(*reached)
     if as_json:
         output.show_json(shown)
     else:

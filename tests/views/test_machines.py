@@ -113,6 +113,11 @@ def test_pprof_takes_numbers_below_zero_and_large_ones() -> None:
     assert values[:3] == [-5, 2**62, 0]
 
 
+def test_pprof_of_a_recording_that_does_not_know_when_it_began() -> None:
+    when = {"start": "", "duration_s": 2.0}
+    assert parsed_profile(pprof.render(report(window=when))).duration_nanos == 2_000_000_000
+
+
 @pytest.mark.parametrize("changes", [{}, EMPTY])
 def test_speedscope_keeps_to_its_schema(changes: dict[str, Any]) -> None:
     file = json.loads(speedscope.render(report(**changes)))

@@ -69,7 +69,11 @@ class _Profile:
 
 def _times(document: dict[str, Any]) -> Iterable[bytes]:
     window = document["window"]
-    yield _number(TIME_NANOS, int(datetime.fromisoformat(window["start"]).timestamp()) * 1_000_000_000)
+    try:
+        start_s = int(datetime.fromisoformat(window["start"]).timestamp())
+    except ValueError:  # a recording that is damaged may not know when it began
+        start_s = 0
+    yield _number(TIME_NANOS, start_s * 1_000_000_000)
     yield _number(DURATION_NANOS, int(window["duration_s"] * 1e9))
 
 
