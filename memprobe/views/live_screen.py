@@ -54,9 +54,17 @@ def live_view() -> LiveView:
     streams = sys.stdin, sys.stderr
     if all(stream is not None and stream.isatty() for stream in streams) and os.environ.get("TERM") != "dumb":
         size = _size()
-        if size[0] >= SMALLEST[0] and size[1] >= SMALLEST[1]:
+        if size[0] >= SMALLEST[0] and size[1] >= SMALLEST[1] and _is_in_front():
             return LiveScreen()
     return _Line()
+
+
+def _is_in_front() -> bool:
+    """Whether the keys are ours: the kernel stops a program in the background that sets the terminal."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # the terminal of another session: nobody is stopped for it
+        return True
 
 
 class _Line:

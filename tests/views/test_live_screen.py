@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,35 @@ def test_in_a_terminal_with_keys_and_another_size(tmp_path: Path) -> None:
         screen = shown.wait(lambda lines: "ended well" in lines)
         assert "icanon" in shown.wait(lambda lines: any("icanon" in line for line in lines))
         assert not any("pid 4711" in line for line in screen)
+
+
+IN_THE_BACKGROUND = """
+import fcntl, os, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+if not (child := os.fork()):
+    os.setpgid(0, 0)
+    from memprobe.views.live_screen import LiveScreen, live_view
+    os._exit(isinstance(live_view(), LiveScreen))
+_, status = os.waitpid(child, os.WUNTRACED)
+if os.WIFSTOPPED(status):
+    os.kill(child, 9)
+os._exit(0 if status == 0 else 1)
+"""
+
+
+def test_in_the_background_it_is_not_stopped() -> None:
+    ours, theirs = os.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (24, 80))
+        command = [sys.executable, "-c", IN_THE_BACKGROUND]
+        environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=environment
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0
 
 
 def test_without_a_terminal_nothing_is_drawn(capfd: pytest.CaptureFixture[str]) -> None:
