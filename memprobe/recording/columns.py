@@ -74,6 +74,8 @@ def unpacked(
     blob: bytes, count: int, stored: Layout, dtype: np.dtype[np.void], dictionary: bytes = b""
 ) -> Rows:
     """Return the rows of a blob; columns that the dtype has no more are dropped, new ones are 0."""
+    if count * dtype.itemsize > LIMIT_BYTES:  # columns of no width take no room in the file
+        raise BadBlob("too many rows")
     size = sum(_HEAD.size + count * 8 * number for _, _, number in stored)
     data = inflated(blob, size, dictionary)
     rows = np.zeros(count, dtype)
