@@ -44,6 +44,9 @@ class RecordingQueue:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, Work]] = deque()
         self._waiting_bytes = 0
+        self._notes: dict[str, Any] = {}
+        """What was noted since the writer last asked."""
+
         self._is_open, self._is_idle = True, True
         self._lost: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._work, name="memprobe-recording", daemon=True)
@@ -57,15 +60,21 @@ class RecordingQueue:
 
     def note(self, name: str, value: Any) -> None:
         """Write down a fact; the latest counts."""
-        self._put(0, lambda: self._writer.note(name, value))
+        with self._changed:
+            are_waiting = bool(self._notes)
+            self._notes[name] = value
+        if not are_waiting:
+            self._put(0, self._write_notes)
 
     def write_cost(self, sample: CostSample) -> None:
-        """Add what everything has cost so far."""
-        self._put(_ENTRY_BYTES, lambda: self._writer.write_cost(sample))
+        """Add what everything has cost so far, if there is room; the next one says it too."""
+        if self._waiting_bytes < self._limit_bytes:
+            self._put(_ENTRY_BYTES, lambda: self._writer.write_cost(sample))
 
     def begin_again(self, opening: Batch, keep_ns: int) -> None:
-        """Write how things stand, and forget what is older than needed."""
-        self._put(size_bytes(opening), lambda: self._writer.begin_again(opening, keep_ns))
+        """Write how things stand, and forget what is older than needed; without room, the next time."""
+        if self._waiting_bytes < self._limit_bytes:
+            self._put(size_bytes(opening), lambda: self._writer.begin_again(opening, keep_ns))
 
     def flush(self, patience_s: float = PATIENCE_S) -> None:
         """Have everything committed that has come so far; return when it is."""
@@ -82,6 +91,12 @@ class RecordingQueue:
             self._fail(
                 OutputNotWritable(f"{self._writer.path}: the disk takes nothing for {PATIENCE_S:.0f} s")
             )
+
+    def _write_notes(self) -> None:
+        with self._changed:
+            notes, self._notes = self._notes, {}
+        for name, value in notes.items():
+            self._writer.note(name, value)
 
     def _fitting(self, batch: Batch) -> Batch | None:
         """Return of a batch what there is room for; nothing if there is none at all."""

@@ -14,7 +14,7 @@ from memprobe.errors import OutputNotWritable
 from memprobe.recording import RecordingQueue, RecordingReader, RecordingWriter
 from memprobe.recording.queue import size_bytes
 from memprobe.vocab.batch import Batch
-from recording.writing import FACTS, batch
+from recording.writing import FACTS, NS, batch
 
 
 class SlowWriter(RecordingWriter):
@@ -118,6 +118,22 @@ def test_half_a_batch_is_never_committed(tmp_path: Path) -> None:
     found = read(path)
     assert 7 <= len(found) < 10
     assert all(len(one.samples) == 1 for one in found)
+
+
+def test_nothing_that_waits_for_the_disk_is_without_a_bound(tmp_path: Path) -> None:
+    writer = SlowWriter(tmp_path / "run.mprobe", FACTS)
+    queue = RecordingQueue(writer, limit_bytes=20 * size_bytes(batch(1)))
+    for second in range(1, 500):
+        queue.write(batch(second))
+        queue.note("ended", second)
+        queue.begin_again(batch(second), 10 * NS)
+    waiting, waiting_bytes = len(queue._waiting), queue._waiting_bytes
+    writer.may_go_on.set()
+    queue.close()
+    assert waiting < 100
+    assert waiting_bytes < 60 * size_bytes(batch(1))
+    with RecordingReader(tmp_path / "run.mprobe") as reader:
+        assert reader.facts["ended"] == 499
 
 
 def test_what_a_batch_had_lost_is_not_lost_with_it(tmp_path: Path) -> None:
