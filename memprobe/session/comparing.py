@@ -11,7 +11,7 @@ from typing import Any
 from memprobe.ledger import Ledger
 from memprobe.ledger.growth import GROSS, HOW_NAMES
 from memprobe.ledger.ledger import News
-from memprobe.models.rates import NONE_SEEN, SIGNIFICANT, Rate, errors_between, rate
+from memprobe.models.rates import FEWEST, NONE_SEEN, SIGNIFICANT, Rate, errors_between, rate
 from memprobe.recording.reader import RecordingReader
 from memprobe.session.replay import NS, Replay, Window, batches, bounds
 from memprobe.vocab.rows import Rows
@@ -211,4 +211,5 @@ def facts(one: Side) -> dict[str, Any]:
         "window": {"begin_s": one.window.begin_s, "end_s": one.window.end_s},
         "created_at": one.created_at,
         "duration_s": round(one.marks.length_s, 3),
+        "tells": len(one.marks.times_s) > FEWEST,
     }

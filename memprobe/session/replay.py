@@ -85,10 +85,12 @@ def replayed(
         return replay.ledger, replay.run()
 
 
-def played(path: Path, usd_per_gb_hour: float | None = None) -> Iterator[tuple[int, Ledger, Run]]:
+def played(
+    path: Path, usd_per_gb_hour: float | None = None, *judges: Judge
+) -> Iterator[tuple[int, Ledger, Run]]:
     """Yield what was known at every look at /proc, and when that was."""
     with RecordingReader(path) as reader:
-        replay = Replay(reader, usd_per_gb_hour)
+        replay = Replay(reader, usd_per_gb_hour, *judges)
         for batch in batches(reader, Window()):
             replay.fold(batch)
             if len(batch.samples):
@@ -115,7 +117,7 @@ def batches(reader: RecordingReader, window: Window) -> Iterator[Batch]:
 
 
 def bounds(reader: RecordingReader, window: Window) -> tuple[int, int | None]:
-    """Return begin and end of a window in the time of the batches."""
+    """Return begin and end of a window in the time of the batches, as far as the recording reaches."""
     first_ns, last_ns = reader.span()
 
     def instant(seconds: float) -> int:
@@ -126,7 +128,7 @@ def bounds(reader: RecordingReader, window: Window) -> tuple[int, int | None]:
     if begin_ns >= (last_ns if end_ns is None else end_ns) and window != Window():
         length_s = (last_ns - first_ns) / NS
         raise UsageError(f"--window has nothing in it: the recording is {length_s:.0f} s long")
-    return begin_ns, end_ns
+    return max(begin_ns, first_ns), None if end_ns is None else min(end_ns, last_ns)
 
 
 _UNKNOWN: dict[str, Any] = {

@@ -22,8 +22,11 @@ def page(document: dict[str, Any]) -> Iterator[str]:
     yield f"before: {_side(before)}"
     yield f"after:  {_side(after)}"
     changes = dict.fromkeys(row["change"] for row in document["rows"])
-    if not changes:
-        yield "nothing grows in either that did not grow alike"
+    short = [name for name in ("before", "after") if not document[name]["tells"]]
+    if short:
+        yield f"{' and '.join(short)}: too short to tell what grows"
+    elif not changes:
+        yield "nothing surely grows in either of them"
     for change in changes:
         rows = [row for row in document["rows"] if row["change"] == change]
         yield ""

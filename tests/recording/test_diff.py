@@ -15,6 +15,7 @@ import pytest
 
 from memprobe.models.rates import rate
 from memprobe.recording import RecordingWriter
+from memprobe.views.differences import page
 from memprobe.vocab import rows
 from memprobe.vocab.subject import Subject, What
 from recording.writing import FACTS, NS, batch
@@ -69,6 +70,19 @@ def test_two_moments_of_one(tmp_path: Path) -> None:
     path = write(tmp_path / "run", {1: 10}, seed=3)
     _, document = diff(f"{path}@0..40", f"{path}@40..")
     assert changes(document) == {"str app.A": "not fixed"}
+
+
+def test_a_window_that_is_longer_than_the_recording(tmp_path: Path) -> None:
+    path = write(tmp_path / "run", {1: 10}, seed=3)
+    _, document = diff(f"{path}@-1h..", f"{path}@..1h")
+    assert changes(document) == {"str app.A": "not fixed"}
+
+
+def test_what_is_too_short_is_not_said_to_be_fine(tmp_path: Path) -> None:
+    path = write(tmp_path / "run", {1: 10}, seed=3)
+    _, document = diff(path, f"{path}@..4")
+    assert document["rows"] == []
+    assert "after: too short to tell what grows" in list(page(document))
 
 
 def test_noise_is_no_growth() -> None:
