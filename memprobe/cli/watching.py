@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from memprobe.errors import UsageError
+from memprobe.errors import OutputNotWritable, UsageError
 
 if TYPE_CHECKING:
-    from memprobe.session import Options, Session
+    from memprobe.session import Options, Session, Window
+    from memprobe.views.reading import Reading
     from memprobe.views.story import Story
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -52,8 +54,22 @@ def check_duration(duration_s: float | None) -> None:
         raise UsageError("--duration must be above 0 seconds")
 
 
-def watched(pid: int, options: Options, duration_s: float | None) -> dict[str, Any]:
-    """Run until somebody ends it, the time is over or the target is gone; return the report."""
+def check_new(path: str) -> None:
+    """Raise OutputNotWritable where a recording cannot begin; said before anything is attached."""
+    if os.path.lexists(path):
+        raise OutputNotWritable(f"{path}: there is a file of this name already", remedy="choose another name")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise OutputNotWritable(f"{path}: there is no folder {folder}", remedy=f"mkdir -p {folder}")
+
+
+def watched(
+    pid: int, options: Options, duration_s: float | None, failed: list[OutputNotWritable] | None = None
+) -> dict[str, Any]:
+    """Run until somebody ends it, the time is over or the target is gone; return the report.
+
+    What went wrong with the recording is put into `failed`; the run goes on without it.
+    """
     from memprobe.session import session
     from memprobe.views.history import History
     from memprobe.views.live_screen import live_view
@@ -78,15 +94,19 @@ def watched(pid: int, options: Options, duration_s: float | None) -> dict[str, A
             run.run(goes_on, show)
         finally:
             live.erase()
-        return document(run.ledger, run.report())
+        shown = document(run.ledger, run.report())
+        run.close()
+        if failed is not None and run.recording_failure is not None:
+            failed.append(run.recording_failure)
+        return shown
 
 
-def recorded(path: str, usd_per_gb_hour: float | None = None) -> dict[str, Any]:
-    """Return the report of a recording."""
-    return recorded_story(path, usd_per_gb_hour).document
+def recorded(path: str, usd_per_gb_hour: float | None = None, window: Window | None = None) -> dict[str, Any]:
+    """Return the report of a recording, or of a part of it."""
+    return recorded_story(path, usd_per_gb_hour, window).document
 
 
-def recorded_story(path: str, usd_per_gb_hour: float | None = None) -> Story:
+def recorded_story(path: str, usd_per_gb_hour: float | None = None, window: Window | None = None) -> Story:
     """Return the report of a recording, and what its run was like over time."""
     from memprobe.session import replayed
     from memprobe.views.history import History
@@ -94,5 +114,20 @@ def recorded_story(path: str, usd_per_gb_hour: float | None = None) -> Story:
     from memprobe.views.story import Story
 
     history = History()
-    ledger, run = replayed(Path(path), usd_per_gb_hour, history)
+    with _told(path) as reading:
+        ledger, run = replayed(Path(path), usd_per_gb_hour, history, reading, window=window)
     return Story(document(ledger, run), ledger, history)
+
+
+@contextmanager
+def _told(path: str) -> Iterator[Reading]:
+    """Say how far the reading of a recording is, where it takes long."""
+    from memprobe.recording import RecordingReader
+    from memprobe.views.reading import Reading
+
+    with RecordingReader(Path(path)) as reader:
+        reading = Reading(path, *reader.span())
+    try:
+        yield reading
+    finally:
+        reading.erase()
