@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from memprobe.views.reading import Reading
     from memprobe.views.story import Story
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""A terminal that is closed (SIGHUP) ends a run as Ctrl-C does; not under nohup."""
 
 
 class Ending:
@@ -29,8 +30,10 @@ class Ending:
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Take Ctrl-C and SIGTERM as the wish for the report until the block ends."""
-        before = {number: signal.signal(number, self._ask) for number in ENDING}
+        """Take Ctrl-C, SIGTERM and a closed terminal as the wish for the report until the block ends."""
+        is_kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        numbers = (number for number in ENDING if number != signal.SIGHUP or not is_kept)
+        before = {number: signal.signal(number, self._ask) for number in numbers}
         try:
             yield
         finally:
@@ -38,7 +41,7 @@ class Ending:
                 signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.is_asked:
+        if self.is_asked and number != signal.SIGHUP:  # that one comes several times
             raise KeyboardInterrupt
         self.is_asked = True
 

@@ -12,6 +12,7 @@ import sys
 import termios
 import tty
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from memprobe.errors import MemprobeError
@@ -116,14 +117,17 @@ class LiveScreen:
         """Leave the terminal as it was. May be called twice."""
         if self._before is not None:
             self._write(LEAVE)
-            termios.tcsetattr(sys.stdin, termios.TCSANOW, self._before)
+            with suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(sys.stdin, termios.TCSANOW, self._before)
             self._before = None
 
     def _keys(self) -> list[str]:
         if not select.select([sys.stdin], [], [], 0)[0]:
             return []
-        text = os.read(sys.stdin.fileno(), 64).decode("ascii", "replace")
-        return split_keys(text)
+        try:
+            return split_keys(os.read(sys.stdin.fileno(), 64).decode("ascii", "replace"))
+        except OSError:  # the terminal is gone
+            return []
 
     def _press(self, key: str) -> None:
         state = self._state

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
 
+import pythons
 from memprobe.cli import record
 from memprobe.errors import OutputNotWritable
+from memprobe.recording import RecordingReader
 from views.made_up_report import HOSTILE, report
+
+ON_A_TERMINAL = """
+import fcntl, sys, termios
+from memprobe.cli import main
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+sys.exit(main())
+"""
 
 
 def test_names_of_the_target_cannot_reach_the_terminal(
@@ -27,3 +41,30 @@ def test_names_of_the_target_cannot_reach_the_terminal(
 def test_a_recording_that_somebody_removed(tmp_path: Path) -> None:
     with pytest.raises(OutputNotWritable, match="gone"):
         record._show(report(), str(tmp_path / "run.mprobe"), False)
+
+
+def test_a_terminal_that_is_closed_ends_the_run_and_closes_the_file(targets: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run.mprobe"
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))  # room for the live view
+    with pythons.own().spawn(targets / "leaking.py") as target:
+        command = [sys.executable, "-c", ON_A_TERMINAL, "record", str(target.pid), "-o", str(path)]
+        with subprocess.Popen(
+            [*command, "--no-learn"], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        ) as recording:
+            os.close(theirs)
+            while not has_begun(path):
+                assert recording.poll() is None
+                time.sleep(0.05)
+            os.close(ours)
+            assert recording.wait(60) == OutputNotWritable.exit_code
+    assert os.listdir(tmp_path) == ["run.mprobe"]  # no -wal that a copy would lack
+    assert has_begun(path)
+
+
+def has_begun(path: Path) -> bool:
+    """Whether something is in a recording."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with RecordingReader(path) as reader:
+        return any(len(batch.samples) for batch in iter(reader.poll, None))
