@@ -148,6 +148,23 @@ def test_how_a_child_ended(is_collected: bool) -> None:
     assert (found is None and is_collected) or (found is not None and found.exit_code == 5)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user takes root")
+def test_who_may_not_look_does_not_take_the_zero_for_an_exit_code() -> None:
+    with subprocess.Popen(["sleep", "100"]) as child, open_process(child.pid) as process:
+        child.kill()
+        while not process.has_ended():
+            time.sleep(0.01)
+        os.seteuid(65534)
+        try:
+            unseen = ending_of(process)
+        finally:
+            os.seteuid(0)
+        seen = ending_of(process)
+    assert unseen is None
+    assert seen is not None
+    assert seen.signal == signal.SIGKILL
+
+
 @contextmanager
 def limited(limit_bytes: int) -> Iterator[Path]:
     """A cgroup with a memory limit."""
