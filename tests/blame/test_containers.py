@@ -58,7 +58,11 @@ def test_the_line_that_fills_most_is_first_and_rates_are_right(
 
 
 def check(found: WatchingContainers, name: str, times: Times, amounts: list[int]) -> None:
-    """The truth: so many rounds were made while it was watched."""
+    """The truth: so many rounds were made while it was watched.
+
+    Watching begins and ends in the middle of a round. Each watch so sees up to a round too many of some callers, which
+    is more than a tenth of all only where few rounds are made in its time: on a machine that has no time for them.
+    """
     rows = found.watches(name)
     weights = rows["stands_for_ns"] / rows["covered_ns"]
     count = np.arange(len(times))
@@ -71,8 +75,9 @@ def check(found: WatchingContainers, name: str, times: Times, amounts: list[int]
     put = sum(flows[caller].added_per_s for caller in CALLERS)
     # Seconds are rough where many wait for a processor; who put in how much is not.
     assert put == pytest.approx(sum(amounts) * per_s, rel=0.3), name
+    near = max(0.1, min(2 * len(rounds) ** 0.5 / float(rounds.sum()), 0.4))
     for caller, amount in zip(CALLERS, amounts, strict=True):
-        assert flows[caller].added_per_s / put == pytest.approx(amount / sum(amounts), rel=0.1), (
+        assert flows[caller].added_per_s / put == pytest.approx(amount / sum(amounts), rel=near), (
             name,
             caller,
         )
