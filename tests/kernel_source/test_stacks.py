@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kernel_source.following import following
-from memprobe.sources.kernel import KernelOptions
+from memprobe.sources.kernel import KernelOptions, Settings
 from memprobe.sources.kernel.stacks import FREED, NO_PYTHON
 from pythons import Interpreter, own, spawn_command
 
@@ -44,7 +44,8 @@ def test_code_that_is_gone_is_counted_and_never_another_ones(
 ) -> None:
     script = tmp_path / "fleeting.py"
     script.write_text(FLEETING)
-    with interpreter.spawn(script) as target, following(target.pid) as found:
+    every = KernelOptions(settings=Settings(stack_burst_ns=0))
+    with interpreter.spawn(script) as target, following(target.pid, every) as found:
         target.ask("150")
         found.poll()
         stacks = [found.stacks[number] for number in found.table("births")["stack_id"].tolist() if number]
