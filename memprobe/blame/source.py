@@ -154,8 +154,7 @@ class BlameSource:
     def close(self) -> None:
         """Take all watchpoints away. May be called twice."""
         while self._armed:
-            turn = self._armed.pop()
-            self._watchpoints.disarm(turn.watch)
+            self._watchpoints.drop(self._armed.pop().watch)
 
     # What the governor holds on to --------------------------------------------------------------------
 
@@ -216,7 +215,6 @@ class BlameSource:
         self._tell(turn, (count, covered_ns, entries), changes, now_ns, told)
         if keeps:
             turn.begin_ns, turn.entries_before, turn.hits_before = now_ns, entries, hits.count
-            self._watchpoints.extend(turn.watch)
         else:
             self._watchpoints.forget(turn.watch)
 
@@ -259,8 +257,7 @@ class BlameSource:
 
     def _drop(self, turn: _Turn) -> None:
         """Forget what was seen of a container that is not there any more: it may have been another's."""
-        self._watchpoints.disarm(turn.watch)
-        self._watchpoints.forget(turn.watch)
+        self._watchpoints.drop(turn.watch)
         self._armed.remove(turn)
         self._turns.pop(turn.key, None)
 

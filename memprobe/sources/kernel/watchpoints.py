@@ -124,17 +124,9 @@ class Watchpoints:
             self._programs.object(WATCH).write_map("watches", watch.key, value)
             self._arm_threads(watch)
         except BpfError as error:
-            self.disarm(watch)
+            self.drop(watch)
             raise _refused(error) from error
         return watch
-
-    def extend(self, watch: Watch) -> None:
-        """Arm threads that are new: one that existed before the watch was complete, or one with a limit."""
-        try:
-            self._arm_threads(watch)
-        except BpfError as error:
-            if error.errno not in (errno.ENOSPC, errno.EBUSY):
-                raise
 
     def _arm_threads(self, watch: Watch) -> None:
         """Until no thread is left that is not armed: those not yet armed start threads meanwhile."""
@@ -164,6 +156,12 @@ class Watchpoints:
         made.delete_from_map("watches", watch.key)
         for stack_id in watch.taken:
             made.delete_from_map("changes", _CHANGE.pack(stack_id, watch.number, 0))
+
+    def drop(self, watch: Watch) -> None:
+        """Take the watchpoint away, and what it has seen with it: else the maps would fill up."""
+        self.disarm(watch)
+        self.changes(watch)  # all its stacks, so that they can be forgotten
+        self.forget(watch)
 
     def hits(self, watch: Watch) -> Hits:
         """How a watch stands."""
