@@ -35,6 +35,9 @@ HIT_NS = 25_000
 RETRY_NS = 5_000_000_000
 """Registers that another tool has are asked for again after this time."""
 
+MOST_REMEMBERED = 1024
+"""Containers whose rate of hits is remembered while they are not wanted."""
+
 KNOWN_SOON_NS = 100_000_000
 """A slice that is shorter says little."""
 
@@ -120,6 +123,9 @@ class BlameSource:
     def wish(self, wanted: Sequence[Key]) -> None:
         """Say who is to be watched from now on, the worst first."""
         self._wanted = tuple(wanted)
+        if len(self._turns) > MOST_REMEMBERED:
+            kept = {*wanted, *(turn.key for turn in self._armed)}
+            self._turns = {key: turns for key, turns in self._turns.items() if key in kept}
         self._crowd = max(1.0, len(wanted) / self._registers)
 
     def afford(self, budget_pct: float) -> None:

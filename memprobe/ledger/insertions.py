@@ -22,6 +22,8 @@ from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, Stack, is_standard
 
 MAX_CONTAINERS = 1024
+"""Beyond, the one that was not watched for longest is forgotten."""
+
 MAX_STACKS = 1024
 """Of one container; what further stacks do is added to the unknown one."""
 
@@ -145,11 +147,9 @@ class InsertionLedger:
     def _watch(self, row: np.void) -> float:
         """Note a watch, and return what its changes weigh."""
         key = int(row["pid"]), int(row["subject_id"])
-        one = self._containers.get(key)
-        if one is None:
-            if len(self._containers) >= MAX_CONTAINERS:
-                return 0.0
-            one = self._containers[key] = _Container()
+        one = self._containers[key] = self._containers.pop(key, _Container())
+        if len(self._containers) > MAX_CONTAINERS:
+            del self._containers[next(iter(self._containers))]
         covered_ns, stands_for_ns = int(row["covered_ns"]), int(row["stands_for_ns"])
         one.entries = int(row["entries"])
         lasted_ns = int(row["end_ns"]) - int(row["time_ns"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memprobe.abi import ProcessHow
-from memprobe.ledger.insertions import InsertionLedger
+from memprobe.ledger.insertions import MAX_CONTAINERS, InsertionLedger
 from memprobe.vocab.rows import CHANGE, PROCESS, WATCH, Rows, no_rows
 from memprobe.vocab.stack import Frame, Stack
 
@@ -87,6 +87,16 @@ def test_another_program_begins_anew() -> None:
     gone["pid"], gone["how"] = 7, ProcessHow.EXEC
     ledger.fold(no_rows(WATCH), no_rows(CHANGE), gone)
     assert ledger.filled(KEY, STACKS) is None
+
+
+def test_of_more_containers_than_there_is_room_for_the_latest_are_known() -> None:
+    ledger = InsertionLedger()
+    for number in range(MAX_CONTAINERS + 1):
+        seen = watch(number, 1, 1)
+        seen["subject_id"] = number
+        ledger.fold(seen, no_rows(CHANGE), no_rows(PROCESS))
+    assert ledger.filled((7, 0), STACKS) is None
+    assert ledger.filled((7, MAX_CONTAINERS), STACKS) is not None
 
 
 def test_hostile_rows_are_taken_for_what_they_are() -> None:
