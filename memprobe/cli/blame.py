@@ -35,7 +35,7 @@ SHOWN_EVERY_S = 0.5
     default=1.0,
     show_default=True,
     metavar="PCT",
-    help="What the process may lose, in percent of one core.",
+    help="What the process may lose, in percent of the CPU time that it uses.",
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of when a busy container is watched.")
 @as_json

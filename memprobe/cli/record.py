@@ -34,7 +34,7 @@ SHORTEST_RING, LONGEST_RING = 0.1, 60.0 * 24 * 31
     default=1.0,
     show_default=True,
     metavar="PCT",
-    help="What the process may lose, in percent of one core.",
+    help="What the process may lose, in percent of the CPU time that it uses.",
 )
 @click.option("--tree", is_flag=True, help="Follow its children too.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of all sampling.")
@@ -98,18 +98,12 @@ def _show(document: dict[str, Any], path: str, as_json: bool) -> None:
     if as_json:
         output.show_json(document)
         return
+    size = os.path.getsize(path) / (1 << 20)
     click.echo(
-        f"{duration(document['window']['duration_s'])} in {escape(path)}, {_size_mb(path):.1f} MB: "
+        f"{duration(document['window']['duration_s'])} in {escape(path)}, {size:.1f} MB: "
         f"{count(len(document['findings']), 'finding')}; memprobe report {escape(path)} shows them"
     )
     if document["target"]["ended"]:
         click.echo(escape(document["target"]["ended"]))
     for finding in document["findings"]:
-        click.echo(f"  {escape(one_line(finding))}")
-
-
-def _size_mb(path: str) -> float:
-    try:
-        return os.path.getsize(path) / (1 << 20)
-    except OSError as error:
-        raise OutputNotWritable(f"{path}: the recording is gone: {error.strerror}") from error
+        click.echo(f"  {one_line(finding)}")

@@ -1,10 +1,9 @@
 """What the time between two samples cost the target and memprobe, part by part.
 
-The unit of the target's slow-down is one core: 1 % is 10 ms per second, whatever thread of the
-target paid it and even if none was busy. For a target that keeps one core busy this
-is its slow-down; for one that idles it is less than the share of its own CPU time, so the `how` sentence
-says that too; for one that keeps many cores busy it is an upper bound. The budget is charged by the share
-of its own CPU time (`due_target_ns`).
+Parts of it are in percent of one core: 1 % is 10 ms per second, whatever thread of the target paid it. What
+the budget holds and the report prints is the share of the target's own CPU time (`due_target_ns`), which
+counts as LEAST_SHARE of a core at least; for a target that keeps many cores busy it counts as one, so that
+the figure is an upper bound.
 Not in it: the memory bandwidth that reading the heap takes.
 """
 

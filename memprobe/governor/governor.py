@@ -49,8 +49,8 @@ class Governor:
         if cost is None:
             self._last = last
             return ()
+        weight = cost.elapsed_ns / (cost.elapsed_ns + min(self._account.elapsed_ns, SMOOTHING_NS))
         self._account.fold(cost, sample)
-        weight = cost.elapsed_ns / (cost.elapsed_ns + SMOOTHING_NS)
         self._busy_share += (cost.busy_share - self._busy_share) * weight
         return self._decide(sample.time_ns, cost)
 

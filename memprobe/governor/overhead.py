@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from memprobe.governor.calibration import Calibration
 from memprobe.governor.control import Limits
-from memprobe.governor.costs import Cost, TargetCost
+from memprobe.governor.costs import LEAST_SHARE, Cost, TargetCost
 from memprobe.governor.ladder import sentence
 from memprobe.vocab.costs import CostSample
 from memprobe.vocab.knobs import Knob, Rung
@@ -33,6 +33,9 @@ class Account:
     limits: Limits
     elapsed_ns: int = 0
     target: TargetCost = field(default_factory=TargetCost)
+    due_target_ns: float = 0.0
+    """What the budget was charged for it."""
+
     own_cpu_ns: int = 0
     syscalls: int = 0
     syscalls_exact: bool = True
@@ -50,6 +53,7 @@ class Account:
         """Add what the time up to `sample` cost."""
         self.elapsed_ns += cost.elapsed_ns
         self.target = self.target + cost.target
+        self.due_target_ns += cost.due_target_ns
         self.own_cpu_ns += cost.own_cpu_ns
         self.syscalls += cost.syscalls
         self.syscalls_exact &= cost.syscalls_exact
@@ -72,7 +76,7 @@ class Account:
         peak = self.own_rss_peak_bytes
         mean = self.own_rss_byte_ns / self.own_rss_known_ns if self.own_rss_known_ns else None
         return {
-            "target_slowdown_pct": round(self._pct(self.target.total_ns), 4) if known else None,
+            "target_slowdown_pct": round(self._pct(self.due_target_ns), 4) if known else None,
             "target_slowdown_how": " ".join(self._how(calibration)) if known else None,
             "profiler_cpu_pct": round(self._pct(self.own_cpu_ns), 3) if known else None,
             "profiler_rss_mb": None if mean is None else round(mean / 1e6, 1),
@@ -82,7 +86,7 @@ class Account:
         }
 
     def _pct(self, cost_ns: float) -> float:
-        """This many nanoseconds of the run, as a part of one core."""
+        """This many nanoseconds, as a part of the run."""
         return cost_ns / self.elapsed_ns * 100 if self.elapsed_ns else 0.0
 
     def _how(self, calibration: Calibration) -> Iterator[str]:
@@ -90,6 +94,7 @@ class Account:
         parts = {name: self._pct(getattr(self.target, field)) for field, name in PARTS.items()}
         named = ", ".join(f"{name} {pct:.3g} %" for name, pct in parts.items() if pct)
         if named:
+            yield f"Of the target's CPU time, counted as {LEAST_SHARE:g} cores at least and as one at most."
             yield f"Of one core, mean over the run: {named}."
         else:
             yield "Nothing that slows the target was attached."

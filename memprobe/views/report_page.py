@@ -169,7 +169,7 @@ def _memory(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _overhead(overhead: dict[str, Any]) -> Iterator[tuple[str, str]]:
     slowdown, budget = overhead["target_slowdown_pct"], overhead["budget_pct"]
-    lost = UNKNOWN if slowdown is None else f"{slowdown:.3f} % of a core"
+    lost = UNKNOWN if slowdown is None else f"{slowdown:.3f} % of its time"
     yield "to the target", lost if budget is None else f"{lost} ({budget:g} % allowed)"
     cpu = overhead["profiler_cpu_pct"]
     own = UNKNOWN if cpu is None else f"{cpu:.1f} % of a core"

@@ -136,6 +136,20 @@ def test_memory_is_told_as_it_was_on_average_and_at_its_highest() -> None:
     assert governor.overhead["profiler_rss_peak_mb"] == 100.0
 
 
+@pytest.mark.parametrize(
+    ("cpu_ns", "lost_pct", "allowed_pct"), [(0, 2.5, 0.2), (500, 1.0, 0.5), (4_000, 0.5, 1)]
+)
+def test_what_is_printed_is_what_is_held(cpu_ns: int, lost_pct: float, allowed_pct: float) -> None:
+    """Both are shares of the CPU time that the target uses by itself."""
+    governor = Governor(Limits(), frozenset())
+    for second in range(4):
+        spent = SourceCosts(stopped_ns=second * 5_000_000, target_cpu_ns=second * cpu_ns * 10**6)
+        governor.fold(CostSample(second * 10**9, spent, 0))
+    assert governor.overhead["target_slowdown_pct"] == pytest.approx(lost_pct)
+    assert governor.state.slowdown.rate_pct == pytest.approx(lost_pct)
+    assert governor.allowed_pct == pytest.approx(allowed_pct)
+
+
 def test_before_two_samples_nothing_is_known() -> None:
     section = Governor(Limits(), KERNEL).overhead
     assert section["target_slowdown_pct"] is None

@@ -60,7 +60,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
 
 def _overhead(overhead: dict[str, Any]) -> Iterator[str]:
     for field, name, text in (
-        ("target_slowdown_pct", "slowdown_ratio", "What the process loses, of a core."),
+        ("target_slowdown_pct", "slowdown_ratio", "What the process loses, of its CPU time."),
         ("profiler_cpu_pct", "own_cpu_ratio", "What memprobe itself uses, of a core."),
     ):
         value = overhead[field]
