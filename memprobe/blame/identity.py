@@ -77,6 +77,8 @@ class Identities:
             return False
         if word not in self._is_type:
             self._is_type[word] = self._leads_to_type(word) and self.types.facts(word) is not None
+            if self._is_type[word]:
+                self.types.name(word)  # as long as it can be read; it is remembered there
         return self._is_type[word]
 
     def _leads_to_type(self, address: int) -> bool:

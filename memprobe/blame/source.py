@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from memprobe.blame.turns import BURST, REGISTERS, STEADY, TURN_NS, Chance, Turns, Watching, is_burst
+from memprobe.blame.turns import BURST, HIT_NS, REGISTERS, STEADY, TURN_NS, Chance, Turns, Watching, is_burst
 from memprobe.errors import NoKernelSupport, TargetGone
 from memprobe.sources.kernel.watchpoints import UNKNOWN, Change, Hits, RegistersTaken, Watch, Watchpoints
 from memprobe.vocab.batch import Batch
@@ -28,9 +28,6 @@ NAME = "blame"
 
 Key = tuple[int, int]
 """Process and subject."""
-
-HIT_NS = 25_000
-"""A trap, in a virtual machine, with its program: what the budget of hits is computed with."""
 
 RETRY_NS = 5_000_000_000
 """Registers that another tool has are asked for again after this time."""

@@ -6,6 +6,7 @@ The arithmetic, and what it cannot do, is in README.md beside this.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from memprobe.blame.candidates import Candidates
 from memprobe.blame.identity import Identities
+from memprobe.errors import TargetGone
 from memprobe.models.survivors import Share, share_of
 from memprobe.sources.kernel.births import Births
 from memprobe.target.cpython.pools import CLASS_BYTES, SIZE_CLASSES, Blocks, blocks_in_use, look_at
@@ -38,6 +40,9 @@ HORIZON_S = 10.0
 
 LOOK_NS = 250_000_000
 """Between two looks at the blocks that are followed."""
+
+MEASURE_NS = 2_000_000_000
+"""Between two looks at how the size classes grow: of a large heap each reads 65,536 headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +72,21 @@ class SurvivorSampling:
         process: Process,
         python: Python,
         *,
-        budget: float,
+        budget_pct: float,
         seed: int = 0,
         horizon_s: float = HORIZON_S,
     ) -> None:
-        """`budget` is the part of one core that bursts may cost the target."""
+        """Prepare to sample; `budget_pct` see `afford`."""
+        self.afford(budget_pct)
         self._births, self._process, self._python = births, process, python
-        self._budget = budget
         self._random = random.Random(seed)
         self._identities = Identities(python.objects)
         self._candidates = Candidates(self._look_at, self._identities.of, int(horizon_s * 1e9))
         self._before: npt.NDArray[np.int64] = np.zeros(SIZE_CLASSES, np.int64)
-        self._began_ns = self._next_burst_ns = self._next_look_ns = 0
-        self.cost_ns = 0
-        """What the bursts have cost the target so far."""
+        self._grown_per_s = np.zeros(SIZE_CLASSES)
+        self._began_ns = self._next_burst_ns = self._next_look_ns = self._next_measure_ns = 0
         self.births = 0
         """How many births were traced."""
-        self.latest: list[Survivors] = []
-        """What has survived, as of the last look."""
 
     def prepare(self) -> bool:
         """Find out where to attach, half a second long; False if that is not possible (`reason` says why)."""
@@ -95,39 +97,51 @@ class SurvivorSampling:
         """Why there is nothing to be had."""
         return self._births.reason
 
+    def afford(self, budget_pct: float) -> None:
+        """Say what bursts may cost the target from now on, in percent of a core."""
+        self._budget = budget_pct / 100
+
     def begin(self, now_ns: int) -> None:
         """Count from now on."""
         self._before = self._in_use()
         self._began_ns = self._next_burst_ns = self._next_look_ns = now_ns
+        self._next_measure_ns = now_ns + MEASURE_NS
 
     @property
     def bursts(self) -> int:
         """How many there were."""
         return self._candidates.bursts
 
-    def step(self, now_ns: int) -> bool:
-        """Do what is due: a look, a burst. True after a burst, whose stacks should be asked for soon."""
+    def step(self, now_ns: int) -> None:
+        """Do what is due: a look, a burst; raises TargetGone, and NoKernelSupport if no burst is possible."""
         if now_ns >= self._next_look_ns:
             self._next_look_ns = now_ns + LOOK_NS
             self._candidates.look(now_ns)
-            self.latest = self.result(now_ns)
-        if now_ns < self._next_burst_ns or len(self._candidates.survivors) >= ENOUGH:
-            return False
+        if now_ns >= self._next_measure_ns:
+            self._measure(now_ns)
+        if now_ns >= self._next_burst_ns and len(self._candidates.survivors) < ENOUGH:
+            self._burst()
+
+    def _burst(self) -> None:
         burst = self._births.burst(BURST_BIRTHS, BURST_S)
-        self.cost_ns += burst.cost_ns
         self.births += len(burst.births)
         self._candidates.add(burst.births)
         # At random, so that what the target does in a rhythm is not met in one phase only.
         pause_ns = max(burst.cost_ns / self._budget, SHORTEST_PAUSE_NS)
         self._next_burst_ns = burst.end_ns + int(pause_ns * self._random.uniform(0.5, 1.5))
-        return True
+
+    def _measure(self, now_ns: int) -> None:
+        """See by how many blocks each size class has grown."""
+        self._next_measure_ns = now_ns + MEASURE_NS
+        grown = np.maximum(self._in_use() - self._before, 0)
+        self._grown_per_s = grown / (max(now_ns - self._began_ns, 1) / 1e9)
 
     def result(self, now_ns: int) -> list[Survivors]:
         """What has survived so far, by stack and type; what grows fastest comes first."""
+        with suppress(TargetGone):  # then it is as it was measured last
+            self._measure(now_ns)
         survivors = self._candidates.survivors
-        grown = np.maximum(self._in_use() - self._before, 0)
-        seconds = max(now_ns - self._began_ns, 1) / 1e9
-        found = [self._of(survivors, key, grown / seconds) for key in _keys(survivors)]
+        found = [self._of(survivors, key, self._grown_per_s) for key in _keys(survivors)]
         return sorted(found, key=lambda one: (one.bytes_per_s.best, one.caught), reverse=True)
 
     def _of(self, survivors: Rows, key: tuple[int, int], growth: npt.NDArray[np.float64]) -> Survivors:

@@ -20,6 +20,9 @@ REGISTERS = 2
 TURN_NS = 2 * NS
 """How long a container keeps its register while others wait; what is told is at most so old."""
 
+HIT_NS = 25_000
+"""A trap, in a virtual machine, with its program: what budgets of hits are computed with."""
+
 BURST_HITS = 48
 """Of a burst: enough that its first hit, which only says what the size is, is no great loss."""
 

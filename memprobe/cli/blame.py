@@ -12,7 +12,8 @@ from memprobe.cli.watching import Ending, check_duration, pid_of
 from memprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    from memprobe.views.blame_report import Blamed
+    from memprobe.session.blaming import BlameOptions, Blaming
+    from memprobe.session.surviving import Surviving
 
 SHOWN_EVERY_S = 0.5
 
@@ -96,7 +97,9 @@ def blame(
         output.show(page(document))
 
 
-def _show_births(pid: int, type_name: str, options: Any, duration_s: float | None, *, as_json: bool) -> None:
+def _show_births(
+    pid: int, type_name: str, options: BlameOptions, duration_s: float | None, *, as_json: bool
+) -> None:
     from memprobe.session.surviving import surviving
     from memprobe.views import output
     from memprobe.views.births_page import page
@@ -104,13 +107,13 @@ def _show_births(pid: int, type_name: str, options: Any, duration_s: float | Non
     from memprobe.views.blame_page import LiveTable
 
     ending, table = Ending(), LiveTable(page)
-    shown_s = 0.0
+    shown_s = time.monotonic()
 
-    def show(report: Any) -> None:
+    def show(run: Surviving) -> None:
         nonlocal shown_s
-        if table.is_shown and report.duration_s - shown_s >= SHOWN_EVERY_S:
-            shown_s = report.duration_s
-            table.show(document(report, type_name))
+        if table.is_shown and time.monotonic() - shown_s >= SHOWN_EVERY_S:
+            shown_s = time.monotonic()
+            table.show(document(run.report(), type_name))
 
     with ending.heard(), surviving(pid, options.max_overhead_pct, options.seed) as run:
         until_s = None if duration_s is None else time.monotonic() + duration_s
@@ -126,7 +129,7 @@ def _show_births(pid: int, type_name: str, options: Any, duration_s: float | Non
 
 
 def _show_references(
-    pid: int, type_name: str, options: Any, duration_s: float | None, *, as_json: bool
+    pid: int, type_name: str, options: BlameOptions, duration_s: float | None, *, as_json: bool
 ) -> None:
     from memprobe.session.referring import referring
     from memprobe.views import output
@@ -184,7 +187,9 @@ def _sought(pid: int, holder: str) -> dict[str, Any]:
     return found
 
 
-def _watched(pid: int, found: dict[str, Any], options: Any, duration_s: float | None) -> dict[str, Any]:
+def _watched(
+    pid: int, found: dict[str, Any], options: BlameOptions, duration_s: float | None
+) -> dict[str, Any]:
     """Watch until somebody ends it, the time is over or the target is gone."""
     from memprobe.session.blaming import blaming
     from memprobe.views.blame_page import LiveTable
@@ -195,11 +200,11 @@ def _watched(pid: int, found: dict[str, Any], options: Any, duration_s: float | 
     def elapsed_s() -> float:
         return time.monotonic() - begin_s
 
-    def show(report: Blamed) -> None:
+    def show(run: Blaming) -> None:
         nonlocal shown_s
         if table.is_shown and elapsed_s() - shown_s >= SHOWN_EVERY_S:
             shown_s = elapsed_s()
-            table.show(document(report, shown_s))
+            table.show(document(run.report(), shown_s))
 
     with ending.heard(), blaming(pid, found, options) as run:
         begin_s = time.monotonic()

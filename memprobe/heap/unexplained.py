@@ -29,11 +29,15 @@ def seek_unexplained(pid: int, wanted: str, tell: Tell) -> dict[str, Any]:
             answers.read_roots()
             found = _most_unexplained(answers, wanted)
         target.process.check()
-    return {"count_offset": target.python.layout.offset("PyObject.ob_refcnt"), "found": found}
+        layout = target.python.layout
+    return {
+        "offsets": [layout.offset("PyObject.ob_refcnt"), layout.offset("PyObject.ob_type")],
+        "found": found,
+    }
 
 
 def _most_unexplained(answers: Answers, wanted: str) -> list[list[Any]]:
-    """Type, address and unexplained references of those that have most of these."""
+    """Type, address, unexplained references and address of the type, of those that have most of these."""
     unexplained = answers.holders.holding.unexplained
     graph = answers.graph
     nodes = np.flatnonzero(answers.nodes_of(answers.types_called(wanted)) & (unexplained > 0))
@@ -43,6 +47,7 @@ def _most_unexplained(answers: Answers, wanted: str) -> list[list[Any]]:
             answers.type_names[int(graph.types[node])],
             int(graph.addresses[node]),
             int(unexplained[node]),
+            graph.type_address(node),
         ]
         for node in nodes[order].tolist()
     ]

@@ -11,18 +11,15 @@ from typing import Any
 from memprobe.blame.containers import Asked, Containers
 from memprobe.blame.source import BlameSource
 from memprobe.errors import NoKernelSupport
-from memprobe.governor import Governor, Limits, LiveGovernor, knobs_of
 from memprobe.ledger import Ledger
 from memprobe.session.folding import fold
+from memprobe.session.oversight import Oversight
 from memprobe.sources.kernel import KernelOptions, KernelSource
-from memprobe.sources.procfs.usage import Usage
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened, opened
 from memprobe.target.memory.live import LiveMemory
 from memprobe.target.memory.patient import LIMIT_S, PatientMemory
-from memprobe.target.proc.process import Process
 from memprobe.views.blame_report import Blamed
-from memprobe.vocab.costs import SourceCosts
 from memprobe.vocab.source import Source
 
 TICK_S = 0.1
@@ -55,21 +52,18 @@ class Blaming:
             budget_pct=0.0,
             seed=options.seed,
         )
-        governor = Governor(Limits(slowdown_pct=options.max_overhead_pct), knobs_of([self._blame]))
-        self._governor = LiveGovernor(governor, [kernel, _Usage(target.process)], [self._blame])
-        self._begin_s = time.time()
-        self._ended: str | None = None
+        self._oversight = Oversight(target.process, kernel, options.max_overhead_pct, [self._blame])
 
-    def run(self, go_on: Callable[[], bool], watch: Callable[[Blamed], None] | None = None) -> None:
+    def run(self, go_on: Callable[[], bool], watch: Callable[[Blaming], None] | None = None) -> None:
         """Watch until `go_on` says no or the target ends; raise NoKernelSupport if nothing could be seen."""
         self._blame.start()
         self._blame.wish([one.key for one in self._containers.asked])
-        while go_on() and self._ended is None:
+        while go_on() and self._oversight.ended is None:
             self._tick()
             if watch is not None:
-                watch(self.report())
+                watch(self)
             time.sleep(TICK_S)
-        if self._ended is None:
+        if self._oversight.ended is None:
             self._blame.settle()
         for source in (self._blame, self._kernel):
             self._poll(source)
@@ -81,13 +75,12 @@ class Blaming:
 
     def report(self) -> Blamed:
         """What is known so far."""
-        governor = self._governor.governor
         told = [sentence for sentences in self.ledger.invisible.values() for sentence in sentences]
         return Blamed(
-            created_at=iso(self._begin_s),
-            target=asdict(self._target.facts) | {"ended": self._ended},
-            overhead=governor.overhead,
-            invisible=tuple(dict.fromkeys((*told, *governor.invisible))),
+            created_at=iso(self._oversight.begin_s),
+            target=asdict(self._target.facts) | {"tier": self._kernel.tier, "ended": self._oversight.ended},
+            overhead=self._oversight.overhead,
+            invisible=tuple(dict.fromkeys((*told, *self._oversight.invisible))),
             containers=tuple((one.subject, one.address, self.ledger.filled(one.key)) for one in self._asked),
         )
 
@@ -98,10 +91,8 @@ class Blaming:
     def _tick(self) -> None:
         self._poll(self._kernel)
         self._poll(self._blame)
-        self._governor.check(time.monotonic_ns())
-        self._blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
-        if self._target.process.has_ended():
-            self._ended = f"it ended {time.time() - self._begin_s:.1f} s after the attach"
+        self._oversight.check()
+        self._blame.afford(BLAME_SHARE * self._oversight.allowed_pct)
 
     def _poll(self, source: Source) -> None:
         batch = source.poll()
@@ -113,17 +104,6 @@ class Blaming:
         reasons = self.ledger.invisible.get(self._blame.name, ())
         if reasons and self.ledger.insertions.is_empty:
             raise NoKernelSupport(reasons[0].rstrip("."))
-
-
-class _Usage:
-    """What the target uses by itself: the budget is a share of it."""
-
-    def __init__(self, process: Process) -> None:
-        self._process, self._usage = process, Usage()
-
-    def costs(self) -> SourceCosts:
-        """The counters at this instant."""
-        return self._usage.read([self._process])
 
 
 @contextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
-from memprobe.blame.keeping import kept
-from memprobe.blame.references import HIT_NS, Counted, References
+from memprobe.blame.references import Counted, References
+from memprobe.errors import TargetGone
+from memprobe.ledger.cancelling import left_over
+from memprobe.session.oversight import Oversight
 from memprobe.sources.kernel import KernelOptions, KernelSource
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened, opened
@@ -22,37 +24,41 @@ TICK_S = 0.02
 class Referring:
     """A run on one process."""
 
-    def __init__(self, target: Opened, kernel: KernelSource, references: References) -> None:
+    def __init__(
+        self, target: Opened, kernel: KernelSource, references: References, oversight: Oversight
+    ) -> None:
         self._target, self._kernel, self._references = target, kernel, references
+        self._oversight = oversight
         self._stacks: dict[int, Stack] = {}
-        self._begin_s, self._begin_ns = time.time(), time.monotonic_ns()
-        self._ended: str | None = None
 
     def run(self, go_on: Callable[[], bool]) -> None:
         """Watch until `go_on` says no or the target ends."""
-        while go_on() and self._ended is None:
-            if self._target.process.has_ended():
-                self._ended = f"it ended {time.time() - self._begin_s:.1f} s after the attach"
-                break
-            self._references.step()
-            batch = self._kernel.poll()
-            self._stacks |= {} if batch is None else batch.stacks
+        while go_on() and self._oversight.ended is None:
+            self._tick()
             time.sleep(TICK_S)
+
+    def _tick(self) -> None:
+        self._oversight.check()
+        self._references.afford(self._oversight.allowed_pct)
+        with suppress(TargetGone):  # the next check says so
+            self._references.step()
+        batch = self._kernel.poll()
+        self._stacks |= {} if batch is None else batch.stacks
 
     def report(self) -> Referred:
         """What is known so far."""
-        elapsed_ns = max(time.monotonic_ns() - self._begin_ns, 1)
+        oversight = self._oversight
         return Referred(
-            created_at=iso(self._begin_s),
-            target=asdict(self._target.facts) | {"tier": self._kernel.tier, "ended": self._ended},
-            duration_s=elapsed_ns / 1e9,
-            slowdown_pct=self._references.hits * HIT_NS / elapsed_ns * 100,
+            created_at=iso(oversight.begin_s),
+            target=asdict(self._target.facts) | {"tier": self._kernel.tier, "ended": oversight.ended},
+            duration_s=oversight.elapsed_s,
+            overhead=oversight.overhead,
             objects=tuple(self._held(one) for one in self._references.objects),
         )
 
     def _held(self, one: Counted) -> Held:
         counts = self._by_frames(one)
-        left = kept([(path, *amounts) for path, amounts in counts.items()])
+        left = left_over(list(counts.items()), by_line=True)
         takers = [
             Taker(path, *amounts, amount)
             for (path, amounts), amount in zip(counts.items(), left, strict=True)
@@ -82,14 +88,15 @@ def referring(pid: int, found: dict[str, Any], max_overhead_pct: float, seed: in
         kernel = KernelSource(target.process, target.python, KernelOptions(handles=False, growth=False))
         held.callback(kernel.close)
         kernel.start()
-        objects = [Counted(name, address, unexplained) for name, address, unexplained in found["found"]]
+        objects = [Counted(*row) for row in found["found"]]
+        oversight = Oversight(target.process, kernel, max_overhead_pct)
         references = References(
             kernel.watchpoints,
             target.python.objects.memory,
             pid,
             objects,
-            count_offset=found["count_offset"],
-            budget=max_overhead_pct / 100,
+            offsets=tuple(found["offsets"]),
+            budget_pct=oversight.allowed_pct,
             seed=seed,
         )
-        yield Referring(target, kernel, references)
+        yield Referring(target, kernel, references, oversight)

@@ -7,7 +7,7 @@ from typing import Any
 
 from memprobe.views.page import Column, Facts, Notes, Page, Section, Table
 from memprobe.views.places import place
-from memprobe.views.quantities import count, duration
+from memprobe.views.quantities import UNKNOWN, count, duration
 
 LINES = 12
 
@@ -39,7 +39,8 @@ def _verdict(document: dict[str, Any]) -> str:
 def _blocks(document: dict[str, Any]) -> Iterator[Facts | Table | Notes]:
     evidence, births = document["evidence"], document["births"]
     traced = f"{count(evidence['births_traced'], 'birth')} in {count(evidence['bursts'], 'burst')}"
-    cost = f"{document['overhead']['target_slowdown_pct']:.2f} % of a core"
+    slowdown = document["overhead"]["target_slowdown_pct"]
+    cost = UNKNOWN if slowdown is None else f"{slowdown:.2f} % of its time"
     yield Facts((("traced", traced), ("cost", cost), ("caught", count(evidence["survivors"], "survivor"))))
     if births:
         yield Table(COLUMNS, tuple(_row(one) for one in births[:LINES]))

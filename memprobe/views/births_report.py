@@ -35,7 +35,7 @@ class Births:
     created_at: str
     target: Mapping[str, Any]
     duration_s: float
-    slowdown_pct: float
+    overhead: Mapping[str, Any]
     traced: int
     bursts: int
     invisible: Sequence[str]
@@ -51,7 +51,7 @@ def document(births: Births, type_name: str) -> dict[str, Any]:
         "created_at": births.created_at,
         "target": {name: births.target.get(name) for name in TARGET},
         "window": {"start": births.created_at, "duration_s": round(births.duration_s, 3)},
-        "overhead": {"target_slowdown_pct": round(births.slowdown_pct, 3)},
+        "overhead": dict(births.overhead),
         "evidence": {
             "births_traced": births.traced,
             "bursts": births.bursts,

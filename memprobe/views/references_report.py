@@ -58,7 +58,7 @@ class Referred:
     created_at: str
     target: Mapping[str, Any]
     duration_s: float
-    slowdown_pct: float
+    overhead: Mapping[str, Any]
     objects: tuple[Held, ...]
 
 
@@ -70,7 +70,7 @@ def document(referred: Referred) -> dict[str, Any]:
         "created_at": referred.created_at,
         "target": {name: referred.target.get(name) for name in TARGET},
         "window": {"start": referred.created_at, "duration_s": round(referred.duration_s, 3)},
-        "overhead": {"target_slowdown_pct": round(referred.slowdown_pct, 3)},
+        "overhead": dict(referred.overhead),
         "objects": [_object(one) for one in referred.objects],
     }
 

@@ -9,8 +9,8 @@ import pytest
 
 from heap_looks.holding_in import hoard_folder
 from kernel import bpf_refusal
-from memprobe.blame.keeping import kept
 from memprobe.heap.unexplained import seek_unexplained
+from memprobe.ledger.cancelling import left_over
 from memprobe.session.referring import referring
 from memprobe.target import killable
 from memprobe.vocab import Frame
@@ -20,14 +20,18 @@ MAIN, OTHER, LOOK, KEEP = (Frame(name, "a.py", line) for line, name in enumerate
 
 
 def test_what_a_call_leaves_to_its_caller_is_given_back() -> None:
-    stacks = [((LOOK, MAIN), 70, 0), ((MAIN,), 0, 70), ((KEEP, OTHER), 20, 10)]
-    assert kept(stacks) == [0, 0, 10]
+    stacks = [((LOOK, MAIN), (70.0, 0.0)), ((MAIN,), (0.0, 70.0)), ((KEEP, OTHER), (20.0, 10.0))]
+    assert left_over(stacks, by_line=True) == [0, 0, 10]
+
+
+def test_what_another_line_of_the_function_gives_back_is_not_put_against_it() -> None:
+    other = Frame(KEEP.function, KEEP.file, KEEP.line + 9)
+    stacks = [((KEEP,), (20.0, 0.0)), ((other,), (0.0, 20.0))]
+    assert (left_over(stacks, by_line=True), left_over(stacks)) == ([20, 0], [0, 0])
 
 
 def test_nothing_is_made_up() -> None:
-    assert kept([]) == []
-    assert kept([((), 3, 1)]) == [3]
-    assert kept([((LOOK,), 0, 5), ((KEEP,), 0, 0)]) == [0, 0]
+    assert left_over([((LOOK,), (0.0, 5.0)), ((KEEP,), (0.0, 0.0))], by_line=True) == [0, 0]
 
 
 @pytest.mark.few_interpreters
@@ -40,7 +44,7 @@ def test_the_line_that_calls_what_keeps_is_first(interpreter: Interpreter, targe
         found = killable.call_telling(
             lambda tell: seek_unexplained(target.pid, "Shared", tell), lambda *_: None
         )
-        ((name, _, unexplained),) = found["found"]
+        ((name, _, unexplained, _),) = found["found"]
         assert (name, unexplained >= 100) == ("__main__.Shared", True)
         with referring(target.pid, found, max_overhead_pct=20, seed=1) as run:
             until_s = time.monotonic() + 3

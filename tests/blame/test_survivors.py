@@ -32,7 +32,7 @@ def sampled(target: Target) -> tuple[list[Survivors], dict[int, Stack], float]:
         try:
             assert source.births is not None
             sampling = SurvivorSampling(
-                source.births, held.process, held.python, budget=0.05, horizon_s=HORIZON_S
+                source.births, held.process, held.python, budget_pct=5.0, horizon_s=HORIZON_S
             )
             assert sampling.prepare(), sampling.reason
             sampling.begin(time.monotonic_ns())

@@ -11,8 +11,8 @@ import numpy as np
 
 from memprobe import abi
 from memprobe.abi import RecordKind
-from memprobe.errors import MemprobeError, ReadFault
-from memprobe.native.bpf import Ring
+from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetGone
+from memprobe.native.bpf import BpfError, Ring
 from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
 from memprobe.sources.kernel.programs import BIRTHS, Programs
@@ -81,7 +81,7 @@ class Births:
         return self._python.objects.layout.constant("POOL_SIZE")
 
     def prepare(self) -> bool:
-        """Find out where to attach; False, with a reason, if that is not known."""
+        """Find out where to attach; False, with a reason, if that is not known. Raises TargetGone."""
         if self._descriptor < 0 and not self.reason:
             self.reason = self._prepared()
             if self.reason:
@@ -99,6 +99,8 @@ class Births:
             with opened_binary(self._process, python, mappings) as descriptor:
                 self._places = find_birth_places(descriptor, python)
                 self._descriptor = os.dup(descriptor)
+        except TargetGone:
+            raise
         except (BadElf, ReadFault, OSError, MemprobeError) as error:
             return str(error)
         if not self._programs.load_late(BIRTHS):
@@ -107,7 +109,10 @@ class Births:
         return ""
 
     def burst(self, limit: int, longest_s: float, classes: int = ALL_CLASSES) -> Burst:
-        """Trace until so many births were seen, or the time is up; raises BpfError if it cannot attach."""
+        """Trace until so many births were seen, or the time is up.
+
+        Raises TargetExited, and NoKernelSupport if it cannot attach.
+        """
         maps, path = self._programs.object(BIRTHS), f"/proc/self/fd/{self._descriptor}"
         maps.write_map("birth_watch", _ONLY, _WATCH.pack(self.used_pools, classes, limit))
         maps.write_map("birth_counts", _ONLY, bytes(abi.BIRTH_COUNTS.itemsize))
@@ -119,6 +124,9 @@ class Births:
                 numbers.append(maps.attach_uprobe(PROGRAM, path, *where))
             begin_ns = time.monotonic_ns()
             self._wait(limit, longest_s)
+        except BpfError as error:
+            self._process.check()
+            raise NoKernelSupport(f"the kernel refuses an uprobe ({error.strerror})") from error
         finally:
             end_ns = time.monotonic_ns()
             maps.detach(*numbers)
