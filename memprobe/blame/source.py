@@ -1,6 +1,7 @@
 """The source of blame: watchpoints on the sizes of containers, a few at a time, within a budget of hits.
 
     turns         whose turn it is, and for how many hits
+    telling       what a watch has seen, as rows
     choosing      which containers a run wants to know about
 
 What a watch has seen is told when it ends, and only if the container is still the one it was: the address of
@@ -11,23 +12,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
+from memprobe.blame.telling import Key, Seen, Told, Turn
 from memprobe.blame.turns import BURST, HIT_NS, REGISTERS, STEADY, TURN_NS, Chance, Turns, Watching, is_burst
 from memprobe.errors import NoKernelSupport, TargetGone
-from memprobe.sources.kernel.watchpoints import UNKNOWN, Change, Hits, RegistersTaken, Watch, Watchpoints
+from memprobe.sources.kernel.watchpoints import UNKNOWN, Hits, RegistersTaken, Watchpoints
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import SourceCosts
 from memprobe.vocab.knobs import NOTHING, Knob
 from memprobe.vocab.rows import CHANGE, WATCH
 
 NAME = "blame"
-
-Key = tuple[int, int]
-"""Process and subject."""
 
 RETRY_NS = 5_000_000_000
 """Registers that another tool has are asked for again after this time."""
@@ -62,29 +60,6 @@ Measure = Callable[[int, int], Sized | None]
 """Reads the size of a container (process, subject) again; None if it is not there any more."""
 
 
-@dataclass(slots=True, eq=False)
-class _Turn:
-    """A container that has a register."""
-
-    key: Key
-    watch: Watch
-    how: Watching
-    begin_ns: int
-    entries_before: int
-    hits_before: int = 0
-    """Of a watch that stays armed: those that were told."""
-
-    looked_hits: int = 0
-
-
-@dataclass(slots=True)
-class _Told:
-    """Rows of one poll."""
-
-    watches: list[tuple[int, ...]] = field(default_factory=list)
-    changes: list[tuple[int, ...]] = field(default_factory=list)
-
-
 class BlameSource:
     """Watchpoints on the containers that are wanted."""
 
@@ -111,7 +86,7 @@ class BlameSource:
         """How many share a register."""
 
         self._turns: dict[Key, Turns] = {}
-        self._armed: list[_Turn] = []
+        self._armed: list[Turn] = []
         self._is_shed = False
         self._taken_ns: int | None = None
         self._refused = ""
@@ -136,7 +111,7 @@ class BlameSource:
 
     def poll(self) -> Batch | None:
         """Return what the watches that ended have seen, and give others their turn."""
-        now_ns, told = time.monotonic_ns(), _Told()
+        now_ns, told = time.monotonic_ns(), Told()
         for turn in list(self._armed):
             self._look(turn, now_ns, told)
         self._open(now_ns)
@@ -179,7 +154,7 @@ class BlameSource:
 
     # Turns ------------------------------------------------------------------------------------------
 
-    def _look(self, turn: _Turn, now_ns: int, told: _Told) -> None:
+    def _look(self, turn: Turn, now_ns: int, told: Told) -> None:
         """See whether a turn is over, and whether its container is still the one it was."""
         size = self._measure(*turn.key)
         if size is None or size.address != turn.watch.address:
@@ -191,7 +166,7 @@ class BlameSource:
         if is_over or now_ns - turn.begin_ns >= TURN_NS:
             self._end(turn, size.entries, told, goes_on=not is_over)
 
-    def _is_over(self, turn: _Turn, hits: Hits, now_ns: int) -> bool:
+    def _is_over(self, turn: Turn, hits: Hits, now_ns: int) -> bool:
         """Whether the register is needed, or the hits are too many, or enough is known."""
         if turn.key not in self._wanted:
             return True
@@ -202,7 +177,7 @@ class BlameSource:
         over = others_wait and watched_ns >= TURN_NS
         return over or is_burst(hits.count - turn.looked_hits, self.allowed_per_s)
 
-    def _end(self, turn: _Turn, entries: int, told: _Told, *, goes_on: bool) -> None:
+    def _end(self, turn: Turn, entries: int, told: Told, *, goes_on: bool) -> None:
         """Tell what was seen; a watch that stays armed begins anew."""
         keeps = goes_on and turn.how is STEADY
         if not keeps:
@@ -212,53 +187,22 @@ class BlameSource:
         now_ns = time.monotonic_ns()
         hits = self._watchpoints.hits(turn.watch)
         changes = self._watchpoints.changes(turn.watch)[turn.watch.number]
-        count = hits.count - turn.hits_before
-        covered_ns = _covered_ns(turn, hits, now_ns)
-        self._turns[turn.key].learn(count, covered_ns)
-        self._tell(turn, (count, covered_ns, entries), changes, now_ns, told)
+        told.add(turn, self._seen(turn, hits, now_ns, entries), changes)
         if keeps:
             turn.begin_ns, turn.entries_before, turn.hits_before = now_ns, entries, hits.count
         else:
             self._watchpoints.forget(turn.watch)
 
-    def _tell(
-        self, turn: _Turn, seen: tuple[int, int, int], changes: Sequence[Change], now_ns: int, told: _Told
-    ) -> None:
-        (pid, subject_id), (count, covered_ns, entries) = turn.key, seen
-        turns = self._turns[turn.key]
-        stands_for_ns = self._stands_for_ns(turn, covered_ns, now_ns)
+    def _seen(self, turn: Turn, hits: Hits, now_ns: int, entries: int) -> Seen:
+        """Sum up a watch, and remember how busy its container was."""
+        turns, count = self._turns[turn.key], hits.count - turn.hits_before
+        covered_ns = turn.covered_ns(hits, now_ns)
+        stands_for_ns = turn.stands_for_ns(covered_ns, now_ns, turns.last_end_ns, self._crowd)
+        turns.learn(count, covered_ns)
         turns.last_end_ns = now_ns
-        told.watches.append(
-            (
-                turn.begin_ns,
-                now_ns,
-                subject_id,
-                pid,
-                count,
-                covered_ns,
-                stands_for_ns,
-                turn.entries_before,
-                entries,
-            )
-        )
-        told.changes += [
-            (turn.begin_ns, subject_id, one.stack_id, pid, one.hits, one.added, one.removed)
-            for one in changes
-        ]
+        return Seen(now_ns, count, covered_ns, stands_for_ns, entries)
 
-    def _stands_for_ns(self, turn: _Turn, covered_ns: int, now_ns: int) -> int:
-        """Return the time that a watch speaks for.
-
-        The first one is to find out how many hits there are, and speaks for itself alone. Those that stay
-        armed go round in turns, which all are as long; one that hits have ended speaks for the time since
-        the one before, or slow times would count for less than fast ones.
-        """
-        last_end_ns = self._turns[turn.key].last_end_ns
-        if not last_end_ns:
-            return covered_ns
-        return int(covered_ns * self._crowd) if turn.how is STEADY else now_ns - last_end_ns
-
-    def _drop(self, turn: _Turn) -> None:
+    def _drop(self, turn: Turn) -> None:
         """Forget what was seen of a container that is not there any more: it may have been another's."""
         self._watchpoints.drop(turn.watch)
         self._armed.remove(turn)
@@ -316,18 +260,9 @@ class BlameSource:
         except TargetGone:
             return  # others say so
         self._taken_ns = None
-        self._armed.append(_Turn(key, watch, how, begin_ns, size.entries))
+        self._armed.append(Turn(key, watch, how, begin_ns, size.entries))
 
     def _invisible(self) -> tuple[str, ...]:
         if self._refused:
             return (f"Which lines fill the containers that grow is not seen: {self._refused}.",)
         return (f"{TAKEN}.",) if self._taken_ns is not None and not self._armed else ()
-
-
-def _covered_ns(turn: _Turn, hits: Hits, now_ns: int) -> int:
-    """How long every change was seen: of a burst from the first hit, of what its limit ended to the last."""
-    if turn.how is STEADY:
-        return now_ns - turn.begin_ns
-    end_ns = hits.last_ns if hits.count >= turn.how.limit else now_ns
-    begin_ns = hits.first_ns if turn.how is BURST and hits.count else turn.begin_ns
-    return max(end_ns - begin_ns, 1)
