@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from memprobe.blame.choosing import Candidate, chosen
-from memprobe.blame.source import BlameSource
 from memprobe.detectors.evidence import Grown
 from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.verdicts import Verdicts
-from memprobe.errors import NoKernelSupport, NotPermitted, OutputNotWritable
+from memprobe.errors import OutputNotWritable
 from memprobe.experience import Experience, Remembered, Stand, remembered
 from memprobe.governor import (
     CHECK_INTERVAL_NS,
@@ -24,28 +23,22 @@ from memprobe.governor import (
     governor_facts,
     knobs_of,
 )
-from memprobe.heap.source import HeapSource
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
 from memprobe.session.fate import Fate
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.gathering import Gathering
 from memprobe.session.keeping import Keeper
+from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
-from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
-from memprobe.vocab.costs import Metered, ProgramRuns
-from memprobe.vocab.knobs import Sheddable
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
 from memprobe.vocab.subject import What
-
-if TYPE_CHECKING:
-    from memprobe.sources.kernel import KernelSource
 
 TICK_S = 0.1
 """At least between two looks at the ring: at 200,000 events a second it is half full by then."""
@@ -58,11 +51,6 @@ SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 
 BLAME_SHARE = 0.6
 """Of what the target may lose: watchpoints may have so much of it."""
-
-UNSEEN = "Which lines open handles and where memory grows is not seen"
-
-CALIBRATED = "born"
-"""The program on the call that the calibrator times."""
 
 
 class Session:
@@ -83,10 +71,7 @@ class Session:
         self.ended: str | None = None
         self._invisible: list[str] = list(self._known.remarks)
         self._calibrator = Calibrator()
-        self._kernel: KernelSource | None = None
-        self._heap: HeapSource | None = None
-        self._blame: BlameSource | None = None
-        self._sources: list[Source] = []
+        self._sources = Listening(target, options, self._calibrator)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
         self._fate = Fate(target.process, is_watched=options.keeping.on_oom)
@@ -99,66 +84,21 @@ class Session:
 
     def start(self) -> None:
         """Attach what can be attached; without BPF /proc alone is polled."""
-        if self.target.python is not None:
-            # First: what it forks inherits no descriptor of a BPF program then.
-            self._heap = HeapSource(self.target.process.id)
-            self._sources.append(self._heap)
-            self._heap.start()
-        self._kernel = self._started_kernel()
-        if self._kernel is not None:
-            self._start_blame(self._kernel)
-            self._sources.append(self._kernel)
-        options = ProcfsOptions(tree=self.options.tree, reports_processes=self._kernel is None)
-        self._procfs = ProcfsSource(self.target.process, self.target.python, options)
-        self._procfs.start()
-        self._sources.append(self._procfs)
-        sheddable = [source for source in self._sources if isinstance(source, Sheddable)]
-        metered = [source for source in self._sources if isinstance(source, Metered)]
+        self._sources.start()
+        self._invisible += self._sources.invisible
+        sheddable = self._sources.sheddable
         limits = Limits(slowdown_pct=self.options.max_overhead_pct)
         governor = Governor(limits, knobs_of(sheddable), self._calibrator.calibration)
-        self._governor = LiveGovernor(governor, metered, sheddable)
-        self._tier = max(source.tier for source in self._sources)
+        self._governor = LiveGovernor(governor, self._sources.metered, sheddable)
         if self.options.record is not None:
             self._keeper = Keeper(self.options.record, self._facts(), self.options.keeping)
-
-    def _started_kernel(self) -> KernelSource | None:
-        """The kernel source; None where it cannot be had, which is then said."""
-        try:
-            from memprobe.sources.kernel import KernelOptions, KernelSource
-        except ImportError as error:
-            self._invisible.append(
-                f"Nothing was asked of the kernel: memprobe was built without BPF ({error})."
-            )
-            return None
-        options = KernelOptions(tree=self.options.tree, seed=self.options.seed)
-        source = KernelSource(self.target.process, self.target.python, options)
-        self._calibrator.before()
-        try:
-            source.start()
-        except (NotPermitted, NoKernelSupport) as error:
-            self._invisible.append(f"{UNSEEN}: {error.line}.")
-            return None
-        self._calibrator.after(lambda: _program(source.costs().programs))
-        return source
-
-    def _start_blame(self, kernel: KernelSource) -> None:
-        """Be ready to watch who fills what grows; it ends before the source that its programs belong to."""
-        if self._heap is not None:
-            self._blame = BlameSource(
-                kernel.watchpoints,
-                self._heap.size_of,
-                budget_pct=0.0,
-                seed=self.options.seed,
-            )
-            self._blame.start()
-            self._sources.append(self._blame)
 
     def close(self) -> None:
         """Leave nothing behind, whichever source fails at that. May be called twice."""
         with ExitStack() as closing:
             if self._keeper is not None:
                 closing.callback(self._keeper.close)
-            for source in reversed(self._sources):
+            for source in reversed(self._sources.all):
                 closing.callback(source.close)
 
     # The loop ---------------------------------------------------------------------------------------
@@ -174,18 +114,18 @@ class Session:
     def _rest(self) -> None:
         """Wait for the next tick; the programs call if a stack is new, or the ring fills."""
         time.sleep(TICK_S)
-        if self._kernel is None:
+        if self._sources.kernel is None:
             time.sleep(CALM_S - TICK_S)
         else:
-            self._kernel.wait(CALM_S - TICK_S)
+            self._sources.kernel.wait(CALM_S - TICK_S)
 
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""
         now_ns = time.monotonic_ns()
-        if self._kernel is not None:
-            self._poll(self._kernel)
-        if self._blame is not None:
-            self._poll(self._blame)
+        if self._sources.kernel is not None:
+            self._poll(self._sources.kernel)
+        if self._sources.blame is not None:
+            self._poll(self._sources.blame)
         self._watch_fate(now_ns)
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = is_hurried or now_ns >= self._sample_due_ns
@@ -193,7 +133,7 @@ class Session:
             self._sample_due_ns = now_ns + SAMPLE_NS
             self._take_gathered()
             self._poll_heap()
-            self._poll(self._procfs)
+            self._poll(self._sources.procfs)
             self._wish()
             self._note()
         if now_ns >= self._check_due_ns:
@@ -208,33 +148,34 @@ class Session:
     def _watch_fate(self, now_ns: int) -> None:
         """Look at what there is while it is there."""
         if self._fate.is_near(now_ns):
-            self._procfs.request_pictures()
-            if self._heap is not None:
-                self._heap.look_now()
+            self._sources.procfs.request_pictures()
+            if self._sources.heap is not None:
+                self._sources.heap.look_now()
 
     def _poll_heap(self) -> None:
         """Before /proc: verdicts are made of what is known when its numbers come."""
-        if self._heap is not None:
-            self._heap.follow(self._procfs.targets)
-            self._poll(self._heap)
+        if self._sources.heap is not None:
+            self._sources.heap.follow(self._sources.procfs.targets)
+            self._poll(self._sources.heap)
 
     def _wish(self) -> None:
         """Have those watched that grow, and of which it is not known yet who fills them."""
-        if self._blame is not None:
+        if self._sources.blame is not None:
             grown = (one for one in self._verdicts.grown if one.subject.what is What.CONTAINER)
             candidates = [
                 Candidate(one.key, one.growth.probability, one.growth.per_s, one.bytes_per_s) for one in grown
             ]
-            self._blame.wish(chosen(candidates, self.ledger))
-            self._blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
+            self._sources.blame.wish(chosen(candidates, self.ledger))
+            self._sources.blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
 
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
         if self.ended is None:
-            self._procfs.request_pictures()
-            for settling in (source for source in self._sources if isinstance(source, Settling)):
+            self._sources.procfs.request_pictures()
+            for settling in (source for source in self._sources.all if isinstance(source, Settling)):
                 settling.settle()
-        for source in (self._kernel, self._heap, self._blame, self._procfs, self._kernel, self._kernel):
+        one = self._sources
+        for source in (one.kernel, one.heap, one.blame, one.procfs, one.kernel, one.kernel):
             if source is not None:
                 self._poll(source)
             self._take_gathered()
@@ -260,9 +201,9 @@ class Session:
     def _poll(self, source: Source) -> None:
         batch = source.poll()
         if batch is None:
-            if source is self._procfs and self.ended is None:
+            if source is self._sources.procfs and self.ended is None:
                 self._say_ended()
-        elif source in (self._kernel, self._blame):
+        elif source in (self._sources.kernel, self._sources.blame):
             if self._gathering.add(batch):
                 self._take_gathered()
         else:
@@ -302,7 +243,7 @@ class Session:
             "pid": self.target.process.pid,
             "target": {**asdict(self.target.facts), "cmdline": list(self.target.facts.cmdline)},
             "created_at": iso(self._begin_s),
-            "tier": self._tier,
+            "tier": self._sources.tier,
             "tree": self.options.tree,
             "seed": self.options.seed,
             "usd_per_gb_hour": self.options.usd_per_gb_hour,
@@ -329,7 +270,3 @@ class Session:
 def _stand(one: Grown) -> Stand:
     growth = one.growth
     return Stand(one.subject.what, Sort.of(one.subject), one.count, growth.shape, growth.probability)
-
-
-def _program(programs: Sequence[ProgramRuns]) -> ProgramRuns:
-    return next(program for program in programs if program.name == CALIBRATED)
