@@ -76,7 +76,7 @@ class SourceCosts:
     """System time of the targets: how busy they are even when no probe is attached."""
 
     target_switches: int | None = None
-    """Context switches of the targets' threads."""
+    """Context switches of the targets' threads while watchpoints are armed in them; goes on only then."""
 
     armed_watchpoints: int = 0
     """Watchpoints armed now."""

@@ -12,6 +12,7 @@ from blame.watching_containers import WatchingContainers, watching_containers
 from memprobe import abi
 from memprobe.blame.turns import TURN_NS
 from memprobe.vocab.knobs import NOTHING, Knob
+from programs import Target
 
 pytestmark = pytest.mark.usefixtures("bpf")
 
@@ -32,6 +33,30 @@ def test_a_thread_that_begins_under_a_watch_is_hit_once_for_every_change(targets
             found.watch(until=lambda end_s=until_s: time.monotonic() > end_s)  # type: ignore[misc]
         found.settle()
     assert int(found.watches(HOLDER)["hits"].sum()) == entries == 40
+
+
+def test_context_switches_of_what_is_watched_are_counted(targets: Path) -> None:
+    """A program that rests 50 times a second is given a processor as often."""
+    with (
+        pythons.own().spawn(targets / "filling_fast.py", "0.02") as target,
+        watching_containers(target.pid, HOLDER, budget_pct=1e6) as found,
+    ):
+        found.watch(until=lambda: found.seen_s(HOLDER) > 0)
+        before = found.kernel.source.costs()
+        begin = rounds_of(target)
+        found.watch(until=lambda: rounds_of(target) >= begin + 50)
+        after = found.kernel.source.costs()
+        found.blame.turn(Knob.BLAME, NOTHING)
+        ended = found.kernel.source.costs()
+        found.watch(until=lambda: rounds_of(target) >= begin + 80)
+        assert (after.armed_watchpoints, ended.armed_watchpoints) == (1, 0)
+        assert after.target_switches is not None
+        assert after.target_switches - (before.target_switches or 0) >= 50
+        assert found.kernel.source.costs().target_switches == ended.target_switches == after.target_switches
+
+
+def rounds_of(target: Target) -> int:
+    return int(target.ask("?").split()[0]) // 100
 
 
 def test_nothing_stays_in_the_maps_of_what_was_shed(targets: Path) -> None:

@@ -14,7 +14,7 @@ from memprobe.target.cpython.python import Python, attach_python
 from memprobe.target.cpython.threads import OsThread
 from memprobe.target.memory.live import LiveMemory
 from memprobe.target.memory.patient import LIMIT_S, PatientMemory
-from memprobe.target.proc.facts import read_threads
+from memprobe.target.proc.facts import THREADS_LIMIT, read_threads
 from memprobe.target.proc.mappings import Mapping, read_mappings
 from memprobe.target.proc.process import Process, open_process
 from memprobe.target.proc.procfs import parse_stat
@@ -73,7 +73,10 @@ class Followed:
 
     def tids(self) -> list[int]:
         """Its threads, in memprobe's own pid namespace."""
-        return [] if self.process is None else [one.tid for one in read_threads(self.process)]
+        if self.process is None:
+            return []
+        names = self.process.folder.entries("task")
+        return sorted(int(name) for name in names if name.isdecimal())[:THREADS_LIMIT]
 
     def close(self) -> None:
         """Let go of what was opened for it."""

@@ -14,6 +14,7 @@ import numpy as np
 from memprobe.abi import GrowthHow, RecordKind
 from memprobe.native.bpf import Ring
 from memprobe.sources.kernel import records
+from memprobe.sources.kernel.births import Births
 from memprobe.sources.kernel.census import Census
 from memprobe.sources.kernel.costs import source_costs
 from memprobe.sources.kernel.counters import Growth, Losses
@@ -66,6 +67,7 @@ class KernelSource:
         )
         self._family: Family | None = None
         self._watchpoints: Watchpoints | None = None
+        self._births: Births | None = None
         self._ring: Ring | None = None
         self._calls = select.epoll()
         self._shed: set[str] = set() if self.options.handles else {HANDLES}
@@ -105,6 +107,13 @@ class KernelSource:
             assert self._family is not None, "not started"
             self._watchpoints = Watchpoints(self._programs, self._family)
         return self._watchpoints
+
+    @property
+    def births(self) -> Births | None:
+        """What makes bursts on the target; None if it is no Python. Only while this runs."""
+        if self._births is None and self._python is not None:
+            self._births = Births(self._programs, self._process, self._python)
+        return self._births
 
     # Life -------------------------------------------------------------------------------------------
 
@@ -152,6 +161,8 @@ class KernelSource:
     def close(self) -> None:
         """Take everything out of the kernel. May be called twice; what takes time is left to a helper."""
         self._calls.close()
+        if self._births is not None:
+            self._births.close()
         if self._ring is not None:
             self._ring.close()
             self._ring = None
@@ -246,7 +257,8 @@ class KernelSource:
 
     def costs(self) -> SourceCosts:
         """What the programs have cost so far."""
-        return source_costs(self._programs, self._events)
+        switches = None if self._watchpoints is None else self._watchpoints.switches()
+        return replace(source_costs(self._programs, self._events), target_switches=switches)
 
     @property
     def knobs(self) -> frozenset[Knob]:

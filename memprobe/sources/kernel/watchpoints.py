@@ -19,6 +19,7 @@ from memprobe.errors import NoKernelSupport, TargetExited
 from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.programs import WATCH, Attachment, Programs
+from memprobe.sources.kernel.switches import Switches
 
 PROGRAM = "word_changed"
 
@@ -94,6 +95,10 @@ class Watchpoints:
         self._programs = programs
         self._family = family
         self._numbers = 0
+        self._watches: dict[int, Watch] = {}
+        """Those that are armed, by number."""
+
+        self._switches = Switches()
         self._keys = bytearray(abi.CHANGE_KEY.itemsize * ROOM)
         self._values = bytearray(abi.CHANGE_TOTAL.itemsize * ROOM)
 
@@ -119,6 +124,7 @@ class Watchpoints:
             raise TargetExited(f"process {pid} is not followed any more")
         self._numbers += 1
         watch = Watch(self._numbers, pid, one.kernel_pid, address, width, limit)
+        self._watches[watch.number] = watch
         value = _WATCH.pack(last, 0, 0, 0, watch.number, width, limit, 0)
         try:
             self._programs.object(WATCH).write_map("watches", watch.key, value)
@@ -149,6 +155,7 @@ class Watchpoints:
         """Take the watchpoint away; what it has seen can still be taken, until it is forgotten."""
         self._programs.detach_now(tuple(watch.armed.values()))
         watch.armed.clear()
+        self._watches.pop(watch.number, None)
 
     def forget(self, watch: Watch) -> None:
         """Make room in the maps once everything was taken."""
@@ -168,6 +175,11 @@ class Watchpoints:
         value = self._programs.object(WATCH).read_map("watches", watch.key)
         word, count, first_ns, last_ns, *_ = _WATCH.unpack(value) if value else (UNKNOWN, 0, 0, 0)
         return Hits(count, first_ns, last_ns, word)
+
+    def switches(self) -> int:
+        """Context switches of the processes that are watched, as long as they are."""
+        followed = (self._family.followed(pid) for pid in {watch.pid for watch in self._watches.values()})
+        return self._switches.count(one for one in followed if one is not None)
 
     def changes(self, *watches: Watch) -> dict[int, list[Change]]:
         """What has changed since the last call, by number of the watch."""
