@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from memprobe.ledger import Ledger
-from memprobe.ledger.insertions import Filled
 
 Key = tuple[int, int]
 """Process and subject."""
@@ -44,14 +43,9 @@ def chosen(candidates: Iterable[Candidate], ledger: Ledger) -> list[Key]:
 def _open(candidates: Iterable[Candidate], ledger: Ledger) -> Iterator[Candidate]:
     for one in candidates:
         if one.probability >= INTERESTING and one.per_s > 0:
-            filled = ledger.filled(one.key)
-            if filled is None or not is_known(filled):
+            hits, stands_for_s = ledger.insertions.seen(one.key)
+            if hits < ENOUGH_HITS or stands_for_s < ENOUGH_S:
                 yield one
-
-
-def is_known(filled: Filled) -> bool:
-    """Whether enough was seen of a container."""
-    return filled.hits >= ENOUGH_HITS and filled.stands_for_s >= ENOUGH_S
 
 
 def _badness(one: Candidate) -> tuple[float, float, float, Key]:

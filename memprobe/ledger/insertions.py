@@ -134,6 +134,11 @@ class InsertionLedger:
         """Return the ids of all stacks that are referred to."""
         return {stack for one in self._containers.values() for stack in one.stacks}
 
+    def seen(self, key: Key) -> tuple[int, float]:
+        """Return how many hits are known of a container, and the seconds that they stand for."""
+        one = self._containers.get(key)
+        return (0, 0.0) if one is None else (one.hits, one.stands_for_ns / 1e9)
+
     def filled(self, key: Key, stacks: Mapping[int, Stack]) -> Filled | None:
         """Return who fills a container; None if it was not watched."""
         one = self._containers.get(key)
