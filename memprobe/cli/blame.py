@@ -9,7 +9,7 @@ import click
 
 from memprobe.cli.options import as_json, verbose
 from memprobe.cli.watching import Ending, check_duration, pid_of
-from memprobe.errors import UsageError
+from memprobe.errors import NoKernelSupport, UsageError
 
 if TYPE_CHECKING:
     from memprobe.session.blaming import BlameOptions, Blaming
@@ -76,6 +76,7 @@ def blame(
             "name one of HOLDER, --object-births TYPE and --references TYPE",
             remedy="see: memprobe blame --help",
         )
+    _check_bpf()
     from memprobe.session.blaming import BlameOptions
     from memprobe.views import output
 
@@ -95,6 +96,13 @@ def blame(
         from memprobe.views.blame_page import page
 
         output.show(page(document))
+
+
+def _check_bpf() -> None:
+    try:
+        import memprobe.session.blaming  # noqa: F401
+    except ImportError as error:
+        raise NoKernelSupport(f"memprobe was built without BPF ({error})") from error
 
 
 def _show_births(

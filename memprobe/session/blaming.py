@@ -115,8 +115,8 @@ def blaming(pid: int, found: dict[str, Any], options: BlameOptions) -> Iterator[
             assert target.obstacle is not None
             raise target.obstacle
         memory = LiveMemory(target.process.id, target.process.pidfd)
-        held.callback(memory.close)
         patient = PatientMemory(memory)
+        held.callback(patient.close)
         patient.limit_s = LIMIT_S
         kernel = KernelSource(target.process, target.python, KernelOptions(handles=False, growth=False))
         held.callback(kernel.close)

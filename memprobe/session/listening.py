@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from memprobe.blame.source import BlameSource
 from memprobe.errors import NoKernelSupport, NotPermitted
 from memprobe.governor import Calibrator
 from memprobe.heap.source import HeapSource
@@ -17,6 +16,7 @@ from memprobe.vocab.knobs import Sheddable
 from memprobe.vocab.source import Source
 
 if TYPE_CHECKING:
+    from memprobe.blame.source import BlameSource
     from memprobe.sources.kernel import KernelSource
 
 UNSEEN = "Which lines open handles and where memory grows is not seen"
@@ -91,6 +91,8 @@ class Listening:
 
     def _start_blame(self, kernel: KernelSource) -> None:
         """Be ready to watch who fills what grows; it ends before the source that its programs belong to."""
+        from memprobe.blame.source import BlameSource
+
         if self.heap is not None:
             self.blame = BlameSource(
                 kernel.watchpoints,

@@ -81,7 +81,7 @@ class Referring:
 def referring(pid: int, found: dict[str, Any], max_overhead_pct: float, seed: int) -> Iterator[Referring]:
     """Watch the objects that heap.unexplained has found, until the block ends."""
     with ExitStack() as held:
-        target = held.enter_context(opened(pid))
+        target = held.enter_context(opened(pid, patient=True))
         if target.python is None:
             assert target.obstacle is not None
             raise target.obstacle

@@ -68,7 +68,7 @@ class Surviving:
 def surviving(pid: int, max_overhead_pct: float, seed: int) -> Iterator[Surviving]:
     """Take hold of a process until the block ends; raise NoKernelSupport if its births cannot be traced."""
     with ExitStack() as held:
-        target = held.enter_context(opened(pid))
+        target = held.enter_context(opened(pid, patient=True))
         if target.python is None:
             assert target.obstacle is not None
             raise target.obstacle
