@@ -13,10 +13,10 @@ from memprobe.blame.source import BlameSource
 from memprobe.errors import NoKernelSupport
 from memprobe.ledger import Ledger
 from memprobe.session.folding import fold
-from memprobe.session.oversight import Oversight
-from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.session.oversight import Oversight, traced
+from memprobe.sources.kernel import KernelSource
 from memprobe.target.inspection.evidence import iso
-from memprobe.target.inspection.opening import Opened, opened
+from memprobe.target.inspection.opening import Opened
 from memprobe.target.memory.live import LiveMemory
 from memprobe.target.memory.patient import LIMIT_S, PatientMemory
 from memprobe.views.blame_report import Blamed
@@ -110,17 +110,11 @@ class Blaming:
 def blaming(pid: int, found: dict[str, Any], options: BlameOptions) -> Iterator[Blaming]:
     """Watch containers that `heap.seeking` has found, until the block ends."""
     with ExitStack() as held:
-        target = held.enter_context(opened(pid, patient=True))
-        if target.python is None:
-            assert target.obstacle is not None
-            raise target.obstacle
+        target, _, kernel = held.enter_context(traced(pid))
         memory = LiveMemory(target.process.id, target.process.pidfd)
         patient = PatientMemory(memory)
         held.callback(patient.close)
         patient.limit_s = LIMIT_S
-        kernel = KernelSource(target.process, target.python, KernelOptions(handles=False, growth=False))
-        held.callback(kernel.close)
-        kernel.start()
         run = Blaming(target, Containers(patient, pid, found), kernel, options)
         held.callback(run.close)
         yield run

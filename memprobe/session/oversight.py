@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from memprobe.errors import TargetGone, TargetReplaced
 from memprobe.governor import CHECK_INTERVAL_NS, Governor, Limits, LiveGovernor, knobs_of
+from memprobe.sources.kernel import KernelOptions, KernelSource
 from memprobe.sources.procfs.usage import Usage
+from memprobe.target.cpython.python import Python
+from memprobe.target.inspection.opening import Opened, opened
 from memprobe.target.proc.process import Process
 from memprobe.vocab.costs import Metered, SourceCosts
 from memprobe.vocab.knobs import Sheddable
+
+
+@contextmanager
+def traced(pid: int) -> Iterator[tuple[Opened, Python, KernelSource]]:
+    """Hold a Python process, and the kernel source on it without handles and growth, until the block ends."""
+    with opened(pid, patient=True) as target:
+        if target.python is None:
+            assert target.obstacle is not None
+            raise target.obstacle
+        kernel = KernelSource(target.process, target.python, KernelOptions(handles=False, growth=False))
+        try:
+            kernel.start()
+            yield target, target.python, kernel
+        finally:
+            kernel.close()
 
 
 class Oversight:

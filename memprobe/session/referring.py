@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from memprobe.blame.references import Counted, References
 from memprobe.errors import TargetGone
 from memprobe.ledger.cancelling import left_over
-from memprobe.session.oversight import Oversight
-from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.session.oversight import Oversight, traced
+from memprobe.sources.kernel import KernelSource
 from memprobe.target.inspection.evidence import iso
-from memprobe.target.inspection.opening import Opened, opened
+from memprobe.target.inspection.opening import Opened
 from memprobe.views.references_report import Held, Referred, Taker
 from memprobe.vocab import Frame, Stack
 
@@ -80,19 +80,12 @@ class Referring:
 @contextmanager
 def referring(pid: int, found: dict[str, Any], max_overhead_pct: float, seed: int) -> Iterator[Referring]:
     """Watch the objects that heap.unexplained has found, until the block ends."""
-    with ExitStack() as held:
-        target = held.enter_context(opened(pid, patient=True))
-        if target.python is None:
-            assert target.obstacle is not None
-            raise target.obstacle
-        kernel = KernelSource(target.process, target.python, KernelOptions(handles=False, growth=False))
-        held.callback(kernel.close)
-        kernel.start()
+    with traced(pid) as (target, python, kernel):
         objects = [Counted(*row) for row in found["found"]]
         oversight = Oversight(target.process, kernel, max_overhead_pct)
         references = References(
             kernel.watchpoints,
-            target.python.objects.memory,
+            python.objects.memory,
             pid,
             objects,
             offsets=tuple(found["offsets"]),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 from memprobe.blame.survivors import SurvivorSampling
 from memprobe.errors import NoKernelSupport, TargetGone
-from memprobe.session.oversight import Oversight
-from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.session.oversight import Oversight, traced
+from memprobe.sources.kernel import KernelSource
 from memprobe.target.inspection.evidence import iso
-from memprobe.target.inspection.opening import Opened, opened
+from memprobe.target.inspection.opening import Opened
 from memprobe.views.births_report import Births, Born
 from memprobe.vocab import Stack
 
@@ -67,18 +67,11 @@ class Surviving:
 @contextmanager
 def surviving(pid: int, max_overhead_pct: float, seed: int) -> Iterator[Surviving]:
     """Take hold of a process until the block ends; raise NoKernelSupport if its births cannot be traced."""
-    with ExitStack() as held:
-        target = held.enter_context(opened(pid, patient=True))
-        if target.python is None:
-            assert target.obstacle is not None
-            raise target.obstacle
-        kernel = KernelSource(target.process, target.python, KernelOptions(handles=False, growth=False))
-        held.callback(kernel.close)
-        kernel.start()
+    with traced(pid) as (target, python, kernel):
         assert kernel.births is not None
         oversight = Oversight(target.process, kernel, max_overhead_pct)
         sampling = SurvivorSampling(
-            kernel.births, target.process, target.python, budget_pct=oversight.allowed_pct, seed=seed
+            kernel.births, target.process, python, budget_pct=oversight.allowed_pct, seed=seed
         )
         if not sampling.prepare():
             raise NoKernelSupport(f"births cannot be traced: {sampling.reason}")
