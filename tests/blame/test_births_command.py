@@ -60,8 +60,16 @@ def test_nothing_is_left_after_sigkill(targets: Path) -> None:
             process.kill()
             assert process.wait() == -signal.SIGKILL
             gone_after_s(held, timeout_s=30)
-            assert changed_code(target.pid) == []
+            wait_for_code_as_it_was(target.pid)
         before = int(target.ask("?"))
         time.sleep(0.2)
         assert int(target.ask("?")) > before, "the target lives on"
         assert "[uprobes]" not in Path(f"/proc/{target.pid}/maps").read_text()
+
+
+def wait_for_code_as_it_was(pid: int) -> None:
+    """A burst that began just before the kill is not among what was held; the kernel ends it like the others."""
+    deadline = time.monotonic() + 30
+    while changed := changed_code(pid):
+        assert time.monotonic() < deadline, f"still changed: {changed}"
+        time.sleep(0.05)

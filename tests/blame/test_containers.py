@@ -60,8 +60,9 @@ def test_the_line_that_fills_most_is_first_and_rates_are_right(
 def check(found: WatchingContainers, name: str, times: Times, amounts: list[int]) -> None:
     """The truth: so many rounds were made while it was watched.
 
-    Watching begins and ends in the middle of a round. Each watch so sees up to a round too many of some callers, which
-    is more than a tenth of all only where few rounds are made in its time: on a machine that has no time for them.
+    Watching begins and ends in the middle of a round. Each watch so sees up to a round too many of some
+    callers, which is more than a tenth of all only where few rounds are made in its time: on a machine that
+    has no time for them.
     """
     rows = found.watches(name)
     weights = rows["stands_for_ns"] / rows["covered_ns"]

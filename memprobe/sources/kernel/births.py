@@ -6,15 +6,17 @@ import os
 import struct
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from memprobe import abi
 from memprobe.abi import RecordKind
 from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetGone
-from memprobe.native.bpf import BpfError, Ring
+from memprobe.native.bpf import BpfError, BpfObject, Ring
 from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
+from memprobe.sources.kernel.outliving import outliving
 from memprobe.sources.kernel.programs import BIRTHS, Programs
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.pools import SIZE_CLASSES, used_pools
@@ -117,7 +119,17 @@ class Births:
         maps.write_map("birth_watch", _ONLY, _WATCH.pack(self.used_pools, classes, limit))
         maps.write_map("birth_counts", _ONLY, bytes(abi.BIRTH_COUNTS.itemsize))
         before_ns = self._run_ns()
+        told = outliving(lambda: self._traced(maps, path, limit, longest_s))
+        if told is None or told["refused"]:
+            self._process.check()
+            reason = told["refused"] if told else "the tracing process has ended"
+            raise NoKernelSupport(f"the kernel refuses an uprobe ({reason})")
+        return self._burst(told["begin_ns"], told["end_ns"], self._run_ns() - before_ns)
+
+    def _traced(self, maps: BpfObject, path: str, limit: int, longest_s: float) -> dict[str, Any]:
+        """In a child: when births were sent, and the kernel's reason if it refused."""
         numbers: list[int] = []
+        refused, begin_ns = "", time.monotonic_ns()
         try:
             for place in self._places:
                 where = (place.offset, self._process.pid, place.cookie)
@@ -125,12 +137,10 @@ class Births:
             begin_ns = time.monotonic_ns()
             self._wait(limit, longest_s)
         except BpfError as error:
-            self._process.check()
-            raise NoKernelSupport(f"the kernel refuses an uprobe ({error.strerror})") from error
-        finally:
-            end_ns = time.monotonic_ns()
-            maps.detach(*numbers)
-        return self._burst(begin_ns, end_ns, self._run_ns() - before_ns)
+            refused = str(error.strerror)
+        end_ns = time.monotonic_ns()
+        maps.detach(*numbers)
+        return {"begin_ns": begin_ns, "end_ns": end_ns, "refused": refused}
 
     def _run_ns(self) -> int:
         return self._programs.object(BIRTHS).run_counts[PROGRAM][1]
