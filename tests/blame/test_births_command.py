@@ -68,7 +68,7 @@ def test_nothing_is_left_after_sigkill(targets: Path) -> None:
 
 
 def wait_for_code_as_it_was(pid: int) -> None:
-    """A burst that began just before the kill is not among what was held; the kernel ends it like the others."""
+    """The child that traces a burst ends it by itself, a little after the kill."""
     deadline = time.monotonic() + 30
     while changed := changed_code(pid):
         assert time.monotonic() < deadline, f"still changed: {changed}"

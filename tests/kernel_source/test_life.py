@@ -301,4 +301,4 @@ def test_in_a_pid_namespace_of_its_own(targets: Path, tmp_path: Path) -> None:
 
 def test_knobs_are_packed_as_the_kernel_reads_them() -> None:
     packed = Settings(stack_every=3, growth_gap_ns=5).packed(seed=(1 << 32) + 9)
-    assert struct.unpack("=10I", packed) == (1, 1, 3, 200, 1, 1, 64, 5, 0, 9)
+    assert struct.unpack("=10I", packed) == (1, 1, 3, 3_000_000, 1, 1, 64, 5, 0, 9)

@@ -1,8 +1,8 @@
 """A call that SIGKILL on memprobe does not cut off.
 
-While the kernel puts a trap into the code of a process, or takes it out, it gives up if whoever asked for that is
-being killed: the trap stays ("failed to unregister, leaking uprobe"). So a child does it, and soon ends by
-itself.
+While the kernel puts a trap into the code of a process, or takes it out, it gives up if whoever asked for
+that is being killed: the trap stays ("failed to unregister, leaking uprobe"). So a child does it, and soon
+ends by itself.
 """
 
 from __future__ import annotations
