@@ -63,7 +63,8 @@ class WatchingContainers:
         return found
 
     def asked(self, path: str) -> Asked:
-        return next(one for one in self.containers.asked if path in one.path)
+        """The one that is called so, not one inside it: a queue has lists of who waits, too."""
+        return min((one for one in self.containers.asked if path in one.path), key=lambda one: len(one.path))
 
     def watches(self, path: str) -> Rows:
         """The rows of one container."""
