@@ -18,8 +18,9 @@ from memprobe.recording import RecordingReader
 from views.made_up_report import HOSTILE, report
 
 ON_A_TERMINAL = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
 from memprobe.cli import main
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever runs the tests may ignore it, as nohup does
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 sys.exit(main())
 """
