@@ -76,7 +76,8 @@ def check(found: WatchingContainers, name: str, times: Times, amounts: list[int]
     put = sum(flows[caller].added_per_s for caller in CALLERS)
     # Seconds are rough where many wait for a processor; who put in how much is not.
     assert put == pytest.approx(sum(amounts) * per_s, rel=0.3), name
-    near = max(0.1, min(2 * len(rounds) ** 0.5 / float(rounds.sum()), 0.4))
+    edges = 3 * float(np.sqrt((weights**2).sum()) / (rounds * weights).sum())
+    near = 0.1 + min(edges, 0.3)
     for caller, amount in zip(CALLERS, amounts, strict=True):
         assert flows[caller].added_per_s / put == pytest.approx(amount / sum(amounts), rel=near), (
             name,
