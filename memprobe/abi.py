@@ -417,10 +417,10 @@ WATCH_KEY = np.dtype(
 
 WATCH = np.dtype(
     {
-        "names": ["last", "hits", "first_ns", "last_ns", "number", "width", "limit", "reserved", "until_ns"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4", "<u4", "<u4", "<u8"],
-        "offsets": [0, 8, 16, 24, 32, 36, 40, 44, 48],
-        "itemsize": 56,
+        "names": ["last", "hits", "first_ns", "last_ns", "number", "width", "limit", "reserved"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4", "<u4", "<u4"],
+        "offsets": [0, 8, 16, 24, 32, 36, 40, 44],
+        "itemsize": 48,
     }
 )
 """struct watch."""
@@ -451,7 +451,7 @@ KNOBS = np.dtype(
             "handles",
             "stacks",
             "stack_every",
-            "stacks_per_window",
+            "stack_burst_ns",
             "growth",
             "growth_stacks",
             "growth_pages",
@@ -638,12 +638,34 @@ LOSSES = (
     ),
     Loss(
         24,
+        "recording_paths_dropped",
+        "Paths of opened files were not recorded because the disk was too slow; the run itself "
+        "had them.",
+    ),
+    Loss(
+        25,
+        "recording_events_dropped",
+        "Births and deaths of descriptors were not recorded because the disk was too slow; the "
+        "next picture repairs it, their birth lines are unknown.",
+    ),
+    Loss(
+        26,
+        "recording_batches_dropped",
+        "What a source saw between two looks was not recorded at all because the disk was too slow.",
+    ),
+    Loss(
+        27,
+        "recording_damaged",
+        "Part of the recording is damaged: a batch, a table of a batch, or a stack is left out.",
+    ),
+    Loss(
+        28,
         "changes_full",
         "Changes of a watched container were added to the unknown stack because the table of "
         "changing stacks is full.",
     ),
     Loss(
-        25,
+        29,
         "watch_unreadable",
         "The size of a watched container could not be read when it changed; the difference is "
         "part of the next change.",

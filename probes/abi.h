@@ -318,7 +318,6 @@ struct watch {
 	__u32 width;		/* of the word in bytes: 4 or 8 */
 	__u32 limit;		/* of hits; 0: none */
 	__u32 reserved;
-	__u64 until_ns;		/* what comes later is passed over, too; 0: nothing is */
 };
 
 /* By whom a watched word is changed: the key of the totals that the kernel keeps per stack. */
@@ -339,7 +338,7 @@ struct knobs {
 	__u32 handles;			/* 1: births and deaths are sent */
 	__u32 stacks;			/* 1: with their stacks */
 	__u32 stack_every;		/* one stack in this many births; 0 and 1 are all */
-	__u32 stacks_per_window;	/* above this many births in 100 ms on one CPU, stacks thin out by themselves; 0: never */
+	__u32 stack_burst_ns;		/* once they have taken so long on one CPU, stacks thin out to a thousandth of the time; 0: never */
 	__u32 growth;			/* 1: growth totals are kept */
 	__u32 growth_stacks;		/* 1: by stack */
 	__u32 growth_pages;		/* growing memory gives one stack for this many pages (or edges of the allocator) ... */

@@ -23,7 +23,7 @@ from memprobe.errors import OutputNotWritable, UsageError
     default=1.0,
     show_default=True,
     metavar="PCT",
-    help="What the process may lose, in percent of one core.",
+    help="What the process may lose, in percent of the CPU time that it uses.",
 )
 @click.option("--tree", is_flag=True, help="Follow its children too.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of all sampling.")

@@ -30,7 +30,10 @@ COMMANDS = {
     "tasks": "Which asyncio tasks a process has, where each one waits, and who awaits whom.",
     "blame": "Which lines fill a container, and which ones empty it.",
     "learn": "What earlier runs have taught memprobe of programs, and your word on it.",
-    "report": "Report on a recording of attach.",
+    "record": "Watch a process and keep what was seen: all of it, or the last minutes.",
+    "report": "Report on a recording.",
+    "replay": "Play a recording in the live view.",
+    "diff": "Compare two recordings, or two parts of one: fixed, not fixed, worse, new.",
 }
 
 

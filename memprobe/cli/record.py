@@ -98,12 +98,18 @@ def _show(document: dict[str, Any], path: str, as_json: bool) -> None:
     if as_json:
         output.show_json(document)
         return
-    size = os.path.getsize(path) / (1 << 20)
     click.echo(
-        f"{duration(document['window']['duration_s'])} in {escape(path)}, {size:.1f} MB: "
+        f"{duration(document['window']['duration_s'])} in {escape(path)}, {_size_mb(path):.1f} MB: "
         f"{count(len(document['findings']), 'finding')}; memprobe report {escape(path)} shows them"
     )
     if document["target"]["ended"]:
         click.echo(escape(document["target"]["ended"]))
     for finding in document["findings"]:
-        click.echo(f"  {one_line(finding)}")
+        click.echo(f"  {escape(one_line(finding))}")
+
+
+def _size_mb(path: str) -> float:
+    try:
+        return os.path.getsize(path) / (1 << 20)
+    except OSError as error:
+        raise OutputNotWritable(f"{path}: the recording is gone: {error.strerror}") from error

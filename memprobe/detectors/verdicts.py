@@ -14,6 +14,7 @@ from memprobe.detectors import DETECTORS
 from memprobe.detectors.confidence import calibrated
 from memprobe.detectors.courses import Courses
 from memprobe.detectors.evidence import Detector, Evidence, Grown
+from memprobe.detectors.lending import lent
 from memprobe.detectors.memory_words import memory_word
 from memprobe.detectors.merging import Leak, identity, merge
 from memprobe.detectors.ranking import ranked
@@ -154,7 +155,7 @@ class Verdicts:
             pid=pid,
             begin_ns=now_ns if ledger.begin_ns is None else min(ledger.begin_ns, now_ns),
             now_ns=now_ns,
-            grown=tuple(self._courses.grown(ledger, pid)),
+            grown=tuple(lent(tuple(self._courses.grown(ledger, pid)))),
             memory=ledger.memory_account(self._pid),
             thresholds=self._thresholds,
             normal=self._normal,

@@ -86,6 +86,10 @@ class HeapSource:
         """Say which processes there are now, beside the one that the run is about."""
         self._wanted = frozenset({self._main, *targets})
 
+    def look_now(self) -> None:
+        """Have the next look begin at once: there may be no later one."""
+        self._pace.hurry(time.monotonic_ns())
+
     def poll(self) -> Batch | None:
         """Return what was seen since the last call, and look at what is to be looked at next."""
         now_ns, seen = time.monotonic_ns(), _Seen()

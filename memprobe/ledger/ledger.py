@@ -16,8 +16,9 @@ from memprobe.ledger.insertions import Filled, InsertionLedger
 from memprobe.ledger.memory_account import MemoryAccount
 from memprobe.ledger.populations import Key, Populations
 from memprobe.ledger.process import MemorySection, ProcessLedger, ProcessSection
+from memprobe.ledger.regions import Regions
 from memprobe.ledger.sites import HandleSite, Sites, summarise
-from memprobe.vocab.batch import Batch
+from memprobe.vocab.batch import OPENING, Batch
 from memprobe.vocab.rows import POPULATION, Rows
 from memprobe.vocab.stack import Stack
 
@@ -51,6 +52,7 @@ class Ledger:
         self.processes = ProcessLedger()
         self.collector = CollectorLedger()
         self.populations = Populations()
+        self.regions = Regions()
         self.derived = Derived()
         self.insertions = InsertionLedger()
         self.stacks: dict[int, Stack] = {}
@@ -61,6 +63,8 @@ class Ledger:
         self.events = self.looks = self.torn_objects = 0
         self.begin_ns: int | None = None
         self.now_ns = 0
+        self._is_part = False
+        """Whether only a part of the run is folded: what is older than its opening is of no account."""
 
     def fold(self, batch: Batch) -> News:
         """Take a batch in."""
@@ -70,12 +74,15 @@ class Ledger:
         self.growth.fold(batch.growth, batch.samples, batch.end_ns)
         self.processes.fold(batch.samples)
         self.collector.fold(batch.collections)
+        self.regions.fold(batch.regions)
         self.populations.forget(batch.processes)
         self.populations.fold(batch.populations, batch.subjects)
         own, subjects = self.derived.fold(self.handles, self.stacks, batch.samples, batch.processes)
         self.populations.fold(own, subjects)
         self.insertions.fold(batch.watches, batch.changes, batch.processes)
         self._forget_stacks()
+        if batch.source == OPENING:
+            self._begin()
         populations = joined(POPULATION, batch.populations, own)
         return News(batch.begin_ns, batch.end_ns, finished, populations)
 
@@ -120,7 +127,8 @@ class Ledger:
         return self.processes.process(pid, self.collector.pause_ms(pid))
 
     def _note(self, batch: Batch) -> None:
-        self.begin_ns = batch.begin_ns if self.begin_ns is None else min(self.begin_ns, batch.begin_ns)
+        if self.begin_ns is None or not self._is_part:
+            self.begin_ns = batch.begin_ns if self.begin_ns is None else min(self.begin_ns, batch.begin_ns)
         self.now_ns = max(self.now_ns, batch.end_ns)
         self.stacks.update(batch.stacks)
         self.invisible[batch.source] = batch.invisible
@@ -130,6 +138,13 @@ class Ledger:
         self.torn_objects += int(batch.looks["torn_objects"].sum())
         tables = (batch.births, batch.deaths, batch.processes, batch.collections)
         self.events += sum(map(len, tables)) + int(batch.growth["events"].sum())
+
+    def _begin(self) -> None:
+        """Count what flows from here on: a part of a run has told how things stood when it began."""
+        self._is_part = True
+        self.sites = Sites()
+        self.handles.begin()
+        self.events = 0
 
     def _forget_stacks(self) -> None:
         if len(self.stacks) > MAX_STACKS:

@@ -62,6 +62,9 @@ COLUMNS: dict[str, np.dtype[np.void]] = {
     "growth": rows.GROWTH,
     "populations": rows.POPULATION,
     "looks": rows.LOOK,
+    "regions": rows.REGION,
+    "watches": rows.WATCH,
+    "changes": rows.CHANGE,
 }
 """The tables of a batch that are stored as blobs of columns."""
 

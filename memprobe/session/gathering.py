@@ -1,4 +1,4 @@
-"""What the kernel tells several times a second, as one batch for every look at /proc.
+"""What the kernel tells several times a second, as one batch of each source for every look at /proc.
 
 Verdicts are made when /proc was looked at: until then nobody needs to know. One batch a second instead of
 five costs less to fold and a fifth to record. In a storm nothing is held back.
@@ -7,7 +7,7 @@ five costs less to fold and a fifth to record. In a storm nothing is held back.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -22,24 +22,23 @@ _LAST = ("source", "end_ns", "drained_ns", "invisible")
 
 
 class Gathering:
-    """Holds batches of one source back."""
+    """Holds back what comes of sources that are asked often."""
 
     def __init__(self) -> None:
-        self._held: list[Batch] = []
+        self._held: dict[str, list[Batch]] = {}
         self._rows = 0
 
-    def add(self, batch: Batch) -> Iterator[Batch]:
-        """Take a batch; yield what should wait no longer."""
-        self._held.append(batch)
+    def add(self, batch: Batch) -> bool:
+        """Hold a batch; return whether nothing should be held any longer."""
+        self._held.setdefault(batch.source, []).append(batch)
         self._rows += sum(len(getattr(batch, name)) for name in ("births", "deaths", "processes", "growth"))
-        if self._rows >= MOST_ROWS or len(batch.processes):
-            yield from self.take()
+        return self._rows >= MOST_ROWS or len(batch.processes) > 0
 
-    def take(self) -> Iterator[Batch]:
-        """Yield what is held, as one batch."""
-        held, self._held, self._rows = self._held, [], 0
-        if held:
-            yield joined(held)
+    def take(self) -> list[Batch]:
+        """Return what is held: one batch of each source, in the order in which they were first asked."""
+        held, self._rows = self._held, 0
+        self._held = {source: [] for source in held}
+        return [joined(batches) for batches in held.values() if batches]
 
 
 def joined(batches: Sequence[Batch]) -> Batch:

@@ -17,6 +17,9 @@ from memprobe.vocab.rows import Rows, no_rows
 from memprobe.vocab.stack import Stack
 from memprobe.vocab.subject import Subject
 
+OPENING = "opening"
+"""The source of a batch that says how things stood when a part of a run began (ledger/opening.py)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Handles:
@@ -94,6 +97,9 @@ class Batch:
 
     subjects: Mapping[int, Subject] = field(default_factory=dict)
     """What the populations count: what nobody has referred to before, and that of which more is known."""
+
+    regions: Rows = field(default_factory=lambda: no_rows(rows.REGION))
+    """Address spaces: of a process all of it, or nothing."""
 
     watches: Rows = field(default_factory=lambda: no_rows(rows.WATCH))
     """Containers whose size was under a watchpoint, each for a while."""

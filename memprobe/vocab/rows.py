@@ -140,6 +140,19 @@ POPULATION = np.dtype(
 """How many of one subject there are at one instant. count, bytes and oldest_ns may be NOT_MEASURED."""
 
 
+REGION = np.dtype(
+    [
+        ("time_ns", "<u8"),
+        ("pid", "<u4"),
+        ("kind", "<u4"),  # RegionKind
+        ("start", "<u8"),
+        ("size_bytes", "<u8"),
+        ("used_bytes", "<u8"),  # resident or in swap
+    ]
+)
+"""A part of an address space, as it was at one instant; all rows of a process in a batch are one picture."""
+
+
 LOOK = np.dtype(
     [
         ("time_ns", "<u8"),  # when it began

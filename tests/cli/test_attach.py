@@ -148,7 +148,7 @@ def test_a_target_that_ends_in_the_middle(targets: Path, tmp_path: Path, wrapper
             time.sleep(4)  # polling sees what is there when it looks
         target.send("exit")
         report = finished(process)
-    assert "after the attach" in report["target"]["ended"]
+    assert "exited with code 0" in report["target"]["ended"]  # the test has not collected it yet
     assert sum(row["open"] for row in report["handles"]) >= 2 * OPENED
     assert document("report", str(recording)) == report
 

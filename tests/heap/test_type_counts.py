@@ -30,6 +30,6 @@ def test_both_count_the_same(interpreter: pythons.Interpreter) -> None:
                 for row in counted_types(census)
             ]
             assert list(counts) == expected
-            told = {one.subject.type: one.bytes for one in sums(answers, counts)}
+            told = {one.subject.type: one.bytes for one in sums(answers, counts, 0)}
             assert told[OBJECTS] == sum(row.allocated_bytes for row in census.rows)
             assert told[BLOCKS] == pytest.approx(census.unowned_bytes, abs=4096)

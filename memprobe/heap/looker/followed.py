@@ -47,7 +47,7 @@ class Followed:
         self._numbering = Numbering(process.pid, numbers)
         self._lengths: Lengths | None = None
         self._counts: dict[str, int] = {}
-        """Of single collections, at the look before."""
+        """Of collections that can be watched, at the look before."""
 
         self._remembered = b""
 
@@ -73,7 +73,7 @@ class Followed:
         begin_ns, end_ns, torn = found["look"]
         told = [_told(*fields) for fields in found["counted"]]
         populations, subjects = self._numbering.counted(told, begin_ns)
-        self._counts = {key: number or 0 for key, number, *_, single, _ in found["counted"] if single}
+        self._counts = {key: number or 0 for key, number, *_, single, _, _ in found["counted"] if single}
         self._remembered = base64.b64decode(found["remembered"])
         self.remarks = tuple(found["remarks"])
         self._watch(found["header"], found["watched"])
@@ -116,5 +116,7 @@ def _told(
     seen: int,
     _single: bool,
     subject: list[Any] | None,
+    time_ns: int,
 ) -> Told:
-    return Told(key, number, size, oldest_ns, seen, None if subject is None else subject_from_list(subject))
+    described = None if subject is None else subject_from_list(subject)
+    return Told(key, number, size, oldest_ns, seen, described, time_ns)

@@ -1,5 +1,6 @@
 """The lengths of collections, all in one system call; where they lie, a look has found out.
 
+Collections with one key are one thing: their lengths are added, and where one of them is gone, all are.
 The address of a collection that has died comes back as another one, often of the same type: so the
 reference to it is looked at, too. Where that is another one now, the collection is not read any more until
 the next look finds it again.
@@ -49,17 +50,23 @@ class Lengths:
         """`header` says where reference count and type are; `watched` are keys with numbers of _PLACES."""
         self._memory = memory
         self._count, self._type = (offset // _WORD for offset in header)
-        self._keys = np.array([key for key, *_ in watched], object)
+        keys = list(dict.fromkeys(key for key, *_ in watched))
+        number = {key: index for index, key in enumerate(keys)}
+        self._keys = np.array(keys, object)
+        self._of = np.array([number[key] for key, *_ in watched], np.intp)
         self._places = np.array([tuple(place) for _, *place in watched], _PLACES)
-        self._values = np.full(len(watched), -1, np.int64)
-        self._read_ns = np.zeros(len(watched), np.int64)
-        self._told_ns = np.zeros(len(watched), np.int64)
-        self._changed_ns = np.zeros(len(watched), np.int64)
+        self._values = np.full(len(keys), -1, np.int64)
+        self._read_ns = np.zeros(len(keys), np.int64)
+        self._told_ns = np.zeros(len(keys), np.int64)
+        self._changed_ns = np.zeros(len(keys), np.int64)
 
     def read(self, time_ns: int) -> Iterator[Length]:
         """Read all again, and yield what is worth telling; raises a leaf of TargetGone."""
-        found = self._found(self._places)
-        alive = found >= 0
+        lengths = self._found(self._places)
+        alive = np.ones(len(self._keys), np.bool_)
+        alive[self._of[lengths < 0]] = False
+        found = np.zeros(len(self._keys), np.int64)
+        np.add.at(found, self._of, lengths)
         self._keep(alive)
         found = found[alive]
         changed = found != self._values
@@ -73,8 +80,8 @@ class Lengths:
         yield from self._lengths(due, self._values, self._read_ns)
 
     def now(self, key: str) -> Size | None:
-        """Read one again by itself; None if it is not there any more."""
-        places = self._places[self._keys == key]
+        """Read one again by itself, of several the first; None if it is not there any more."""
+        places = self._places[self._keys[self._of] == key][:1]
         if not len(places):
             return None
         length = int(self._found(places)[0])
@@ -105,7 +112,9 @@ class Lengths:
         """Forget what is not there any more."""
         if alive.all():
             return
-        for name in ("_keys", "_places", "_values", "_read_ns", "_told_ns", "_changed_ns"):
+        which = alive[self._of]
+        self._places, self._of = self._places[which], (np.cumsum(alive) - 1)[self._of[which]]
+        for name in ("_keys", "_values", "_read_ns", "_told_ns", "_changed_ns"):
             setattr(self, name, getattr(self, name)[alive])
 
     def _lengths(

@@ -41,6 +41,9 @@ class Told:
     subject: Subject | None
     """None: the one that is known under this key."""
 
+    time_ns: int
+    """When it was counted, in the course of the look."""
+
 
 @dataclass(slots=True)
 class _Known:
@@ -73,7 +76,7 @@ class Numbering:
         return next((key for key, known in self._known.items() if known.number == number), None)
 
     def counted(self, told: Sequence[Told], time_ns: int) -> tuple[Rows, dict[int, Subject]]:
-        """Return the rows of a look, and the subjects that are new or of which more is known."""
+        """Return the rows of a look that began then, and the subjects that are new or better known."""
         news = dict(self._learnt(told))
         rows = [self._row(self._known[one.key], one, time_ns) for one in told if one.key in self._known]
         rows += self._missing({one.key for one in told}, time_ns)
@@ -102,7 +105,7 @@ class Numbering:
 
     def _row(self, known: _Known, one: Told, time_ns: int) -> Row:
         """What was counted; never earlier than its row before, which may be a length of meanwhile."""
-        known.absent, known.last_ns = 0, max(known.last_ns, time_ns)
+        known.absent, known.last_ns = 0, max(known.last_ns, time_ns, one.time_ns)
         number, size, oldest_ns = map(_measured, (one.count, one.bytes, one.oldest_ns))
         return known.last_ns, known.number, self._pid, one.seen, number, size, oldest_ns
 

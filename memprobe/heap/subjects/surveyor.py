@@ -13,25 +13,23 @@ counts has the time of its middle: under load a pass takes a second.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.census import Census, Progress, take_census
+from memprobe.heap.census import Progress, remarks
 from memprobe.heap.graph import build_graph, open_for_graph
-from memprobe.heap.opening import OpenHeap
 from memprobe.heap.subjects.collections import Collections
 from memprobe.heap.subjects.concurrency import Concurrency
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.places import Places
 from memprobe.heap.subjects.remembered import remember, unpacked
+from memprobe.heap.subjects.type_counts import TypeCount, type_counts
 from memprobe.heap.subjects.types import Types
 from memprobe.heap.subjects.waste import Waste
-from memprobe.heap.tally import counted_types
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 from memprobe.vocab.subject import Subject, What
@@ -75,30 +73,27 @@ class Surveyor:
         """
         with open_for_graph(self._process, self._python) as heap:
             begin_ns = time.monotonic_ns()
-            census = take_census(heap, progress)
-            counted_ns = begin_ns + int(census.seconds * 1e9) // 2
-            self.evidence = Evidence(census.count, census.torn_objects, census.remarks)
-            yield from _sums(census, counted_ns)
-            yield from self._of_graph(heap, census, counted_ns, progress)
+            answers = Answers(heap, build_graph(heap, progress))
+            end_ns, counters = time.monotonic_ns(), heap.native.counters()
+            objects, torn = len(answers.graph), counters["torn_objects"]
+            self.evidence = Evidence(objects, torn, tuple(remarks(heap, counters)))
+            yield from self._of_graph(answers, (begin_ns + end_ns) // 2, progress)
 
-    def _of_graph(
-        self, heap: OpenHeap, census: Census, counted_ns: int, progress: Progress
-    ) -> Iterator[Counted]:
-        times_ns = [time.monotonic_ns()]
-        answers = Answers(heap, build_graph(heap, progress))
-        times_ns.append(time.monotonic_ns())
+    def _of_graph(self, answers: Answers, counted_ns: int, progress: Progress) -> Iterator[Counted]:
+        counts = type_counts(answers)
+        yield from sums(answers, counts, counted_ns)
+        begin_ns = time.monotonic_ns()
         answers.read_roots()
-        times_ns.append(time.monotonic_ns())
-        graph_ns, roots_ns = ((one + other) // 2 for one, other in pairwise(times_ns))
+        roots_ns = (begin_ns + time.monotonic_ns()) // 2
         progress(0, 0)
-        waste = Waste(answers, graph_ns)
+        waste = Waste(answers, counted_ns)
         progress(0, 0)
         kinds = Kinds(answers)
         progress(0, 0)
         places = Places(answers, kinds)
         progress(0, 0)
         collections = Collections(answers, kinds, places)
-        types = Types(answers, kinds, counted_types(census), counted_ns)
+        types = Types(answers, kinds, counts, counted_ns)
         yield from collections.tell(self._before)
         yield from collections.at_exit(roots_ns)
         yield from types.tell(self._before)
@@ -113,7 +108,9 @@ class Surveyor:
         )
 
 
-def _sums(census: Census, counted_ns: int) -> Iterator[Counted]:
-    allocated = sum(row.allocated_bytes for row in census.rows)
-    for name, size in ((OBJECTS, allocated), (BLOCKS, census.unowned_bytes)):
+def sums(answers: Answers, counts: Sequence[TypeCount], counted_ns: int) -> Iterator[Counted]:
+    """Yield what all objects take, and what no object has."""
+    allocated = sum(one.allocated_bytes for one in counts)
+    unowned = max(0, answers.heap.native.counters()["raw_bytes"] - answers.graph.counters["table_bytes"])
+    for name, size in ((OBJECTS, allocated), (BLOCKS, unowned)):
         yield Counted(Subject(What.MEMORY, name), f"memory:{name}", size, size, time_ns=counted_ns)

@@ -144,10 +144,16 @@ def _unseen_s(went: Course, age_s: float | None) -> float:
 
 def _beyond_a_warm_up(went: Course, age_s: float | None) -> float:
     """Against what grows since the process began, and will end. In its first two minutes nobody can wait."""
-    if age_s is None or went.start:
+    if age_s is None or (went.start and not _fits(went, age_s)):
         return inf
     needed_s = min(AGAIN * (age_s - START_UP_S), LONGEST_S - age_s)
-    return max(went.run_s / needed_s, SUSPECT) if needed_s > 0.0 else inf
+    return max((went.began_s + went.run_s) / needed_s, SUSPECT) if needed_s > 0.0 else inf
+
+
+def _fits(went: Course, age_s: float) -> bool:
+    """Whether what seems to have begun late had by then a size as if it had begun with the process."""
+    then_s = age_s + went.began_s
+    return then_s / FITS <= (went.last - went.new) / max(went.late_per_s, 1e-9) <= then_s / SLOWED
 
 
 def _leaps(went: Course) -> float:

@@ -22,8 +22,11 @@ class Settings:
     stack_every: int = 1
     """One stack in this many births."""
 
-    stacks_per_window: int = 200
-    """Above so many births in 100 ms on one CPU stacks thin out by themselves; 0: never."""
+    stack_burst_ns: int = 3_000_000
+    """Once they have taken so long on one CPU, stacks thin out to a thousandth of the time; 0: never.
+
+    Some 1,000 at once have their stacks, and 200 a second for ever.
+    """
 
     growth: bool = True
     """Growth is added up."""

@@ -24,8 +24,9 @@ EXACT = "memory_moved"
 HANDLES = "handles"
 GROWTH = "growth"
 WATCH = "watch"
+BIRTHS = "births"
 
-LATE = frozenset({WATCH})
+LATE = frozenset({WATCH, BIRTHS})
 """Objects that are loaded only when somebody wants them: most runs never do."""
 
 # Detached first, because they are hit most: system calls of every process pay until then.

@@ -72,8 +72,8 @@ class AllocatorFunctions:
     def _in_runtime(self) -> tuple[Symbol | None, Symbol | None]:
         """The same where the code goes through the runtime (3.12+).
 
-        Three allocators stand there in a row, for raw memory, for memory and for objects; the last two are the
-        same functions, and none has a context.
+        Three allocators stand there in a row, for raw memory, for memory and for objects; the last two are
+        the same functions, and none has a context.
         """
         try:
             block = self._memory.read(self._runtime, RUNTIME_BYTES)

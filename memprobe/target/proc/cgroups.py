@@ -35,6 +35,9 @@ class MemoryLimit:
     version: int
     """1 or 2, the version of the interface."""
 
+    folder: str = ""
+    """Where its files are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
@@ -128,7 +131,7 @@ def _limit_of(hierarchy: Hierarchy, folder: str) -> MemoryLimit | None:
     if limit is None or limit >= UNLIMITED:
         return None
     group = folder.removeprefix(hierarchy.folder) or "/"
-    return MemoryLimit(limit, _number(f"{folder}/{used_file}"), group, hierarchy.version)
+    return MemoryLimit(limit, _number(f"{folder}/{used_file}"), group, hierarchy.version, folder)
 
 
 def _hierarchical_limit(folder: str) -> int | None:
