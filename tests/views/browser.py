@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -145,7 +146,9 @@ def browser(folder: Path) -> Iterator[Browser]:
         pytest.skip("no browser: run make setup")
     profile = folder / "profile"
     command = [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             page = Browser(_page(process))
             try:
@@ -153,7 +156,8 @@ def browser(folder: Path) -> Iterator[Browser]:
             finally:
                 page.close()
         finally:
-            process.kill()
+            # Debian's command is a script; killed alone it leaves the browser behind.
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _page(process: subprocess.Popen[str]) -> str:
