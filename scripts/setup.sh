@@ -28,6 +28,7 @@ missing() {
     [ -x /usr/bin/time ] || echo time
     has chromium-headless-shell || has chromium || has google-chrome || echo chromium-headless-shell
     has tmux || echo tmux
+    has gdb || echo gdb
     has ip || [ -x /sbin/ip ] || echo iproute2
     [ "$(uname -m)" = aarch64 ] || [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || echo libc6-dev-arm64-cross
 }

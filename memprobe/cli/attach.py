@@ -8,28 +8,17 @@ from pathlib import Path
 import click
 
 from memprobe.cli.failing import fail_if_found, fails_on, usd_per_gb_hour
-from memprobe.cli.options import as_json, full, source, verbose
+from memprobe.cli.options import as_json, duration, full, max_overhead, of_a_run, source, verbose
 from memprobe.cli.watching import check_duration, check_new, pid_of, watched
 from memprobe.errors import OutputNotWritable, UsageError
 
 
 @click.command()
 @click.argument("pid", metavar="PID")
-@click.option("--duration", type=float, metavar="S", help="End after S seconds; without it, at Ctrl-C.")
+@duration
 @click.option("--record", metavar="F", help="Record the run in F; memprobe report F shows it again.")
-@click.option(
-    "--max-overhead",
-    type=float,
-    default=1.0,
-    show_default=True,
-    metavar="PCT",
-    help="What the process may lose, in percent of the CPU time that it uses.",
-)
-@click.option("--tree", is_flag=True, help="Follow its children too.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Seed of all sampling.")
-@click.option(
-    "--no-learn", is_flag=True, help="Ask nothing of earlier runs, and remember nothing of this one."
-)
+@max_overhead
+@of_a_run
 @usd_per_gb_hour
 @fails_on
 @source

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from memprobe.cli.options import as_json, verbose
+from memprobe.cli.options import as_json, duration, max_overhead, verbose
 from memprobe.cli.watching import Ending, check_duration, pid_of
 from memprobe.errors import NoKernelSupport, UsageError
 
@@ -29,15 +29,8 @@ SHOWN_EVERY_S = 0.5
     metavar="TYPE",
     help="Which lines keep references to objects of TYPE that native code holds.",
 )
-@click.option("--duration", type=float, metavar="S", help="End after S seconds; without it, at Ctrl-C.")
-@click.option(
-    "--max-overhead",
-    type=float,
-    default=1.0,
-    show_default=True,
-    metavar="PCT",
-    help="What the process may lose, in percent of the CPU time that it uses.",
-)
+@duration
+@max_overhead
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of when a busy container is watched.")
 @as_json
 @verbose

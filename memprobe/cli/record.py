@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from memprobe.cli.failing import fail_if_found, fails_on
-from memprobe.cli.options import as_json, verbose
+from memprobe.cli.options import as_json, duration, max_overhead, of_a_run, verbose
 from memprobe.cli.watching import check_duration, check_new, pid_of, watched
 from memprobe.errors import OutputNotWritable, UsageError
 
@@ -27,20 +27,9 @@ SHORTEST_RING, LONGEST_RING = 0.1, 60.0 * 24 * 31
     help="The same, and look at the heap before the process is killed for its memory.",
 )
 @click.option("--redact", is_flag=True, help="Leave out what handles point to: paths and peers.")
-@click.option("--duration", type=float, metavar="S", help="End after S seconds; without it, at Ctrl-C.")
-@click.option(
-    "--max-overhead",
-    type=float,
-    default=1.0,
-    show_default=True,
-    metavar="PCT",
-    help="What the process may lose, in percent of the CPU time that it uses.",
-)
-@click.option("--tree", is_flag=True, help="Follow its children too.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Seed of all sampling.")
-@click.option(
-    "--no-learn", is_flag=True, help="Ask nothing of earlier runs, and remember nothing of this one."
-)
+@duration
+@max_overhead
+@of_a_run
 @fails_on
 @as_json
 @verbose

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from heap_looks.holding_in import hoard_folder
-from kernel import bpf_refusal
 from memprobe.heap.unexplained import seek_unexplained
 from memprobe.ledger.cancelling import left_over
 from memprobe.session.referring import referring
@@ -35,7 +34,7 @@ def test_nothing_is_made_up() -> None:
 
 
 @pytest.mark.few_interpreters
-@pytest.mark.skipif(bool(bpf_refusal()), reason=bpf_refusal())
+@pytest.mark.usefixtures("bpf")
 def test_the_line_that_calls_what_keeps_is_first(interpreter: Interpreter, targets: Path) -> None:
     program = targets / "referring.py"
     lines = program.read_text().splitlines()

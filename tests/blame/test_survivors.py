@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kernel import bpf_refusal
 from memprobe.blame.survivors import Survivors, SurvivorSampling
 from memprobe.sources.kernel import KernelOptions, KernelSource
 from memprobe.sources.kernel.options import Settings
@@ -16,7 +15,7 @@ from memprobe.vocab import Stack
 from programs import Target
 from pythons import Interpreter
 
-pytestmark = pytest.mark.skipif(bool(bpf_refusal()), reason=bpf_refusal())
+pytestmark = pytest.mark.usefixtures("bpf")
 
 OPTIONS = KernelOptions(growth=False, settings=Settings(handles=False))
 HORIZON_S = 1.5

@@ -87,15 +87,15 @@ def thread_limit(process: Process) -> tuple[int, int] | None:
         if path is not None and hierarchy.version == 2
         for group in _upwards(hierarchy, path)
     ]
-    limits = [(_number(f"{group}/pids.max"), _number(f"{group}/pids.current")) for group in groups]
-    limits.append((_number("/proc/sys/kernel/threads-max"), _threads_of_all()))
+    limits = [(number_in(f"{group}/pids.max"), number_in(f"{group}/pids.current")) for group in groups]
+    limits.append((number_in("/proc/sys/kernel/threads-max"), _threads_of_all()))
     known = [(limit, used) for limit, used in limits if limit is not None and used is not None]
     return min(known, key=lambda one: one[0] - one[1], default=None)
 
 
 def _threads_of_all() -> int | None:
     """Return how many threads there are on the machine: loadavg has "running/all"."""
-    fields = _text("/proc/loadavg").split()
+    fields = text_in("/proc/loadavg").split()
     total = fields[3].partition("/")[2] if len(fields) > 3 else ""
     return int(total) if total.isdecimal() else None
 
@@ -124,30 +124,32 @@ def _upwards(hierarchy: Hierarchy, path: str) -> Iterator[str]:
 
 def _limit_of(hierarchy: Hierarchy, folder: str) -> MemoryLimit | None:
     limit_file, used_file = _FILES[hierarchy.version]
-    limit = _number(f"{folder}/{limit_file}")
+    limit = number_in(f"{folder}/{limit_file}")
     if hierarchy.version == 1 and limit is not None and limit >= UNLIMITED:
         # The limit of an ancestor that a container cannot see shows only here.
         limit = _hierarchical_limit(folder)
     if limit is None or limit >= UNLIMITED:
         return None
     group = folder.removeprefix(hierarchy.folder) or "/"
-    return MemoryLimit(limit, _number(f"{folder}/{used_file}"), group, hierarchy.version, folder)
+    return MemoryLimit(limit, number_in(f"{folder}/{used_file}"), group, hierarchy.version, folder)
 
 
 def _hierarchical_limit(folder: str) -> int | None:
-    for line in _text(f"{folder}/memory.stat").splitlines():
+    for line in text_in(f"{folder}/memory.stat").splitlines():
         key, _, value = line.partition(" ")
         if key == "hierarchical_memory_limit" and value.isdecimal():
             return int(value)
     return None
 
 
-def _number(path: str) -> int | None:
-    text = _text(path).strip()
+def number_in(path: str) -> int | None:
+    """The number that a small file of the kernel holds; None if it holds none."""
+    text = text_in(path).strip()
     return int(text) if text.isdecimal() else None
 
 
-def _text(path: str) -> str:
+def text_in(path: str) -> str:
+    """A small file of the kernel; "" if it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(1 << 16)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from memprobe.errors import MemprobeError
-from memprobe.target.proc.cgroups import memory_limit
+from memprobe.target.proc.cgroups import memory_limit, number_in, text_in
 from memprobe.target.proc.process import Process
 
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file", "memory.oom_control")
@@ -64,20 +64,20 @@ def pressure_again(before: Pressure) -> Pressure | None:
 def group_pressure(folder: str, version: int, machine: str = "/proc") -> Pressure | None:
     """Read a memory cgroup; version 1 has no stalls of its own, so there the machine's count."""
     limit_file, used_file, cache_key, events_file = _V1 if version == 1 else _V2
-    limit, used = _number(f"{folder}/{limit_file}"), _number(f"{folder}/{used_file}")
+    limit, used = number_in(f"{folder}/{limit_file}"), number_in(f"{folder}/{used_file}")
     if limit is None or used is None:
         return None
     cache = _pairs(f"{folder}/memory.stat").get(cache_key, 0)
     stalls = f"{machine}/pressure/memory" if version == 1 else f"{folder}/memory.pressure"
     events = _pairs(f"{folder}/{events_file}")
     if version == 1:
-        events["max"] = _number(f"{folder}/memory.failcnt") or 0
+        events["max"] = number_in(f"{folder}/memory.failcnt") or 0
     return Pressure(folder, limit, max(0, used - cache), _stalled_pct(stalls), events, version)
 
 
 def machine_pressure(machine: str) -> Pressure | None:
     """Read the memory of the whole machine."""
-    sizes = {line.partition(":")[0]: line.split()[1:2] for line in _text(f"{machine}/meminfo").splitlines()}
+    sizes = {line.partition(":")[0]: line.split()[1:2] for line in text_in(f"{machine}/meminfo").splitlines()}
     total, available = (int(*sizes.get(name, ["0"])) * _KIB for name in ("MemTotal", "MemAvailable"))
     if not total or not available:
         return None
@@ -87,7 +87,7 @@ def machine_pressure(machine: str) -> Pressure | None:
 
 
 def _stalled_pct(path: str) -> float | None:
-    for line in _text(path).splitlines():
+    for line in text_in(path).splitlines():
         if line.startswith("full avg10="):
             return float(line.split()[1].partition("=")[2])
     return None
@@ -95,18 +95,5 @@ def _stalled_pct(path: str) -> float | None:
 
 def _pairs(path: str) -> dict[str, int]:
     """Parse "name number" lines."""
-    fields = (line.split() for line in _text(path).splitlines())
+    fields = (line.split() for line in text_in(path).splitlines())
     return {one[0]: int(one[1]) for one in fields if len(one) == 2 and one[1].isdecimal()}
-
-
-def _number(path: str) -> int | None:
-    text = _text(path).strip()
-    return int(text) if text.isdecimal() else None
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 16)
-    except OSError:
-        return ""
