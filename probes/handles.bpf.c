@@ -1,5 +1,6 @@
 /*
  * handles.bpf.c - every birth and every death of a descriptor in the followed processes.
+ * Over 500 lines: one program for each way into the kernel, and each stands alone.
  *
  * hooks    syscalls:sys_exit_<name> for births, sys_enter_<name> for deaths (close, close_range): a descriptor is
  *          reported dead before the kernel can give its number away again, and reported born once it exists. So in the
