@@ -14,5 +14,6 @@ set -- tests/native tests/memory tests/heap/test_hostile.py tests/fuzz/test_fuzz
 unset CI
 export MEMPROBE_PYTHONS='' MEMPROBE_SANITIZED=1 PYTHONPATH="$PWD/$(echo "$build"/lib.*)" PYTHONMALLOC=malloc
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
+# Nothing is captured: a sanitizer ends the process at once, and its captured words would die with it.
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
-    exec "$bin/pytest" -q -p no:cacheprovider "$@"
+    exec "$bin/pytest" -q -s -p no:cacheprovider "$@"

@@ -150,7 +150,9 @@ static void ask_table(struct running *run, struct heap_pending pending, uint64_t
     pending.slot = edges->slot_count;
     pending.room = (uint32_t)room;
     pending.node = run->node;
-    memset(edges->slots + edges->slot_count, 0, (size_t)room * sizeof(uint64_t));
+    /* Without room there may be no slots at all yet, and no pointer to begin at. */
+    if (room > 0)
+        memset(edges->slots + edges->slot_count, 0, (size_t)room * sizeof(uint64_t));
     edges->slot_count += room;
     take_size_along(edges, &pending);
     heap_edges_ask(edges, &pending);
