@@ -197,6 +197,9 @@ class KernelSource:
         growth = self._growth.take()
         for kernel_pid in self._ended:
             self._growth.forget(kernel_pid)
+        if self._family is not None:
+            now_ns = time.monotonic_ns()
+            self._family.mind_pools(growth, now_ns, is_growth_watched=GROWTH not in self._shed)
         return growth
 
     def _batch(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from memprobe.errors import MemprobeError, ReadFault
 from memprobe.native.bpf import BpfError
-from memprobe.sources.kernel.edges import Edges, find_edges, opened_binary
+from memprobe.sources.kernel.edges import Edges, Place, find_edges, opened_binary
 from memprobe.sources.kernel.followed import Followed
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.programs import EXACT, GROWTH, Programs
@@ -19,6 +19,9 @@ SOFTWARE, PAGE_FAULTS = 1, 2
 
 LIFE_S = 2.0
 """Children that live shorter than this are not worth the 20 ms that an uprobe takes."""
+
+POOL = "pool"
+"""The place (edges.py) that can be left alone by itself."""
 
 _OBJECTS = {"heap_grew": "allocator", "collection_begins": "collector", "collection_ends": "collector"}
 
@@ -32,16 +35,32 @@ class Watching:
         self._programs = programs
         self._options = options
         self._known: dict[tuple[int, ...], Edges] = {}
+        self._wants_pools = True
 
     def watch(self, one: Followed) -> None:
         """Attach what its build offers; what it does not offer is noted."""
         one.has_edges = True
+        left_out = () if self._wants_pools else (POOL,)
+        self._attach_places(one, lambda place: place.name not in left_out)
+
+    def want_pools(self, wanted: bool, followed: Iterable[Followed]) -> None:
+        """Watch new pools in all of them, or in none."""
+        self._wants_pools = wanted
+        if not wanted:
+            self._programs.detach("allocator", point=POOL)
+            return
+        for one in followed:
+            if one.has_edges:
+                self._attach_places(one, lambda place: place.name == POOL)
+
+    def _attach_places(self, one: Followed, is_wanted: Callable[[Place], bool]) -> None:
         if one.process is None or one.python is None:
             return
         try:
             with opened_binary(one.process, one.python, one.mappings) as descriptor:
                 edges = self._edges(descriptor, one.python)
-                self._attach(one, edges, f"/proc/self/fd/{descriptor}")
+                places = filter(is_wanted, edges.places)
+                self._attach(one, places, f"/proc/self/fd/{descriptor}")
         except (BadElf, ReadFault, OSError, MemprobeError) as error:
             self._programs.say_missing("heap_grew", _UNREADABLE.format(reason=error))
             return
@@ -62,8 +81,8 @@ class Watching:
             )
         return self._known[build]
 
-    def _attach(self, one: Followed, edges: Edges, path: str) -> None:
-        for place in edges.places:
+    def _attach(self, one: Followed, places: Iterable[Place], path: str) -> None:
+        for place in places:
             owner = _OBJECTS[place.program]
             if not self._programs.has(owner):
                 continue
