@@ -142,12 +142,7 @@ class Pairs:
             self.blocks.tool_cpu_pct.append((end_s - begin_s) / elapsed * 100)
         told_pct = tool.told_pct()
         if told_pct is not None:
-            self.blocks.told_pct.append(told_pct / share_of_core(used))
-
-
-def share_of_core(slices: Sequence[Slice]) -> float:
-    """How much of its CPU the workload had; twin and clients had the rest."""
-    return sum(one.cpu_s for one in slices) / sum(one.wall_s for one in slices)
+            self.blocks.told_pct.append(told_pct)
 
 
 def row(workload: Workload, tool: Tool, pairs: int, slices: int) -> Row:
