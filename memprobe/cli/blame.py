@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from memprobe.cli.options import as_json, duration, max_overhead, verbose
-from memprobe.cli.watching import Ending, check_duration, pid_of
+from memprobe.cli.configured import configured
+from memprobe.cli.options import as_json, verbose
+from memprobe.cli.watching import Ending, pid_of
+from memprobe.config import Config
 from memprobe.errors import NoKernelSupport, UsageError
 
 if TYPE_CHECKING:
@@ -29,9 +31,7 @@ SHOWN_EVERY_S = 0.5
     metavar="TYPE",
     help="Which lines keep references to objects of TYPE that native code holds.",
 )
-@duration
-@max_overhead
-@click.option("--seed", type=int, default=0, metavar="N", help="Seed of when a busy container is watched.")
+@configured("run.duration_s", "budget.slowdown_pct", "sampling.seed")
 @as_json
 @verbose
 def blame(
@@ -39,9 +39,7 @@ def blame(
     holder: str | None,
     births: str | None,
     references: str | None,
-    duration: float | None,
-    max_overhead: float,
-    seed: int,
+    config: Config,
     as_json: bool,
 ) -> None:
     """Say which lines put entries into a container, and which ones take them out, how many a second.
@@ -61,9 +59,6 @@ def blame(
     number = pid_of(pid)
     if number is None:
         raise UsageError(f"{pid!r} is not a pid", remedy="see: memprobe blame --help")
-    if not 0 < max_overhead <= 100:
-        raise UsageError("--max-overhead must be above 0 and at most 100 percent")
-    check_duration(duration)
     if [holder, births, references].count(None) != 2:
         raise UsageError(
             "name one of HOLDER, --object-births TYPE and --references TYPE",
@@ -73,16 +68,18 @@ def blame(
     from memprobe.session.blaming import BlameOptions
     from memprobe.views import output
 
+    options = BlameOptions(config.budget.slowdown_pct, config.sampling.seed)
+    duration = config.run.duration_s
     if births is not None:
-        _show_births(number, births, BlameOptions(max_overhead, seed), duration, as_json=as_json)
+        _show_births(number, births, options, duration, as_json=as_json)
         return
     if references is not None:
-        _show_references(number, references, BlameOptions(max_overhead, seed), duration, as_json=as_json)
+        _show_references(number, references, options, duration, as_json=as_json)
         return
     assert holder is not None
 
     found = _sought(number, holder)
-    document = _watched(number, found, BlameOptions(max_overhead, seed), duration)
+    document = _watched(number, found, options, duration)
     if as_json:
         output.show_json(document)
     else:

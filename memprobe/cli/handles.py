@@ -9,6 +9,7 @@ import click
 
 from memprobe.cli.options import as_json, verbose
 from memprobe.cli.watching import check_duration, pid_of, recorded, watched
+from memprobe.config import read_config
 from memprobe.errors import UsageError
 
 SCHEMA = "memprobe.handles/1"
@@ -59,7 +60,8 @@ def _report(target: str, duration_s: float) -> dict[str, Any]:
         return recorded(target)
     from memprobe.session import Options
 
-    return watched(pid, Options(), duration_s)
+    config = read_config().having({"run.duration_s": duration_s, "run.learn": False})
+    return watched(pid, Options(config))
 
 
 def _is_at(row: dict[str, Any], text: str) -> bool:

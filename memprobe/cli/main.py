@@ -29,6 +29,7 @@ COMMANDS = {
     "handles": "What a process holds open, since when, and which line opened it.",
     "tasks": "Which asyncio tasks a process has, where each one waits, and who awaits whom.",
     "blame": "Which lines fill a container, and which ones empty it.",
+    "config": "Every setting, its value, and where that came from.",
     "learn": "What earlier runs have taught memprobe of programs, and your word on it.",
     "record": "Watch a process and keep what was seen: all of it, or the last minutes.",
     "report": "Report on a recording.",

@@ -8,47 +8,23 @@ from typing import Any
 
 import click
 
-from memprobe.cli.failing import fail_if_found, fails_on
-from memprobe.cli.options import as_json, duration, max_overhead, of_a_run, verbose
-from memprobe.cli.watching import check_duration, check_new, pid_of, watched
+from memprobe.cli.configured import FAILING, OF_A_RUN, configured
+from memprobe.cli.failing import fail_if_found
+from memprobe.cli.options import as_json, verbose
+from memprobe.cli.watching import check_new, pid_of, watched
+from memprobe.config import Config
 from memprobe.errors import OutputNotWritable, UsageError
 
-SHORTEST_RING, LONGEST_RING = 0.1, 60.0 * 24 * 31
+KEPT = ("record.ring_minutes", "record.on_exit", "record.on_oom", "record.redact")
 
 
 @click.command()
 @click.argument("pid", metavar="PID")
 @click.option("-o", "--output", required=True, metavar="F", help="The file; it must not exist yet.")
-@click.option("--ring", type=float, metavar="MINUTES", help="Keep only the last minutes: a flight recorder.")
-@click.option("--on-exit", is_flag=True, help="When the process ends: note how, and seal the file.")
-@click.option(
-    "--on-oom",
-    is_flag=True,
-    help="The same, and look at the heap before the process is killed for its memory.",
-)
-@click.option("--redact", is_flag=True, help="Leave out what handles point to: paths and peers.")
-@duration
-@max_overhead
-@of_a_run
-@fails_on
+@configured(*KEPT, *OF_A_RUN, *FAILING)
 @as_json
 @verbose
-def record(
-    pid: str,
-    output: str,
-    ring: float | None,
-    on_exit: bool,
-    on_oom: bool,
-    redact: bool,
-    duration: float | None,
-    max_overhead: float,
-    tree: bool,
-    seed: int,
-    no_learn: bool,
-    fail_on: tuple[str, ...],
-    min_confidence: float,
-    as_json: bool,
-) -> None:
+def record(pid: str, output: str, config: Config, as_json: bool) -> None:
     """Watch a process from outside, and keep what was seen in a file.
 
     The same run as attach; the file has no contents of the process: no values, no dictionary keys.
@@ -60,22 +36,15 @@ def record(
     number = pid_of(pid)
     if number is None:
         raise UsageError(f"{pid!r} is not a pid", remedy="see: memprobe record --help")
-    if not 0 < max_overhead <= 100:
-        raise UsageError("--max-overhead must be above 0 and at most 100 percent")
-    if ring is not None and not SHORTEST_RING <= ring <= LONGEST_RING:
-        raise UsageError(f"--ring must be from {SHORTEST_RING} to {LONGEST_RING:.0f} minutes")
-    check_duration(duration)
     check_new(output)
-    from memprobe.session import Keeping, Options
+    from memprobe.session import Options
 
-    keeping = Keeping(ring, on_exit, on_oom, redact)
-    options = Options(tree, max_overhead, Path(output), seed, keeping=keeping, learn=not no_learn)
     failed: list[OutputNotWritable] = []
-    document = watched(number, options, duration, failed)
+    document = watched(number, Options(config, Path(output)), failed)
     _show(document, output, as_json)
     if failed:
         raise failed[0]
-    fail_if_found(document, fail_on, min_confidence)
+    fail_if_found(document, config)
 
 
 def _show(document: dict[str, Any], path: str, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from memprobe.errors import OutputNotWritable, UsageError
 
 if TYPE_CHECKING:
+    from memprobe.config import Config
     from memprobe.session import Options, Session, Window
     from memprobe.views.reading import Reading
     from memprobe.views.story import Story
@@ -66,9 +67,7 @@ def check_new(path: str) -> None:
         raise OutputNotWritable(f"{path}: there is no folder {folder}", remedy=f"mkdir -p {folder}")
 
 
-def watched(
-    pid: int, options: Options, duration_s: float | None, failed: list[OutputNotWritable] | None = None
-) -> dict[str, Any]:
+def watched(pid: int, options: Options, failed: list[OutputNotWritable] | None = None) -> dict[str, Any]:
     """Run until somebody ends it, the time is over or the target is gone; return the report.
 
     What went wrong with the recording is put into `failed`; the run goes on without it.
@@ -80,6 +79,7 @@ def watched(
     from memprobe.views.story import Story
 
     ending, history = Ending(), History()
+    duration_s = options.config.run.duration_s
 
     with ending.heard(), session(pid, options, history) as run:
         end_s = None if duration_s is None else time.monotonic() + duration_s
@@ -104,13 +104,16 @@ def watched(
         return shown
 
 
-def recorded(path: str, usd_per_gb_hour: float | None = None, window: Window | None = None) -> dict[str, Any]:
-    """Return the report of a recording, or of a part of it."""
-    return recorded_story(path, usd_per_gb_hour, window).document
+def recorded(path: str) -> dict[str, Any]:
+    """Return the report of a recording."""
+    return recorded_story(path).document
 
 
-def recorded_story(path: str, usd_per_gb_hour: float | None = None, window: Window | None = None) -> Story:
-    """Return the report of a recording, and what its run was like over time."""
+def recorded_story(path: str, said: Config | None = None, window: Window | None = None) -> Story:
+    """Return the report of a recording or of a part of it, and what its run was like over time.
+
+    It is judged by the settings of the run, and by those that are `said`.
+    """
     from memprobe.session import replayed
     from memprobe.views.history import History
     from memprobe.views.report import document
@@ -118,7 +121,7 @@ def recorded_story(path: str, usd_per_gb_hour: float | None = None, window: Wind
 
     history = History()
     with _told(path) as reading:
-        ledger, run = replayed(Path(path), usd_per_gb_hour, history, reading, window=window)
+        ledger, run = replayed(Path(path), said, history, reading, window=window)
     return Story(document(ledger, run), ledger, history)
 
 

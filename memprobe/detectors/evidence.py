@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from memprobe.config import Thresholds
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.thresholds import Thresholds
 from memprobe.ledger import Ledger
 from memprobe.ledger.memory_account import MemoryAccount
 from memprobe.models.growth import Growth

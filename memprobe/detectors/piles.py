@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
+from memprobe.config.units import BYTES_PER_MB
 from memprobe.detectors.confidence import Sign
 from memprobe.detectors.evidence import Evidence, Grown
 from memprobe.detectors.memory_rates import memory_of
@@ -110,7 +111,7 @@ def _few(evidence: Evidence, grown: Grown) -> int:
 def is_heavy(evidence: Evidence, grown: Grown) -> bool:
     """Say whether the few that were added take so much memory that they need not be many."""
     added_bytes = (grown.bytes_per_s or 0.0) * grown.growth.duration_s
-    return 0 < grown.added < PIECES and added_bytes >= evidence.thresholds.heavy_bytes
+    return 0 < grown.added < PIECES and added_bytes >= evidence.thresholds.heavy_mb * BYTES_PER_MB
 
 
 def growing_or_heavy(evidence: Evidence, what: What) -> Iterator[Grown]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memprobe.config import Thresholds
+from memprobe.config.units import BYTES_PER_MB
 from memprobe.detectors.evidence import Resource
 from memprobe.detectors.merging import Leak
-from memprobe.detectors.thresholds import Thresholds
 from memprobe.ledger import Ledger
 from memprobe.vocab.finding import Finding, Severity
 from memprobe.vocab.rows import NOT_MEASURED
@@ -39,7 +40,8 @@ def severity(soonest: Exhaustion | None, size_bytes: int | None, thresholds: Thr
     if soonest is not None and soonest.in_s < CRITICAL_S:
         return Severity.CRITICAL
     is_soon = soonest is not None and soonest.in_s < WARNING_S
-    return Severity.WARNING if is_soon or (size_bytes or 0) >= thresholds.memory_bytes else Severity.INFO
+    is_much = (size_bytes or 0) >= thresholds.memory_mb * BYTES_PER_MB
+    return Severity.WARNING if is_soon or is_much else Severity.INFO
 
 
 def ranked(findings: list[Finding], sure: float) -> list[Finding]:

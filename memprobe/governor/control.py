@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from memprobe.config import DEFAULTS
 from memprobe.governor.budget import Meter
 from memprobe.governor.costs import Activity, Cost
 
@@ -58,11 +59,11 @@ RELAPSE_NS = 900 * SECOND_NS
 class Limits:
     """The two promises."""
 
-    slowdown_pct: float = 1.0
+    slowdown_pct: float = DEFAULTS.budget.slowdown_pct
     """`--max-overhead`: what the target may lose, of its own CPU time (of a fifth of a core at least, and of
     one core at most)."""
 
-    cpu_pct: float = 5.0
+    cpu_pct: float = DEFAULTS.budget.cpu_pct
     """What memprobe may use, of one core, in the steady state."""
 
     def __post_init__(self) -> None:

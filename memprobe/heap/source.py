@@ -58,13 +58,13 @@ class HeapSource:
     name = "heap"
     tier = 1
 
-    def __init__(self, target: TargetId) -> None:
+    def __init__(self, target: TargetId, pace: Pace | None = None) -> None:
         """Prepare to look at the heap of a process; `follow` adds others."""
         self._main = target
         self._wanted = frozenset({target})
         self._followed: dict[TargetId, Followed] = {}
         self._troubles: dict[TargetId, _Trouble] = {}
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._patience = Patience()
         self._numbers = count(1)
         self._errand: Errand | None = None

@@ -15,6 +15,9 @@ from memprobe.ledger.streams import Integers
 NEWEST = 64
 """So many of the newest say what is being opened; older ones may be what is kept open on purpose."""
 
+READ = 1024
+"""Of what many point to, so much is read."""
+
 EXAMPLES = 3
 NUMBERED = re.compile(r"[a-z_]+:(?:\[|inode)")
 """What has no name but a number: pipe:[4711]."""
@@ -45,6 +48,14 @@ class HandleGroup:
     """How many were opened at these places since the attach; None where births are not seen."""
 
     closed: int | None = None
+
+
+def handle_texts(handles: OpenHandles, members: Integers) -> list[str]:
+    """Return what the rows `members` point to, as far as it is known; of very many, some evenly chosen."""
+    chosen = members[:: 1 + len(members) // READ]
+    starts, lengths = (handles.rows[name][chosen].tolist() for name in ("text", "text_bytes"))
+    texts = dict.fromkeys(map(handles.texts.get, starts, lengths))
+    return [text for text in texts if text]
 
 
 def handle_group(handles: OpenHandles, members: Integers, now_ns: int) -> HandleGroup:

@@ -8,9 +8,10 @@ import numpy as np
 
 from memprobe.ledger.collector import CollectorLedger
 from memprobe.ledger.derived import Derived
+from memprobe.ledger.entries import Mark
 from memprobe.ledger.folding import joined
 from memprobe.ledger.growth import GrowthLedger, GrowthSite
-from memprobe.ledger.handle_group import HandleGroup, handle_group
+from memprobe.ledger.handle_group import HandleGroup, handle_group, handle_texts
 from memprobe.ledger.handles import HandleLedger
 from memprobe.ledger.insertions import Filled, InsertionLedger
 from memprobe.ledger.memory_account import MemoryAccount
@@ -104,6 +105,12 @@ class Ledger:
         stacks = self.derived.stacks(subject_id)
         flow = self.sites.flow_of(stacks)
         return replace(group, opened=flow.opened_weight, closed=flow.closed_weight) if stacks else group
+
+    def handle_texts(self, pid: int, subject_id: int) -> list[str]:
+        """Return what the descriptors that a HANDLES subject counts point to: those since the attach."""
+        handles = self.handles.open(pid)
+        is_new = (handles.rows["marks"] & Mark.INHERITED) == 0
+        return handle_texts(handles, np.flatnonzero(self.derived.members(subject_id, handles.rows) & is_new))
 
     def growth_sites(self, pid: int | None = None) -> list[GrowthSite]:
         """Return growth by stack, most first."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from memprobe.config import Config
 from memprobe.errors import NoKernelSupport, NotPermitted
 from memprobe.governor import Calibrator
+from memprobe.heap.looker.pace import NS, Pace
 from memprobe.heap.source import HeapSource
-from memprobe.session.options import Options
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
 from memprobe.target.inspection.opening import Opened
 from memprobe.vocab.costs import Metered, ProgramRuns
@@ -28,8 +29,8 @@ CALIBRATED = "born"
 class Listening:
     """The sources of a run."""
 
-    def __init__(self, target: Opened, options: Options, calibrator: Calibrator) -> None:
-        self._target, self._options, self._calibrator = target, options, calibrator
+    def __init__(self, target: Opened, config: Config, calibrator: Calibrator) -> None:
+        self._target, self._config, self._calibrator = target, config, calibrator
         self.all: list[Source] = []
         """In the order in which they are to be closed."""
 
@@ -56,14 +57,18 @@ class Listening:
         """Attach what can be attached; without BPF /proc alone is polled."""
         if self._target.python is not None:
             # First: what it forks inherits no descriptor of a BPF program then.
-            self.heap = HeapSource(self._target.process.id)
+            self.heap = HeapSource(self._target.process.id, _pace(self._config))
             self.all.append(self.heap)
             self.heap.start()
         self.kernel = self._started_kernel()
         if self.kernel is not None:
             self._start_blame(self.kernel)
             self.all.append(self.kernel)
-        options = ProcfsOptions(tree=self._options.tree, reports_processes=self.kernel is None)
+        options = ProcfsOptions(
+            tree=self._config.run.tree,
+            reports_processes=self.kernel is None,
+            picture_interval_s=self._config.intervals.picture_s,
+        )
         self.procfs = ProcfsSource(self._target.process, self._target.python, options)
         self.procfs.start()
         self.all.append(self.procfs)
@@ -72,13 +77,15 @@ class Listening:
     def _started_kernel(self) -> KernelSource | None:
         """The kernel source; None where it cannot be had, which is then said."""
         try:
-            from memprobe.sources.kernel import KernelOptions, KernelSource
+            from memprobe.sources.kernel import KernelOptions, KernelSource, Settings
         except ImportError as error:
             self.invisible.append(
                 f"Nothing was asked of the kernel: memprobe was built without BPF ({error})."
             )
             return None
-        options = KernelOptions(tree=self._options.tree, seed=self._options.seed)
+        sampling = self._config.sampling
+        settings = Settings(stack_every=sampling.stack_every, growth_pages=sampling.growth_pages)
+        options = KernelOptions(tree=self._config.run.tree, seed=sampling.seed, settings=settings)
         source = KernelSource(self._target.process, self._target.python, options)
         self._calibrator.before()
         try:
@@ -98,10 +105,19 @@ class Listening:
                 kernel.watchpoints,
                 self.heap.size_of,
                 budget_pct=0.0,
-                seed=self._options.seed,
+                seed=self._config.sampling.seed,
             )
             self.blame.start()
             self.all.append(self.blame)
+
+
+def _pace(config: Config) -> Pace:
+    intervals = config.intervals
+    return Pace(
+        share=config.budget.heap_pct / 100,
+        rest_ns=int(intervals.heap_early_s * NS),
+        pause_ns=int(intervals.heap_s * NS),
+    )
 
 
 def _program(programs: Sequence[ProgramRuns]) -> ProgramRuns:

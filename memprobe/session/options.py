@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from memprobe.session.keeping import Keeping
-from memprobe.vocab.finding import USD_PER_GB_HOUR
+from memprobe.config import DEFAULTS, Config
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What may be chosen about a run."""
 
-    tree: bool = False
-    max_overhead_pct: float = 1.0
+    config: Config = DEFAULTS
     record: Path | None = None
-    seed: int = 0
-    usd_per_gb_hour: float = USD_PER_GB_HOUR
-    keeping: Keeping = field(default_factory=Keeping)
-    """How it is recorded."""
-
-    learn: bool = False
-    """Whether what earlier runs have learned counts, and this one is remembered."""
+    """Where it is recorded."""

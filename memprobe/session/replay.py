@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from memprobe.config import Config
+from memprobe.config.plain import restored
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import UnreadableRecording, UsageError
 from memprobe.experience import Experience, recorded_normal
@@ -18,7 +20,7 @@ from memprobe.recording.reader import RecordingReader
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
-from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
+from memprobe.vocab.finding import Verdict
 
 NS = 1_000_000_000
 
@@ -34,15 +36,15 @@ class Window:
 class Replay:
     """A recording under way: what its run had come to at the instant that is reached."""
 
-    def __init__(self, reader: RecordingReader, usd_per_gb_hour: float | None, *judges: Judge) -> None:
+    def __init__(self, reader: RecordingReader, said: Config | None, *judges: Judge) -> None:
         self._reader, self._judges = reader, judges
         self._facts = _whole(reader)
         self._run = _run_of(reader, self._facts)
         self.ledger = Ledger(tree=self._run.tree)
-        price = _price(reader.facts) if usd_per_gb_hour is None else usd_per_gb_hour
+        config = _config(reader).over(said).having({"run.tree": self._run.tree})
         normal = _normal(reader)
         self._experience = Experience(self._run.pid, tree=self._run.tree, normal=normal)
-        self.verdicts = Verdicts(self._run.pid, tree=self._run.tree, normal=normal, usd_per_gb_hour=price)
+        self.verdicts = Verdicts(self._run.pid, config, normal=normal)
 
     def fold(self, batch: Batch) -> None:
         """Take in what comes next."""
@@ -71,26 +73,24 @@ class Replay:
 
 
 def replayed(
-    path: Path, usd_per_gb_hour: float | None = None, *judges: Judge, window: Window | None = None
+    path: Path, said: Config | None = None, *judges: Judge, window: Window | None = None
 ) -> tuple[Ledger, Run]:
-    """Fold a recording; the same as its run came to, at its price of memory or at another.
+    """Fold a recording; the same as its run came to by its settings, unless other ones are `said`.
 
     Of a window only what happened in it counts, with what was open and held when it began.
     """
     with RecordingReader(path) as reader:
-        replay = Replay(reader, usd_per_gb_hour, *judges)
+        replay = Replay(reader, said, *judges)
         for batch in batches(reader, window or Window()):
             replay.fold(batch)
         replay.verdicts.settle(replay.ledger)
         return replay.ledger, replay.run()
 
 
-def played(
-    path: Path, usd_per_gb_hour: float | None = None, *judges: Judge
-) -> Iterator[tuple[int, Ledger, Run]]:
+def played(path: Path, said: Config | None = None, *judges: Judge) -> Iterator[tuple[int, Ledger, Run]]:
     """Yield what was known at every look at /proc, and when that was."""
     with RecordingReader(path) as reader:
-        replay = Replay(reader, usd_per_gb_hour, *judges)
+        replay = Replay(reader, said, *judges)
         for batch in batches(reader, Window()):
             replay.fold(batch)
             if len(batch.samples):
@@ -167,9 +167,15 @@ def _later(created_at: str, seconds: float) -> str:
         return created_at
 
 
-def _price(facts: dict[str, Any]) -> float:
+def _config(reader: RecordingReader) -> Config:
+    """Return the settings of a run; before they were kept, the price of memory was."""
+    facts = reader.facts
     price = facts.get("usd_per_gb_hour")
-    return float(price) if isinstance(price, int | float) else USD_PER_GB_HOUR
+    before = {} if price is None else {"values": {"report.usd_per_gb_hour": price}}
+    try:
+        return restored(facts.get("config") or before)
+    except (TypeError, ValueError, AttributeError, UsageError) as error:
+        raise UnreadableRecording(f"{reader.path}: the settings of the run are damaged ({error})") from error
 
 
 def _normal(reader: RecordingReader) -> Normal:

@@ -13,21 +13,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from memprobe.config import DEFAULTS
 from memprobe.vocab import TargetId
 
 NS = 1_000_000_000
 
-SHARE = 0.02
-"""Of one core: two fifths of what memprobe may use in the steady state."""
+SHARE = DEFAULTS.budget.heap_pct / 100
+"""Of one core, unless it is set: two fifths of what memprobe may use in the steady state."""
 
 EARLY_NS = 30 * NS
 """A leak of 10 a second shall be found after 20 s."""
 
-REST_NS = 2 * NS
-"""Between two early looks, and longer the older the process is to us."""
+REST_NS = int(DEFAULTS.intervals.heap_early_s * NS)
+"""Between two early looks, unless it is set; and longer the older the process is to us."""
 
-PAUSE_NS = 10 * NS
-"""Between two later ones that cost next to nothing."""
+PAUSE_NS = int(DEFAULTS.intervals.heap_s * NS)
+"""Between two later ones that cost next to nothing, unless it is set."""
 
 MOST_AHEAD_NS = 12 * NS
 """CPU time after which no more early looks begin: two at a heap of some 5 M objects are possible."""
@@ -53,7 +54,8 @@ class _Turn:
 class Pace:
     """Keeps the turns of all followed processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, share: float = SHARE, rest_ns: int = REST_NS, pause_ns: int = PAUSE_NS) -> None:
+        self._share, self._rest_ns, self._pause_ns = share, rest_ns, pause_ns
         self._turns: dict[TargetId, _Turn] = {}
         self._one_in = 1
         self._ahead_ns = 0.0
@@ -89,11 +91,11 @@ class Pace:
         turn = self._turns.get(target)
         if turn is None or turn.first_ns is None:
             return
-        share = SHARE / self._one_in / len(self._turns)
+        share = self._share / self._one_in / len(self._turns)
         age_ns = now_ns - turn.first_ns
-        turn.later_ns = now_ns + max(PAUSE_NS * self._one_in, int(cost_ns / share))
+        turn.later_ns = now_ns + max(self._pause_ns * self._one_in, int(cost_ns / share))
         is_early = age_ns < EARLY_NS and self._one_in == 1
-        turn.early_ns = now_ns + max(REST_NS, age_ns // _SLOWING) if is_early else turn.later_ns
+        turn.early_ns = now_ns + max(self._rest_ns, age_ns // _SLOWING) if is_early else turn.later_ns
 
     def failed(self, target: TargetId, pause_ns: int, now_ns: int) -> None:
         """Note that a process cannot be looked at, and let it alone for a while."""
@@ -117,6 +119,6 @@ class Pace:
     def _pay_back(self, now_ns: int) -> None:
         """Pay back what the time since the last call is worth."""
         if self._settled_ns is not None:
-            paid_ns = (now_ns - self._settled_ns) * SHARE / self._one_in
+            paid_ns = (now_ns - self._settled_ns) * self._share / self._one_in
             self._ahead_ns = max(0.0, self._ahead_ns - paid_ns)
         self._settled_ns = now_ns

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+from memprobe.config import DEFAULTS
+
 
 @dataclass(frozen=True, slots=True)
 class ProcfsOptions:
@@ -19,7 +21,7 @@ class ProcfsOptions:
     pictures: bool = True
     """Whether pictures of the descriptors are taken."""
 
-    picture_interval_s: float = 3.0
+    picture_interval_s: float = DEFAULTS.intervals.picture_s
     """The least time between two pictures of a process."""
 
     picture_limit_s: float = 1.0
