@@ -12,7 +12,10 @@ def nearest(wrong: str, names: Iterable[str], cutoff: float = 0.6) -> str | None
     """Return the name that a wrong one is most like; None if it is like none."""
     import difflib
 
-    found = difflib.get_close_matches(wrong[:LONGEST], list(names), n=1, cutoff=cutoff)
+    names = list(names)
+    if same := [name for name in names if name.lower() == wrong.lower()]:
+        return same[0]
+    found = difflib.get_close_matches(wrong[:LONGEST], names, n=1, cutoff=cutoff)
     return found[0] if found else None
 
 

@@ -57,7 +57,7 @@ class Listening:
         """Attach what can be attached; without BPF /proc alone is polled."""
         if self._target.python is not None:
             # First: what it forks inherits no descriptor of a BPF program then.
-            self.heap = HeapSource(self._target.process.id, _pace(self._config))
+            self.heap = HeapSource(self._target.process.id, looks_of(self._config))
             self.all.append(self.heap)
             self.heap.start()
         self.kernel = self._started_kernel()
@@ -111,7 +111,8 @@ class Listening:
             self.all.append(self.blame)
 
 
-def _pace(config: Config) -> Pace:
+def looks_of(config: Config) -> Pace:
+    """Return when heaps are looked at."""
     intervals = config.intervals
     return Pace(
         share=config.budget.heap_pct / 100,

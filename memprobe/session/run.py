@@ -105,10 +105,11 @@ class Session:
     def _rest(self) -> None:
         """Wait for the next tick; the programs call if a stack is new, or the ring fills."""
         time.sleep(TICK_S)
+        more_s = min(CALM_S, self._config.intervals.scan_s) - TICK_S
         if self._sources.kernel is None:
-            time.sleep(CALM_S - TICK_S)
+            time.sleep(more_s)
         else:
-            self._sources.kernel.wait(CALM_S - TICK_S)
+            self._sources.kernel.wait(more_s)
 
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ledger.kernel_model import Kernel
 from memprobe.abi import BirthHow, GrowthHow
+from memprobe.config import DEFAULTS, Config
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.ledger import Ledger
 from memprobe.vocab import rows
@@ -62,12 +63,13 @@ class Story:
     """What waits in each socket to be sent."""
 
     look_every_s: int = 4
+    config: Config = DEFAULTS
 
     def __post_init__(self) -> None:
         self.kernel = Kernel()
         self.pid = self.kernel.process()
         self.ledger = Ledger()
-        self.verdicts = Verdicts(self.pid)
+        self.verdicts = Verdicts(self.pid, self.config)
         self.second = 0
         self._subjects: dict[Subject, int] = {}
 

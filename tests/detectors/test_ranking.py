@@ -9,9 +9,9 @@ import pytest
 
 from detectors.made_up import SECOND, SITE, grown, growth, suspect
 from memprobe.abi import GrowthHow
+from memprobe.config import Thresholds
 from memprobe.detectors.evidence import Evidence
 from memprobe.detectors.fixes import ADVICE, Cause, advice
-from memprobe.config import Thresholds
 from memprobe.detectors.merging import merge
 from memprobe.detectors.ranking import Exhaustion, exhaustion, ranked, severity
 from memprobe.detectors.wording import finding

@@ -1,0 +1,28 @@
+"""Runs on real processes in the test's own process, without the kernel's help: quick, and all can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from memprobe.config import Config
+from memprobe.session import Options, Session, session
+from memprobe.session.listening import Listening
+
+
+@contextmanager
+def run_on(pid: int, config: Config, record: Path | None = None) -> Iterator[Session]:
+    """A run that has begun, at tier 1."""
+    with (
+        mock.patch.object(Listening, "_started_kernel", return_value=None),
+        session(pid, Options(config, record)) as run,
+    ):
+        yield run
+
+
+def tick(run: Session, times: int, watch: Callable[[Session], None] | None = None) -> None:
+    """Go through the loop so many times, and end the run."""
+    left = iter(range(times))
+    run.run(lambda: next(left, None) is not None, watch)
