@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from memprobe.config.places import Place
+from memprobe.config.protection import Aspect
 from memprobe.config.settings import SETTINGS, Config
 from memprobe.config.values import protection_of, value_of
 
@@ -13,11 +14,13 @@ RECORDED = Place(where="the recording")
 
 
 def plain(config: Config) -> dict[str, Any]:
-    """Return settings as JSON takes them."""
+    """Return settings as JSON takes them; without patterns of what is redacted: they could match nothing."""
+    unknown = (Aspect.PATH, Aspect.PEER) if config.record.redact else ()
+    protect = [one for one in config.protect if one.aspect not in unknown]
     return {
         "preset": config.preset,
         "values": {key: config.value(key) for key in SETTINGS},
-        "protect": [{one.aspect.value: one.pattern, "reason": one.reason} for one in config.protect],
+        "protect": [{one.aspect.value: one.pattern, "reason": one.reason} for one in protect],
     }
 
 

@@ -176,5 +176,9 @@ def test_what_a_recording_keeps_comes_back(machine: Machine) -> None:
     again = restored(plain(config))
     assert plain(again) == plain(config)
     assert again.protect == config.protect
+    redacted = plain(
+        config.having({"record.redact": True}).over(machine.config(Spoken(protect=("path=/x # y",))))
+    )
+    assert redacted["protect"] == [{"type": "x", "reason": "y"}]
     assert restored({}) == DEFAULTS
     assert restored({"values": {"of.tomorrow": 1}}) == DEFAULTS
