@@ -2,6 +2,7 @@
 
 from memprobe.recording.queue import RecordingQueue
 from memprobe.recording.reader import RecordingReader
+from memprobe.recording.states import State
 from memprobe.recording.writer import RecordingWriter
 
-__all__ = ["RecordingQueue", "RecordingReader", "RecordingWriter"]
+__all__ = ["RecordingQueue", "RecordingReader", "RecordingWriter", "State"]

@@ -11,9 +11,10 @@ smallest value in 0, 1, 2, 4 or 8 bytes, and zlib finds what is left. README.md 
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zlib
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,7 @@ LIMIT_BYTES = 1 << 28
 """No blob becomes larger than this when it is read: a hostile file must not fill the memory."""
 
 _HEAD = struct.Struct("<BBQQ")
+_NUMBER = re.compile("[<>|][biuf][1248]")
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 Layout: TypeAlias = list[tuple[str, str, int]]
@@ -148,3 +150,31 @@ def _width(largest: int) -> int:
         if largest < 1 << 8 * width:
             return width
     return 8
+
+
+def type_text(dtype: np.dtype[Any]) -> Any:
+    """Return a type as JSON can hold it: its name, or its size and of each field name, place, type, shape."""
+    if dtype.fields is None:
+        return dtype.str
+    places = ((name, *found[:2]) for name, found in dtype.fields.items())
+    return [dtype.itemsize, [(name, at, field.base.str, field.shape) for name, field, at in places]]
+
+
+def type_of(text: Any) -> np.dtype[Any]:
+    """Undo `type_text`; numpy itself looks to it that no field is beyond the end."""
+    dtype: np.dtype[Any]
+    if type(text) is list:
+        size, fields = text
+        names, offsets, bases, shapes = map(list, zip(*fields, strict=True))
+        formats = [(_number(base), tuple(shape)) for base, shape in zip(bases, shapes, strict=True)]
+        dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+    else:
+        dtype = np.dtype(_number(text))
+    return dtype
+
+
+def _number(text: Any) -> str:
+    """Return the name of a type of numbers if it is one: a table of objects would be one of addresses."""
+    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
+        raise BadBlob(f"no type of numbers: {text!r}")
+    return text

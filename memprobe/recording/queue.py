@@ -13,6 +13,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from memprobe.errors import OutputNotWritable
+from memprobe.recording.states import LIMIT_BYTES as STATE_LIMIT_BYTES
+from memprobe.recording.states import State
 from memprobe.recording.writer import RecordingWriter
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import CostSample
@@ -48,6 +50,9 @@ class RecordingQueue:
         """What was noted since the writer last asked."""
 
         self._is_open, self._is_idle = True, True
+        self._is_whole = True
+        """Whether all batches are in the file: else a state would not tell what was lost."""
+
         self._lost: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._work, name="memprobe-recording", daemon=True)
         self._thread.start()
@@ -70,6 +75,11 @@ class RecordingQueue:
         """Add what everything has cost so far, if there is room; the next one says it too."""
         if self._waiting_bytes < self._limit_bytes:
             self._put(_ENTRY_BYTES, lambda: self._writer.write_cost(sample))
+
+    def write_state(self, state: State) -> None:
+        """Add what the run has come to with the batches that were handed on, if those are whole."""
+        if self._is_whole and len(state.data) <= min(STATE_LIMIT_BYTES, self._limit_bytes):
+            self._put(len(state.data), lambda: self._writer.write_state(state))
 
     def begin_again(self, opening: Batch, keep_ns: int) -> None:
         """Write how things stand, and forget what is older than needed; without room, the next time."""
@@ -101,6 +111,7 @@ class RecordingQueue:
     def _fitting(self, batch: Batch) -> Batch | None:
         """Return of a batch what there is room for; nothing if there is none at all."""
         filled = (self._waiting_bytes + size_bytes(batch)) / self._limit_bytes
+        self._is_whole = self._is_whole and filled <= 0.25
         if filled > 2:
             self._lost.update(batch.losses)
             self._lost["recording_batches_dropped"] += 1

@@ -22,6 +22,7 @@ from memprobe.recording.columns import DICTIONARY_BYTES, BadBlob, Layout, inflat
 from memprobe.recording.costs import unpacked_costs
 from memprobe.recording.damage import BROKEN, Damage
 from memprobe.recording.format import APPLICATION_ID, VERSION, restored
+from memprobe.recording.states import State, stored_states
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import CostSample
 
@@ -107,6 +108,15 @@ class RecordingReader:
                     lost = self.damage.count - before
                     return replace(batch, losses={**batch.losses, DAMAGED: lost}) if lost else batch
         return None
+
+    def states(self, until_ns: int) -> Iterator[tuple[int, State]]:
+        """Yield what the run had come to until an instant, the last first, each with its batch."""
+        if self._database is not None and "states" in self._tables:
+            yield from stored_states(self._database, until_ns)
+
+    def skip_to(self, batch: int) -> None:
+        """Go on with what comes behind a batch."""
+        self._batch = batch
 
     def costs(self) -> Iterator[CostSample]:
         """Yield what everything had cost, from sample to sample; a file of before there was this has none."""

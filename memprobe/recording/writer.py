@@ -30,6 +30,8 @@ from memprobe.recording.format import (
 )
 from memprobe.recording.pruning import add_opening, prune
 from memprobe.recording.redaction import redacted
+from memprobe.recording.states import SCHEMA as STATES_SCHEMA
+from memprobe.recording.states import State, add_state
 from memprobe.recording.subjects import packed_subjects
 from memprobe.vocab.batch import Batch, Handles
 from memprobe.vocab.costs import CostSample
@@ -119,6 +121,11 @@ class RecordingWriter:
     def write_cost(self, sample: CostSample) -> None:
         """Add what everything has cost so far; it is written with the next commit."""
         self._add_costs(self._costs.add(sample))
+
+    def write_state(self, state: State) -> None:
+        """Add what the run has come to with the batches written so far."""
+        with failures(self.path):
+            add_state(self._writable(), self._next["batches"], state)
 
     def _add_costs(self, blocks: Iterable[Block]) -> None:
         with failures(self.path):
@@ -232,7 +239,7 @@ def _created(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
     """Make the file, for its owner only; its identity is in it before the first batch, outside the WAL."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    database.executescript(f"BEGIN; {SCHEMA} {SAMPLES_SCHEMA}")
+    database.executescript(f"BEGIN; {SCHEMA} {SAMPLES_SCHEMA} {STATES_SCHEMA}")
     layouts = [(name, layout_text(dtype)) for name, dtype in LAYOUTS.items()]
     database.executemany("INSERT INTO layouts VALUES (?, ?)", layouts)
     stored = [(storable(name), json.dumps(value)) for name, value in facts.items()]

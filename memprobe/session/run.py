@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from memprobe.blame.choosing import Candidate, chosen
-from memprobe.config.plain import plain
 from memprobe.detectors.evidence import Grown
+from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import OutputNotWritable
 from memprobe.experience import Experience, Remembered, Stand, remembered
@@ -32,8 +32,10 @@ from memprobe.session.keeping import Keeper
 from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
+from memprobe.session.states import Standing
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
+from memprobe.views.history import History
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.sort import Sort
@@ -46,6 +48,12 @@ TICK_S = 0.1
 CALM_S = 0.5
 """At most, if the programs do not call meanwhile (a new stack, a child, an end, a ring that fills)."""
 
+SAMPLE_NS = int(Thresholds().scan_s * 1e9)
+"""Between two looks at /proc."""
+
+BLAME_SHARE = 0.6
+"""Of what the target may lose: watchpoints may have so much of it."""
+
 
 class Session:
     """A run on a live process."""
@@ -53,18 +61,22 @@ class Session:
     def __init__(self, target: Opened, options: Options, *watchers: Judge) -> None:
         self.target, self.options = target, options
         self._watchers = watchers
-        self._config = config = options.config
-        self.ledger = Ledger(tree=config.run.tree)
-        self._known = remembered(program_in(target)) if config.run.learn else Remembered("", Normal())
-        self._experience = Experience(target.process.pid, tree=config.run.tree, normal=self._known.normal)
-        self._verdicts = Verdicts(target.process.pid, config, normal=self._known.normal)
+        self.ledger = Ledger(tree=options.tree)
+        self._known = remembered(program_in(target)) if options.learn else Remembered("", Normal())
+        self._experience = Experience(target.process.pid, tree=options.tree, normal=self._known.normal)
+        self._verdicts = Verdicts(
+            target.process.pid,
+            tree=options.tree,
+            normal=self._known.normal,
+            usd_per_gb_hour=options.usd_per_gb_hour,
+        )
         self.ended: str | None = None
         self._invisible: list[str] = list(self._known.remarks)
         self._calibrator = Calibrator()
-        self._sources = Listening(target, config, self._calibrator)
+        self._sources = Listening(target, options, self._calibrator)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
-        self._fate = Fate(target.process, is_watched=config.record.on_oom)
+        self._fate = Fate(target.process, is_watched=options.keeping.on_oom)
         self._learned = self._known.normal.as_json()
         self._begin_s, self._begin_ns = time.time(), time.monotonic_ns()
         self._ended_s = 0.0
@@ -77,12 +89,11 @@ class Session:
         self._sources.start()
         self._invisible += self._sources.invisible
         sheddable = self._sources.sheddable
-        budget = self._config.budget
-        limits = Limits(budget.slowdown_pct, budget.cpu_pct)
+        limits = Limits(slowdown_pct=self.options.max_overhead_pct)
         governor = Governor(limits, knobs_of(sheddable), self._calibrator.calibration)
         self._governor = LiveGovernor(governor, self._sources.metered, sheddable)
         if self.options.record is not None:
-            self._keeper = Keeper(self.options.record, self._facts(), self._config.record)
+            self._keeper = Keeper(self.options.record, self._facts(), self.options.keeping)
 
     def close(self) -> None:
         """Leave nothing behind, whichever source fails at that. May be called twice."""
@@ -105,11 +116,10 @@ class Session:
     def _rest(self) -> None:
         """Wait for the next tick; the programs call if a stack is new, or the ring fills."""
         time.sleep(TICK_S)
-        more_s = min(CALM_S, self._config.intervals.scan_s) - TICK_S
         if self._sources.kernel is None:
-            time.sleep(more_s)
+            time.sleep(CALM_S - TICK_S)
         else:
-            self._sources.kernel.wait(more_s)
+            self._sources.kernel.wait(CALM_S - TICK_S)
 
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""
@@ -122,12 +132,13 @@ class Session:
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = is_hurried or now_ns >= self._sample_due_ns
         if is_due:
-            self._sample_due_ns = now_ns + int(self._config.intervals.scan_s * 1e9)
+            self._sample_due_ns = now_ns + SAMPLE_NS
             self._take_gathered()
             self._poll_heap()
             self._poll(self._sources.procfs)
             self._wish()
             self._note()
+            self._keep()
         if now_ns >= self._check_due_ns:
             self._check_due_ns = now_ns + CHECK_INTERVAL_NS
             self._check(now_ns)
@@ -158,8 +169,7 @@ class Session:
                 Candidate(one.key, one.growth.probability, one.growth.per_s, one.bytes_per_s) for one in grown
             ]
             self._sources.blame.wish(chosen(candidates, self.ledger))
-            share = self._config.budget.blame_pct / 100
-            self._sources.blame.afford(share * self._governor.governor.allowed_pct)
+            self._sources.blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
 
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
@@ -172,6 +182,7 @@ class Session:
             if source is not None:
                 self._poll(source)
             self._take_gathered()
+        self._keep(is_last=True)
         self._verdicts.settle(self.ledger)
         if self.ended is not None:
             self._say_ended()  # how it ended shows a little later than that it did
@@ -181,7 +192,7 @@ class Session:
 
     def _hand_on(self) -> None:
         """Remember for later runs what this one has seen."""
-        if self._config.run.learn:
+        if self.options.learn:
             stands = [_stand(one) for one in self._verdicts.grown]
             findings = self._verdicts.verdict.findings
             self._invisible += self._experience.hand_on(self._known.program, self.ledger, stands, findings)
@@ -237,21 +248,16 @@ class Session:
             "target": {**asdict(self.target.facts), "cmdline": list(self.target.facts.cmdline)},
             "created_at": iso(self._begin_s),
             "tier": self._sources.tier,
-            "tree": self._config.run.tree,
-            "seed": self._config.sampling.seed,
-            "config": plain(self._config),
+            "tree": self.options.tree,
+            "seed": self.options.seed,
+            "usd_per_gb_hour": self.options.usd_per_gb_hour,
             "learned": self._learned,
             "begin_ns": self._begin_ns,
             "ended": self.ended,
             **self._fate.facts(),
             "governor": governor_facts(governor),
             "overhead": governor.overhead,
-            "invisible": [
-                *self._config.remarks,
-                *self.target.invisible,
-                *self._invisible,
-                *self._unrecorded(),
-            ],
+            "invisible": [*self.target.invisible, *self._invisible, *self._unrecorded()],
             "shed": governor.invisible,
         }
 
@@ -263,6 +269,13 @@ class Session:
         """Keep in the recording what only the session knows; it must report even if killed now."""
         if self._keeper is not None:
             self._keeper.note(self._facts(), self.ledger)
+
+    def _keep(self, *, is_last: bool = False) -> None:
+        """Keep in the recording what the batches have come to, so that its report need not fold them."""
+        if self._keeper is not None:
+            history = next((one for one in self._watchers if isinstance(one, History)), None)
+            standing = Standing(self.ledger, self._experience, self._verdicts, history)
+            self._keeper.keep(standing, is_last=is_last)
 
 
 def _stand(one: Grown) -> Stand:

@@ -89,6 +89,11 @@ class History:
         if len(news.populations) and self.counts.wants(time_s):
             self.counts.add(time_s, {one.subject_id: one.count for one in self._populations(ledger)})
 
+    def take_up(self, earlier: History) -> None:
+        """Go on from where another one was."""
+        self.pid, self.samples = earlier.pid, earlier.samples
+        self.counts, self.kinds = earlier.counts, earlier.kinds
+
     def line(self, field: str) -> list[tuple[float, int]]:
         """Return a field of FIELDS over time, where it was measured."""
         place = FIELDS.index(field)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from memprobe.recording import RecordingReader
 from memprobe.session import replayed
 from memprobe.views.report import document
+from recording.writing import STATE_S
 
 WRITING = Path(__file__).with_name("writing.py")
 
@@ -62,6 +66,23 @@ def check(path: Path, committed: int, ring_s: int) -> None:
     assert len(found) <= 2 * ring_s + 10 or not ring_s
     report = document(*replayed(path))
     assert committed == 0 or report["handles"][0]["open"] > 0
+    check_states(path, ring_s)
+
+
+def check_states(path: Path, ring_s: int) -> None:
+    """What the run had come to is in the file, and is what its batches come to."""
+    report = document(*replayed(path))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        for one in path.parent.glob(f"{path.name}*"):
+            shutil.copyfile(one, copy.with_name(one.name))
+        with closing(sqlite3.connect(copy)) as database, database:
+            stored, last = database.execute("SELECT count(*), max(batch) FROM states").fetchone()
+            written = database.execute("SELECT max(id) FROM batches").fetchone()[0] or 0
+            database.execute("DELETE FROM states")
+        assert (last or 0) <= written
+        assert stored or ring_s or written < 2 * STATE_S
+        assert document(*replayed(copy)) == report
 
 
 @contextmanager

@@ -14,15 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from memprobe.detectors.verdicts import Verdicts
+from memprobe.experience import Experience
 from memprobe.ledger import Ledger
 from memprobe.ledger.opening import opening
 from memprobe.recording import RecordingQueue, RecordingWriter
+from memprobe.session import fold
+from memprobe.session.states import Standing, state_of
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.stack import Frame, Stack
 
 NS = 1_000_000_000
 PID, FILES = 7, 1 << 63
+STATE_S = 13
+"""Between two states of a recording that is no ring; commits are in between."""
+
 FACTS: dict[str, Any] = {
     "pid": PID,
     "target": {"pid": PID},
@@ -84,14 +91,17 @@ def main() -> None:
     """Write until somebody ends it; a failure is told, and ends it, too."""
     ring_s = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     queue = RecordingQueue(RecordingWriter(Path(sys.argv[1]), FACTS))
-    ledger = Ledger(tree=False)
+    experience = Experience(PID)
+    verdicts = Verdicts(PID, normal=experience.normal)
+    standing = Standing(Ledger(tree=False), experience, verdicts, None)
     for second in count(1):
         made = batch(second)
         queue.write(made)
-        if ring_s:
-            ledger.fold(made)
-            if second % max(1, ring_s // 4) == 0:
-                queue.begin_again(opening(ledger), ring_s * NS)
+        fold(standing.ledger, made, PID, experience, verdicts)
+        if not ring_s and second % STATE_S == 0:
+            queue.write_state(state_of(standing))
+        if ring_s and second % max(1, ring_s // 4) == 0:
+            queue.begin_again(opening(standing.ledger), ring_s * NS)
         if second % 5 == 0:
             queue.flush()
             if queue.failure is not None:

@@ -1,0 +1,282 @@
+"""Any objects as bytes and back: what is shared stays shared, and nothing of the file is ever called.
+
+    bytes = u32 length of the JSON, JSON, blobs
+    JSON  = {"classes": [[module, name, [attribute, ...]], ...], "nodes": [node, ...]}
+
+A value is a number, a text, true, false or null as itself, or a list of one number: that of its node. A
+node is a list: its sort (Sort), then what that sort has; the first is the root. Whoever reads says of which
+modules classes may be; an object is made without its constructor, and its attributes are set.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, IntEnum
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from memprobe.recording.columns import BadBlob, type_of, type_text
+from memprobe.recording.damage import BROKEN
+
+_LENGTH = struct.Struct("<I")
+_ATOMS = frozenset({type(None), bool, int, float, str})
+
+Node = list[Any]
+
+
+class Sort(IntEnum):
+    """What a node is."""
+
+    TUPLE = 0
+    LIST = 1
+    SET = 2
+    FROZENSET = 3
+    DICT = 4
+    """Key, value, key, value, ..."""
+
+    DEQUE = 5
+    """Its greatest length, then the items."""
+
+    BYTES = 6
+    """Offset and length among the blobs."""
+
+    ARRAY = 7
+    """Type code, offset, length."""
+
+    TABLE = 8
+    """A numpy array: its type, its shape, offset, length."""
+
+    SCALAR = 9
+    """A numpy number: its type, offset, length."""
+
+    MEMBER = 10
+    """Of an Enum: class, value."""
+
+    OBJECT = 11
+    """Class, and the values of its attributes."""
+
+
+def packed_object(root: object) -> bytes:
+    """Return an object, and all that it refers to, as bytes."""
+    packer = _Packer()
+    packer.value(root)
+    head = json.dumps(
+        {"classes": list(packer.classes), "nodes": packer.nodes}, separators=(",", ":")
+    ).encode()
+    return b"".join((_LENGTH.pack(len(head)), head, *packer.blobs))
+
+
+def unpacked_object(data: bytes, may_be_of: Callable[[str], bool]) -> Any:
+    """Undo `packed_object`; classes are taken from modules of which `may_be_of` says yes.
+
+    Raises BadBlob if the bytes are not such objects, or not of these classes.
+    """
+    try:
+        (length,) = _LENGTH.unpack_from(data)
+        head = json.loads(data[_LENGTH.size : _LENGTH.size + length])
+        classes = [_class(module, name, may_be_of) for module, name, _ in head["classes"]]
+        attributes = [tuple(map(str, names)) for _, _, names in head["classes"]]
+        return _Unpacker(head["nodes"], classes, attributes, data[_LENGTH.size + length :]).node(0)
+    except (*BROKEN, AttributeError, ImportError) as error:
+        raise BadBlob(f"not a state: {error!r}") from error
+
+
+class _Packer:
+    """Numbers the objects as it meets them."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.classes: dict[tuple[str, str, tuple[str, ...]], int] = {}
+        self.blobs: list[bytes] = []
+        self._blob_bytes = 0
+        self._numbers: dict[int, int] = {}
+        self._slots: dict[type, tuple[str, ...]] = {}
+        self._kept: list[object] = []
+        """What was met: an address is that of one object only while this lives."""
+
+    def value(self, value: Any) -> Any:
+        """Return what stands for a value."""
+        if type(value) in _ATOMS:
+            return value
+        number = self._numbers.get(id(value))
+        if number is None:
+            number = self._numbers[id(value)] = len(self.nodes)
+            self._kept.append(value)
+            node: Node = []
+            self.nodes.append(node)
+            node.extend(_PACKING.get(type(value), _Packer._other)(self, value))
+        return [number]
+
+    def values(self, values: Iterable[Any]) -> Iterator[Any]:
+        """Return what stands for each."""
+        return map(self.value, values)
+
+    def _table(self, value: np.ndarray[Any, Any]) -> Node:
+        kind = value.dtype
+        if kind.fields is not None:  # what is between the fields is whatever the memory had
+            value = value.astype([(name, kind.fields[name][0]) for name in kind.names or ()])
+        return [Sort.TABLE, type_text(kind), value.shape, *self._blob(value.tobytes())]
+
+    def _other(self, value: Any) -> Node:
+        kind = type(value)
+        if isinstance(value, Enum):
+            return [Sort.MEMBER, self._class(kind, ()), value.value]
+        if isinstance(value, np.generic):
+            return [Sort.SCALAR, value.dtype.str, *self._blob(value.tobytes())]
+        if isinstance(value, list | tuple | dict | set | frozenset | str | bytes | int | float):
+            raise TypeError(f"a {kind.__qualname__} would lose what it has beyond its base")
+        if kind not in self._slots:
+            self._slots[kind] = _slots(kind)
+        names = tuple(name for name in self._slots[kind] if hasattr(value, name))
+        names += tuple(getattr(value, "__dict__", ()))
+        return [Sort.OBJECT, self._class(kind, names), *self.values(getattr(value, name) for name in names)]
+
+    def _class(self, kind: type, names: tuple[str, ...]) -> int:
+        return self.classes.setdefault((kind.__module__, kind.__qualname__, names), len(self.classes))
+
+    def _blob(self, data: bytes) -> tuple[int, int]:
+        self.blobs.append(data)
+        self._blob_bytes += len(data)
+        return self._blob_bytes - len(data), len(data)
+
+
+_PACKING: dict[type, Callable[[_Packer, Any], Iterable[Any]]] = {
+    tuple: lambda packer, value: [Sort.TUPLE, *packer.values(value)],
+    list: lambda packer, value: [Sort.LIST, *packer.values(value)],
+    set: lambda packer, value: [Sort.SET, *packer.values(value)],
+    frozenset: lambda packer, value: [Sort.FROZENSET, *packer.values(value)],
+    dict: lambda packer, value: [Sort.DICT, *packer.values(one for item in value.items() for one in item)],
+    deque: lambda packer, value: [Sort.DEQUE, value.maxlen, *packer.values(value)],
+    bytes: lambda packer, value: [Sort.BYTES, *packer._blob(value)],
+    array: lambda packer, value: [Sort.ARRAY, value.typecode, *packer._blob(value.tobytes())],
+    np.ndarray: _Packer._table,
+}
+
+
+class _Unpacker:
+    """Makes every node once."""
+
+    def __init__(
+        self, nodes: list[Node], classes: list[type], attributes: list[tuple[str, ...]], blobs: bytes
+    ) -> None:
+        self._nodes, self._classes, self._attributes, self._blobs = nodes, classes, attributes, blobs
+        self._made: dict[int, Any] = {}
+
+    def node(self, number: int) -> Any:
+        """Return what a node is."""
+        if number not in self._made:
+            sort, *parts = self._nodes[number]
+            self._made[number] = _UNPACKING[sort](self, number, parts)
+        return self._made[number]
+
+    def _value(self, value: Any) -> Any:
+        if type(value) is list:
+            (number,) = value
+            return self.node(number)
+        return value
+
+    def _values(self, values: Iterable[Any]) -> Iterator[Any]:
+        return map(self._value, values)
+
+    # What may be a part of itself is known before its parts are.
+
+    def _list(self, number: int, parts: Node) -> list[Any]:
+        made: list[Any] = []
+        self._made[number] = made
+        made.extend(self._values(parts))
+        return made
+
+    def _set(self, number: int, parts: Node) -> set[Any]:
+        return set(self._values(parts))
+
+    def _dict(self, number: int, parts: Node) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+        self._made[number] = made
+        made.update(zip(self._values(parts[::2]), self._values(parts[1::2]), strict=True))
+        return made
+
+    def _deque(self, number: int, parts: Node) -> deque[Any]:
+        made: deque[Any] = deque(maxlen=parts[0])
+        self._made[number] = made
+        made.extend(self._values(parts[1:]))
+        return made
+
+    def _array(self, number: int, parts: Node) -> array[Any]:
+        made: array[Any] = array(str(parts[0]))
+        made.frombytes(self._blob(*parts[1:]))
+        return made
+
+    def _table(self, number: int, parts: Node) -> np.ndarray[Any, Any]:
+        kind, shape, *place = parts
+        dtype = type_of(kind)
+        dense = dtype if dtype.names is None else np.dtype([(name, dtype[name]) for name in dtype.names])
+        return np.frombuffer(self._blob(*place), dense).reshape(shape).astype(dtype)
+
+    def _scalar(self, number: int, parts: Node) -> Any:
+        kind, *place = parts
+        return np.frombuffer(self._blob(*place), type_of(kind))[0]
+
+    def _member(self, number: int, parts: Node) -> Any:
+        kind, value = self._classes[parts[0]], parts[1]
+        if not issubclass(kind, Enum):
+            raise BadBlob(f"{kind} has no members")
+        return kind(value)
+
+    def _object(self, number: int, parts: Node) -> Any:
+        kind, names = self._classes[parts[0]], self._attributes[parts[0]]
+        if issubclass(kind, Enum):
+            raise BadBlob(f"{kind} has no attributes")
+        made = self._made[number] = object.__new__(kind)
+        for name, value in zip(names, self._values(parts[1:]), strict=True):
+            object.__setattr__(made, _plain(name), value)
+        return made
+
+    def _blob(self, offset: int, length: int) -> bytes:
+        data = self._blobs[offset : offset + length] if offset >= 0 else b""
+        if len(data) != length:
+            raise BadBlob("a blob beyond the end")
+        return data
+
+
+_UNPACKING: dict[int, Callable[[_Unpacker, int, Node], Any]] = {
+    Sort.TUPLE: lambda unpacker, number, parts: tuple(unpacker._values(parts)),
+    Sort.LIST: _Unpacker._list,
+    Sort.SET: _Unpacker._set,
+    Sort.FROZENSET: lambda unpacker, number, parts: frozenset(unpacker._values(parts)),
+    Sort.DICT: _Unpacker._dict,
+    Sort.DEQUE: _Unpacker._deque,
+    Sort.BYTES: lambda unpacker, number, parts: unpacker._blob(*parts),
+    Sort.ARRAY: _Unpacker._array,
+    Sort.TABLE: _Unpacker._table,
+    Sort.SCALAR: _Unpacker._scalar,
+    Sort.MEMBER: _Unpacker._member,
+    Sort.OBJECT: _Unpacker._object,
+}
+
+
+def _class(module: str, name: str, may_be_of: Callable[[str], bool]) -> type:
+    if not may_be_of(module):
+        raise BadBlob(f"a class of {module}")
+    found = getattr(import_module(module), name)
+    if not isinstance(found, type) or found.__module__ != module:
+        raise BadBlob(f"{module}.{name} is no class of that module")
+    return found
+
+
+def _plain(name: str) -> str:
+    if name.startswith("__"):
+        raise BadBlob(f"the attribute {name}")
+    return name
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    """Return the names of an object's slots."""
+    of_each = (one.__dict__.get("__slots__", ()) for one in reversed(kind.__mro__))
+    names = (name for slots in of_each for name in ((slots,) if isinstance(slots, str) else slots))
+    return tuple(name for name in names if not name.startswith("__"))
