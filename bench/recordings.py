@@ -236,13 +236,13 @@ def tables(folder: Path, options: argparse.Namespace) -> Iterator[str]:
     yield storm(folder)
     whole = folder / "day.mprobe"
     killed = as_recorded(whole, day(options.hours))
-    yield f"\n## Reading\n\nA made-up service, {options.hours:g} h, {whole.stat().st_size / 1e6:.0f} MB, "
-    yield f"a batch a second; whole commands, the median of {TIMES}.\n"
+    yield f"\n## Reading\n\nA made-up service, {options.hours:g} h, {whole.stat().st_size / 1e6:.0f} MB."
+    yield f"A batch a second; whole commands, the median of {TIMES}.\n"
     yield READING
     yield reading("report", "report", str(whole), limit=" (limit 3)")
     yield reading("report after kill -9, the last state 5 minutes old", "report", str(killed))
     middle = options.hours / 2
-    window = f"{middle * 60 - 10:.0f}m..{middle * 60:.0f}m"
+    window = f"{middle * 60 - 5:.0f}m..{middle * 60 + 5:.0f}m"
     yield reading("report --window, ten minutes in the middle", "report", str(whole), "--window", window)
     begin = time.monotonic()
     subprocess.run(

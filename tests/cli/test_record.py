@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import termios
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import pythons
+from commands import run
 from memprobe.cli import record
 from memprobe.errors import OutputNotWritable
 from memprobe.recording import RecordingReader
@@ -69,3 +72,17 @@ def has_begun(path: Path) -> bool:
         return False
     with RecordingReader(path) as reader:
         return any(len(batch.samples) for batch in iter(reader.poll, None))
+
+
+def test_its_report_is_that_of_the_run_with_what_it_had_come_to_and_without(
+    targets: Path, tmp_path: Path
+) -> None:
+    path, memprobe = tmp_path / "run.mprobe", Path(sys.executable).with_name("memprobe")
+    with pythons.own().spawn(targets / "leaking.py") as target:
+        told = run(
+            memprobe, "attach", str(target.pid), *f"--no-learn --json --duration 4 --record {path}".split()
+        )
+    assert run(memprobe, "report", path, "--json") == told
+    with closing(sqlite3.connect(path)) as database, database:
+        assert database.execute("DELETE FROM states").rowcount == 1
+    assert run(memprobe, "report", path, "--json") == told
