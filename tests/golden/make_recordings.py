@@ -42,7 +42,7 @@ NAMES = (
     *("timers-expiry-medium", "timers-threads-medium", "timers-deadlines-fast-healthy"),
     *("threads-stuck-medium", "threads-executors-slow", "threads-mailboxes-medium-bursts-healthy"),
     *("handles-files-medium", "handles-pipes-medium-background", "handles-databases-medium-warm-up-healthy"),
-    *("sockets-close-wait-medium", "sockets-pool-fast-bursts", "sockets-streams-medium-healthy"),
+    *("sockets-close-wait-medium", "sockets-streams-medium-healthy"),
     *("native-copies-medium", "native-mappings-medium-lru", "native-texts-medium-sawtooth-healthy"),
 )
 """Of every kind leaks at several rates, and a healthy program."""

@@ -16,6 +16,7 @@ import pytest
 from memprobe.recording import RecordingReader
 from memprobe.session import replayed
 from memprobe.views.report import document
+from memprobe.vocab.finding import Kind
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden" / "recordings"
 SAME = ("id", "kind", "type", "holder", "count", "added")
@@ -32,6 +33,17 @@ def test_the_findings_of_the_live_run(tmp_path: Path, name: str) -> None:
     with RecordingReader(path) as reader:
         assert sum(1 for _ in iter(reader.poll, None)) > 30
         assert not reader.damage.count
+
+
+def test_there_are_enough_of_every_kind_and_they_are_small() -> None:
+    found = [json.loads((FOLDER / f"{name}.json").read_text())["findings"] for name in NAMES]
+    kinds = {one["kind"] for findings in found for one in findings}
+    assert kinds == {kind.value for kind in Kind}
+    assert len(NAMES) >= 30
+    assert sum(not findings for findings in found) >= 9  # healthy programs
+    sizes = [path.stat().st_size for path in FOLDER.iterdir()]
+    assert max(sizes) < 100_000
+    assert sum(sizes) < 2_000_000
 
 
 def test_every_format_is_among_them() -> None:
