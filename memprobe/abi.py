@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 MAX_PYTHON_FRAMES = 128
-MAX_NATIVE_FRAMES = 16
+MAX_NATIVE_WORDS = 64
 MAX_PATH_BYTES = 256
 MAX_TARGETS = 256
 MAX_LAYOUTS = 16
@@ -164,10 +164,37 @@ PYTHON_FRAME = np.dtype(
 
 STACK_RECORD = np.dtype(
     {
-        "names": ["header", "stack_id", "python_count", "native_count", "status", "native", "python"],
-        "formats": [RECORD_HEADER, "<u8", "<u2", "<u2", "<u4", ("<u8", (16,)), (PYTHON_FRAME, (128,))],
-        "offsets": [0, 24, 32, 34, 36, 40, 168],
-        "itemsize": 3240,
+        "names": [
+            "header",
+            "stack_id",
+            "python_count",
+            "native_count",
+            "status",
+            "native_instruction",
+            "native",
+            "python",
+        ],
+        "formats": [
+            RECORD_HEADER,
+            "<u8",
+            "<u2",
+            "<u2",
+            "<u4",
+            "<u8",
+            ("<u8", (64,)),
+            (PYTHON_FRAME, (128,)),
+        ],
+        "offsets": [
+            0,
+            24,
+            32,
+            34,
+            36,
+            40,
+            48,
+            560,
+        ],
+        "itemsize": 3632,
     }
 )
 """struct stack_record."""

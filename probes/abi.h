@@ -26,7 +26,7 @@ typedef int64_t __s64;
 #endif
 
 #define MAX_PYTHON_FRAMES 128
-#define MAX_NATIVE_FRAMES 16
+#define MAX_NATIVE_WORDS 64
 #define MAX_PATH_BYTES 256
 #define MAX_TARGETS 256
 #define MAX_LAYOUTS 16
@@ -76,9 +76,10 @@ struct stack_record {
 	struct record_header header;
 	__u64 stack_id;		/* hash of what follows, of the process and of its epoch; never 0 */
 	__u16 python_count;
-	__u16 native_count;
+	__u16 native_count;	/* words of `native` that could be read: all or none */
 	__u32 status;		/* enum stack_status */
-	__u64 native[MAX_NATIVE_FRAMES];
+	__u64 native_instruction;	/* where the thread was when it came into the kernel */
+	__u64 native[MAX_NATIVE_WORDS];	/* the top of its native stack */
 	struct python_frame python[MAX_PYTHON_FRAMES];
 };
 

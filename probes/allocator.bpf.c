@@ -7,8 +7,7 @@
  * sampling as growth.h: one stack for knobs.growth_pages hits of a thread, or after a pause
  * losses   growth_full, threads_full
  * minimum  5.15 (bpf_get_attach_cookie)
- * cost     0.7 to 0.9 us per hit where the instruction is emulated, 3 to 6 where the caches are cold; arenas are hit only while
- *          the heap grows, pools also where they come and go: then userspace takes them off (sources/kernel/pools.py)
+ * cost     0.7 to 0.9 us per hit where the instruction is emulated; edges are hit only while the heap grows
  */
 #include "lib/targets.h"
 #include "lib/knobs.h"
@@ -24,6 +23,6 @@ int heap_grew(struct pt_regs *context)
 	__u64 cookie = bpf_get_attach_cookie(context);
 
 	if (current_target())
-		grow(cookie_how(cookie), cookie_number(cookie, context), context);
+		grow(cookie_how(cookie), cookie_number(cookie, context));
 	return 0;
 }

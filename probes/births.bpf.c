@@ -40,9 +40,9 @@ static __always_inline __u64 next_block(const struct birth_watch *watch, __u32 s
 }
 
 /* Not 0 if the ring had no room. */
-static __always_inline int send_birth(struct pt_regs *context, __u64 address, __u64 size)
+static __always_inline int send_birth(__u64 address, __u64 size)
 {
-	__u64 stack_id = current_stack(context);
+	__u64 stack_id = current_stack();
 	struct block_record *record = bpf_ringbuf_reserve(&births, sizeof(*record), 0);
 
 	if (!record)
@@ -84,7 +84,7 @@ int block_born(struct pt_regs *context)
 	address = next_block(watch, size_class);
 	if (!address)
 		__sync_fetch_and_add(&counts->unknown, 1);
-	else if (send_birth(context, address, size))
+	else if (send_birth(address, size))
 		__sync_fetch_and_add(&counts->unsent, 1);
 	return 0;
 }

@@ -50,7 +50,7 @@ int memory_moved(struct bpf_raw_tracepoint_args *context)
 	struct address_space *space = bpf_map_lookup_elem(&address_spaces, &key);
 
 	if (space && kind < MEMORY_KINDS)
-		account_memory(space, (struct mm_struct *)key, kind, context);
+		account_memory(space, (struct mm_struct *)key, kind);
 	return 0;
 }
 
@@ -59,7 +59,7 @@ SEC("perf_event")
 int page_faulted(void *context)
 {
 	if (current_target())
-		grow(GROWTH_FAULT, page_bytes, context);
+		grow(GROWTH_FAULT, page_bytes);
 	return 0;
 }
 
@@ -122,7 +122,7 @@ int mapped_by_mmap(struct syscall_exit_context *context)
 	if (!turned || argument(2) == PROT_NONE)
 		return 0;
 	mapped(context->result, whole_pages(argument(1)), argument(3) & MAP_ANONYMOUS ? GROWTH_MMAP : GROWTH_MMAP_FILE,
-	       growth_stack(turned, context));
+	       growth_stack(turned));
 	return 0;
 }
 
@@ -150,7 +150,7 @@ int mapped_by_mremap(struct syscall_exit_context *context)
 		return 0;
 	if (!(argument(3) & MREMAP_DONTUNMAP))
 		how = unmapped(argument(0), whole_pages(argument(1)));
-	mapped(context->result, whole_pages(argument(2)), how, growth_stack(turned, context));
+	mapped(context->result, whole_pages(argument(2)), how, growth_stack(turned));
 	return 0;
 }
 
@@ -169,7 +169,7 @@ int moved_by_brk(struct syscall_exit_context *context)
 	before = __sync_lock_test_and_set(&space->break_address, now);
 	if (now == before)
 		return 0;
-	stack_id = growth_stack(turned, context);
+	stack_id = growth_stack(turned);
 	if (now < before) {
 		give_granules_back(space->pid, now, before, stack_id);
 		return 0;
@@ -192,6 +192,6 @@ int returned_by_madvise(struct syscall_exit_context *context)
 		return 0;
 	advice = argument(2);
 	if (advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE || advice == MADV_DONTNEED_LOCKED)
-		add_growth(current_pid(), GROWTH_ADVISED, growth_stack(turned, context), -(__s64)whole_pages(argument(1)), 1);
+		add_growth(current_pid(), GROWTH_ADVISED, growth_stack(turned), -(__s64)whole_pages(argument(1)), 1);
 	return 0;
 }

@@ -122,7 +122,7 @@ static __always_inline __u32 stack_weight(struct birth_account *account)
 }
 
 /* The stack of a birth, and how many births it stands for: both 0 if it is not to be taken. */
-static __always_inline __u64 sampled_stack(void *context, __u32 *weight)
+static __always_inline __u64 sampled_stack(__u32 *weight)
 {
 	__u64 begin_ns = bpf_ktime_get_ns(), stack_id;
 	struct birth_account *account = current_account(begin_ns);
@@ -130,7 +130,7 @@ static __always_inline __u64 sampled_stack(void *context, __u32 *weight)
 	*weight = account ? stack_weight(account) : 0;
 	if (!account || !*weight)
 		return 0;
-	stack_id = current_stack(context);
+	stack_id = current_stack();
 	account->stacks_ns += bpf_ktime_get_ns() - begin_ns;
 	return stack_id;
 }
@@ -336,7 +336,7 @@ int born(struct syscall_exit_context *context)
 		return 0;
 	if (meaning->path)
 		read_path(birth, argument(meaning->path - 1));
-	birth->stack_id = sampled_stack(context, &birth->weight);
+	birth->stack_id = sampled_stack(&birth->weight);
 	send_birth(birth, descriptors[0]);
 	if (meaning->pair)
 		send_birth(birth, descriptors[1]);
@@ -426,14 +426,14 @@ static long control_step(__u32 step, struct control_walk *walk)
 	return walk->finished != 0;
 }
 
-static __always_inline int born_by_messages(void *context, __u64 messages, __u64 count, __s32 socket)
+static __always_inline int born_by_messages(__u64 messages, __u64 count, __s32 socket)
 {
 	struct control_walk walk = {.message = messages, .messages_left = count, .socket = socket};
 
 	next_message(&walk);
 	if (!walk.messages_left && walk.next + sizeof(struct user_control_header) > walk.limit)
 		return 0;
-	walk.stack_id = sampled_stack(context, &walk.weight);
+	walk.stack_id = sampled_stack(&walk.weight);
 	if (HAS_HELPER(loop)) {
 		bpf_loop(MAX_CONTROL_STEPS, control_step, &walk, 0);
 	} else {
@@ -450,7 +450,7 @@ int born_by_recvmsg(struct syscall_exit_context *context)
 {
 	if (!handles_wanted() || context->result < 0)
 		return 0;
-	return born_by_messages(context, argument(1), 1, argument(0));
+	return born_by_messages(argument(1), 1, argument(0));
 }
 
 SEC("tracepoint/syscalls/sys_exit_recvmmsg")
@@ -458,11 +458,11 @@ int born_by_recvmmsg(struct syscall_exit_context *context)
 {
 	if (!handles_wanted() || context->result <= 0)
 		return 0;
-	return born_by_messages(context, argument(1), context->result, argument(0));
+	return born_by_messages(argument(1), context->result, argument(0));
 }
 
 /* The parent's descriptor of a child made with CLONE_PIDFD: the kernel wrote it where the caller said. */
-static __always_inline void born_by_clone_to(void *context, __u64 place)
+static __always_inline void born_by_clone_to(__u64 place)
 {
 	struct birth_record *birth;
 	__s32 descriptor;
@@ -470,7 +470,7 @@ static __always_inline void born_by_clone_to(void *context, __u64 place)
 	if (bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)place))
 		count_loss(LOSS_ARGUMENTS_UNREADABLE);
 	else if ((birth = new_birth(BIRTH_PIDFD, NO_SOURCE, 0))) {
-		birth->stack_id = sampled_stack(context, &birth->weight);
+		birth->stack_id = sampled_stack(&birth->weight);
 		send_birth(birth, descriptor);
 	}
 }
@@ -479,7 +479,7 @@ SEC("tracepoint/syscalls/sys_exit_clone")
 int born_by_clone(struct syscall_exit_context *context)
 {
 	if (context->result > 0 && handles_wanted() && argument(0) & CLONE_PIDFD)
-		born_by_clone_to(context, argument(2));
+		born_by_clone_to(argument(2));
 	return 0;
 }
 
@@ -493,7 +493,7 @@ int born_by_clone3(struct syscall_exit_context *context)
 	if (bpf_probe_read_user(flags_and_place, sizeof(flags_and_place), (void *)argument(0)))
 		count_loss(LOSS_ARGUMENTS_UNREADABLE);
 	else if (flags_and_place[0] & CLONE_PIDFD)
-		born_by_clone_to(context, flags_and_place[1]);
+		born_by_clone_to(flags_and_place[1]);
 	return 0;
 }
 

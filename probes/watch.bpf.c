@@ -74,7 +74,7 @@ static __always_inline void note_hit(struct watch *watch)
 		watch->first_ns = watch->last_ns;
 }
 
-static __always_inline void take_change(struct watch *watch, __u64 address, void *context)
+static __always_inline void take_change(struct watch *watch, __u64 address)
 {
 	__u64 word = watched_word(watch, address);
 	__u64 before = watch->last;
@@ -85,7 +85,7 @@ static __always_inline void take_change(struct watch *watch, __u64 address, void
 	}
 	watch->last = word;
 	if (before != WATCH_UNKNOWN && word != before)
-		add_change(watch->number, current_stack(context), word - before);
+		add_change(watch->number, current_stack(), word - before);
 }
 
 SEC("perf_event")
@@ -97,6 +97,6 @@ int word_changed(struct watchpoint_context *context)
 	if (!watch || (watch->limit && watch->hits >= watch->limit))
 		return TAKEN;
 	note_hit(watch);
-	take_change(watch, key.address, context);
+	take_change(watch, key.address);
 	return TAKEN;
 }

@@ -16,7 +16,7 @@ from itertools import combinations
 from memprobe.detectors.evidence import Grown, Suspect, worst_first
 from memprobe.detectors.pacing import goes_with, names_last
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.stack import is_library, own_frame
+from memprobe.vocab.stack import is_library, own_frame, python_frames
 
 _KEYS = re.compile(r"\[[^\[\]]*\]")
 _STEPS = re.compile(r"(?=[.\[])")
@@ -159,7 +159,8 @@ def _precedence(suspect: Suspect) -> tuple[tuple[bool, ...], int, int, float]:
 
 def _function(suspect: Suspect) -> str:
     """Return the function of the birth site without its line: lines move from release to release."""
-    return f"{suspect.site[0].file}:{suspect.site[0].function}" if suspect.site else ""
+    frame = next(iter(python_frames(suspect.site)), None)
+    return f"{frame.file}:{frame.function}" if frame is not None else ""
 
 
 class _Groups:

@@ -19,7 +19,7 @@ from memprobe.abi import ProcessHow
 from memprobe.ledger.cancelling import left_over
 from memprobe.ledger.populations import Key
 from memprobe.vocab.rows import Rows
-from memprobe.vocab.stack import Frame, Stack, is_standard
+from memprobe.vocab.stack import Frame, Stack, is_standard, python_frames
 
 MAX_CONTAINERS = 1024
 """Beyond, the one that was not watched for longest is forgotten."""
@@ -208,7 +208,8 @@ def _flows(container: _Container, stacks: Mapping[int, Stack]) -> Iterable[Flow]
 
 def _line(frames: tuple[Frame, ...]) -> Frame | None:
     """The innermost line that is not of the standard library, if there is one."""
-    return next((frame for frame in frames if not is_standard(frame)), frames[0] if frames else None)
+    own = next((frame for frame in frames if not is_standard(frame)), None)
+    return own or next(iter(python_frames(frames)), None)
 
 
 def _correction(container: _Container) -> float:

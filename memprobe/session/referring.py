@@ -17,6 +17,7 @@ from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
 from memprobe.views.references_report import Held, Referred, Taker
 from memprobe.vocab import Frame, Stack
+from memprobe.vocab.stack import python_frames
 
 TICK_S = 0.02
 
@@ -57,21 +58,30 @@ class Referring:
         )
 
     def _held(self, one: Counted) -> Held:
-        counts = self._by_frames(one)
+        counts, natives = self._by_frames(one), self._natives(one)
         left = left_over(list(counts.items()), by_line=True)
         takers = [
-            Taker(path, *amounts, amount)
+            Taker((*natives.get(path, ()), *path), *amounts, amount)
             for (path, amounts), amount in zip(counts.items(), left, strict=True)
         ]
         takers.sort(key=lambda taker: -taker.kept)
         return Held(one.type, one.address, one.unexplained, one.watched_ns / 1e9, tuple(takers))
+
+    def _natives(self, one: Counted) -> dict[tuple[Frame, ...], tuple[Frame, ...]]:
+        """The native function that takes most references, by the frames that call it."""
+        found: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
+        for number, _ in reversed(one.taken.most_common()):
+            stack = self._stacks.get(number)
+            if stack is not None and python_frames(stack.frames) != stack.frames:
+                found[stack.frames[1:]] = stack.frames[:1]
+        return found
 
     def _by_frames(self, one: Counted) -> dict[tuple[Frame, ...], tuple[int, int]]:
         """What was taken and returned by lines: stacks may differ in instructions of one line."""
         counts: dict[tuple[Frame, ...], tuple[int, int]] = {}
         for number in one.taken.keys() | one.returned.keys():
             stack = self._stacks.get(number)
-            path = () if stack is None else stack.frames
+            path = () if stack is None else python_frames(stack.frames)
             taken, returned = counts.get(path, (0, 0))
             counts[path] = (taken + one.taken[number], returned + one.returned[number])
         return counts

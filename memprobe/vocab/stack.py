@@ -28,7 +28,7 @@ class Stack:
     """The Python frames of one thread, innermost first."""
 
     frames: tuple[Frame, ...]
-    """Innermost first."""
+    """Innermost first; in front of them may be the native function that the innermost has called."""
 
     complete: bool
     """False if the walk ended early: torn while the target ran, or longer than the bound."""
@@ -44,6 +44,17 @@ def is_standard(frame: Frame) -> bool:
     return is_library(frame) and "-packages/" not in frame.file
 
 
+def is_native(frame: Frame) -> bool:
+    """Whether a frame is a function of a native library: its file has no path, and it has no line."""
+    return frame.line == 0 and frame.file.startswith("<") and ".so" in frame.file
+
+
+def python_frames(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """The frames without the native one in front of them."""
+    return frames[1:] if frames and is_native(frames[0]) else frames
+
+
 def own_frame(frames: tuple[Frame, ...]) -> Frame | None:
-    """Return the innermost frame that is the program's own code; the innermost if none is."""
-    return next((frame for frame in frames if not is_library(frame)), frames[0] if frames else None)
+    """Return the innermost frame that is the program's own code; the innermost of Python if none is."""
+    own = next((frame for frame in frames if not is_library(frame)), None)
+    return own or next(iter(python_frames(frames)), None)

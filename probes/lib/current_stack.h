@@ -10,11 +10,11 @@
 #include "targets.h"
 
 /* 0 if the process is not followed. */
-static __always_inline __u64 current_stack(void *context)
+static __always_inline __u64 current_stack(void)
 {
 	struct target *target = current_target();
 
-	return target ? take_stack(context, target) : 0;
+	return target ? take_stack(target) : 0;
 }
 
 #endif

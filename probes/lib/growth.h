@@ -81,13 +81,13 @@ static __always_inline struct thread_account *thread_account(__u32 how)
 	return bpf_map_lookup_elem(&thread_growth, &key);
 }
 
-static __always_inline __u64 growth_stack(struct knobs *turned, void *context)
+static __always_inline __u64 growth_stack(struct knobs *turned)
 {
-	return turned->growth_stacks ? current_stack(context) : 0;
+	return turned->growth_stacks ? current_stack() : 0;
 }
 
 /* Growth of the current thread, of a kind that can come in floods. */
-static __always_inline void grow(__u32 how, __u64 bytes, void *context)
+static __always_inline void grow(__u32 how, __u64 bytes)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct knobs *turned = current_knobs();
@@ -99,7 +99,7 @@ static __always_inline void grow(__u32 how, __u64 bytes, void *context)
 		return;
 	account = thread_account(how);
 	if (!account) {
-		add_growth(pid, how, growth_stack(turned, context), bytes, 1);
+		add_growth(pid, how, growth_stack(turned), bytes, 1);
 		return;
 	}
 	pause_ns = now_ns - account->time_ns;
@@ -112,7 +112,7 @@ static __always_inline void grow(__u32 how, __u64 bytes, void *context)
 	account->events++;
 	if (pause_ns < turned->growth_gap_ns && account->events < turned->growth_pages)
 		return;
-	account->stack_id = growth_stack(turned, context);
+	account->stack_id = growth_stack(turned);
 	add_growth(pid, how, account->stack_id, account->bytes, account->events);
 	account->bytes = account->events = 0;
 }

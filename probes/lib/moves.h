@@ -29,7 +29,7 @@ static __always_inline __s64 settle_burst(struct address_space *space, struct me
 
 /* The stack to credit: of what goes, the one that had it; else the one that runs. The walk stands here
  * once, as it is most of the program. */
-static __always_inline __u64 moving_stack(struct address_space *space, struct knobs *turned, __s64 bytes, void *context)
+static __always_inline __u64 moving_stack(struct address_space *space, struct knobs *turned, __s64 bytes)
 {
 	__u64 stack_id = 0;
 
@@ -38,7 +38,7 @@ static __always_inline __u64 moving_stack(struct address_space *space, struct kn
 	if (bytes < 0 && turned->growth_stacks && !stack_id)
 		stack_id = owner_above_break(space->pid, space->break_address);
 	if (!stack_id)
-		stack_id = growth_stack(turned, context);
+		stack_id = growth_stack(turned);
 	if (bytes > 0)
 		filled(stack_id);
 	return stack_id;
@@ -60,7 +60,7 @@ static __always_inline bool can_wait(struct knobs *turned, struct memory_account
 	       -moved < (__s64)turned->growth_pages;
 }
 
-static __always_inline void account_memory(struct address_space *space, struct mm_struct *mm, __u32 kind, void *context)
+static __always_inline void account_memory(struct address_space *space, struct mm_struct *mm, __u32 kind)
 {
 	struct memory_account *account = &space->accounts[kind];
 	struct knobs *turned = current_knobs();
@@ -79,7 +79,7 @@ static __always_inline void account_memory(struct address_space *space, struct m
 	if (pause_ns >= turned->growth_gap_ns && events > 1)
 		bytes = settle_burst(space, account, kind, bytes);
 	if (runs_in(mm))
-		stack_id = moving_stack(space, turned, bytes, context);
+		stack_id = moving_stack(space, turned, bytes);
 	account->stack_id = stack_id;
 	add_growth(space->pid, GROWTH_RSS_FILE + kind, stack_id, bytes, events);
 }

@@ -6,6 +6,8 @@
  * scratch memory that a program preempted by another could find overwritten, and the common case writes nothing.
  * (The stack cannot change in between: the thread it belongs to is the one that is here.)
  *
+ * With a new stack goes the top of the thread's native stack: the one of its first time, the id does not depend on it.
+ *
  * Both frame designs: PyFrameObject (to 3.10) and _PyInterpreterFrame (3.11+), whose shim frames are passed over.
  *
  * Maps: `stacks_sent` (LRU hash, id to time; programs only: written after a record was submitted, so an id that is found
@@ -18,6 +20,7 @@
 #define MEMPROBE_PYTHON_STACK_H
 
 #include "python_thread.h"
+#include "registers.h"
 #include "ring.h"
 
 /* Shims take steps too, at most one for each frame. Without bpf_loop the verifier follows every step: 2 s and 290,000
@@ -27,9 +30,6 @@
 
 /* Most stacks have fewer frames than this, and then take a quarter of the room in the ring buffer. */
 #define FEW_FRAMES 32
-
-/* Off unless asked for: native frames are true only where everything keeps frame pointers. */
-const volatile bool native_frames = false;
 
 MAP(stacks_sent, LRU_HASH, __u64, __u64, 65536);
 
@@ -212,26 +212,22 @@ static __always_inline void begin_walk(struct stack_walk *walk, const struct tar
 	walk->count = unknown_zero;
 }
 
-static __always_inline __u32 native_stack(void *context, __u64 *addresses)
+/* Where native code was, and the top of its stack: how it got there is among these words, and user space finds it. */
+static __always_inline __u32 read_native(struct stack_record *record)
 {
-	long bytes = bpf_get_stack(context, addresses, MAX_NATIVE_FRAMES * sizeof(*addresses), BPF_F_USER_STACK);
+	struct pt_regs *registers = user_registers();
+	__u64 stack;
 
-	return bytes > 0 ? (__u32)bytes / sizeof(*addresses) : 0;
-}
-
-/* Mix the native frames on top into the hash. Not inlined: its buffer is a quarter of the program's stack. */
-static __noinline int hash_native(void *context, struct stack_walk *walk)
-{
-	__u64 addresses[MAX_NATIVE_FRAMES] = {};
-	__u32 count;
-
-	if (!walk)
+	if (!registers)
 		return 0;
-	count = native_stack(context, addresses);
-	for (__u32 index = 0; index < MAX_NATIVE_FRAMES; index++)
-		if (index < count)
-			walk->hash = mix(walk->hash, addresses[index]);
-	return 0;
+#if defined(__TARGET_ARCH_arm64)
+	record->native_instruction = BPF_CORE_READ((struct user_pt_regs *)registers, pc);
+	stack = BPF_CORE_READ((struct user_pt_regs *)registers, sp);
+#else
+	record->native_instruction = BPF_CORE_READ(registers, ip);
+	stack = BPF_CORE_READ(registers, sp);
+#endif
+	return read_user(record->native, sizeof(record->native), stack) ? 0 : MAX_NATIVE_WORDS;
 }
 
 static __always_inline void count_status(__u32 status)
@@ -243,7 +239,7 @@ static __always_inline void count_status(__u32 status)
 }
 
 /* Fill and submit a record with room for `capacity` frames; only a stack that was sent is remembered. */
-static __always_inline void send_stack(void *context, struct stack_walk *walk, __u64 id, __u32 capacity)
+static __always_inline void send_stack(struct stack_walk *walk, __u64 id, __u32 capacity)
 {
 	__u32 size = sizeof(struct stack_record) - (MAX_PYTHON_FRAMES - capacity) * sizeof(struct python_frame);
 	struct stack_record *record = reserve(RECORD_STACK, size, LOSS_STACK_RING_FULL);
@@ -253,7 +249,7 @@ static __always_inline void send_stack(void *context, struct stack_walk *walk, _
 		return;
 	record->stack_id = id;
 	record->python_count = 0;
-	record->native_count = native_frames ? native_stack(context, record->native) : 0;
+	record->native_count = read_native(record);
 	walk->record = record;
 	walk->capacity = capacity;
 	walk_frames(walk);
@@ -267,14 +263,14 @@ static __always_inline void send_stack(void *context, struct stack_walk *walk, _
  * The id of the current thread's Python stack, which has been sent when this returns (or the loss is counted and it is
  * sent the next time); 0 if no stack can be taken from this target yet.
  */
-static __noinline __u64 take_stack(void *context, const struct target *target)
+static __noinline __u64 take_stack(const struct target *target)
 {
 	const struct python_layout *layout;
 	struct stack_walk walk = {};
 	__u32 index, pid, status = STACK_COMPLETE;
 	__u64 frame, id;
 
-	if (!context || !target)
+	if (!target)
 		return 0;
 	index = target->layout;
 	layout = bpf_map_lookup_elem(&layouts, &index);
@@ -286,8 +282,6 @@ static __noinline __u64 take_stack(void *context, const struct target *target)
 	frame = current_frame(target, layout, &status);
 	walk.layout = layout;
 	begin_walk(&walk, target, pid, frame, status);
-	if (native_frames)
-		hash_native(context, &walk);
 	walk_frames(&walk);
 	if (!walk.count && walk.status == STACK_COMPLETE)
 		walk.status = STACK_NO_FRAME;	/* shims only: Python code is not running */
@@ -299,9 +293,9 @@ static __noinline __u64 take_stack(void *context, const struct target *target)
 	index = walk.count;
 	begin_walk(&walk, target, pid, frame, status);
 	if (index <= FEW_FRAMES)
-		send_stack(context, &walk, id, FEW_FRAMES);
+		send_stack(&walk, id, FEW_FRAMES);
 	else
-		send_stack(context, &walk, id, MAX_PYTHON_FRAMES);
+		send_stack(&walk, id, MAX_PYTHON_FRAMES);
 	return id;
 }
 

@@ -12,8 +12,6 @@ struct pt_regs *stub_registers;
 __u64 stub_cookie;
 __u64 stub_pid_tgid;
 __u64 stub_time_ns;
-__u64 stub_native[MAX_NATIVE_FRAMES];
-__u32 stub_native_count;
 int (*stub_read_user)(void *, __u32, __u64);
 void **stub_records;
 __u32 stub_record_count;
@@ -211,15 +209,6 @@ __u64 bpf_get_current_task(void)
 __u64 bpf_ktime_get_ns(void)
 {
 	return ++stub_time_ns;
-}
-
-long bpf_get_stack(void *context, void *buffer, __u32 size, __u64 flags)
-{
-	__u32 bytes = stub_native_count * sizeof(*stub_native);
-
-	bytes = bytes < size ? bytes : size;
-	memcpy(buffer, stub_native, bytes);
-	return bytes;
 }
 
 long bpf_loop(__u32 count, void *step_, void *context, __u64 flags)

@@ -74,8 +74,6 @@ extern struct pt_regs *stub_registers;	/* of the system call that ends now */
 extern __u64 stub_cookie;
 extern __u64 stub_pid_tgid;
 extern __u64 stub_time_ns;
-extern __u64 stub_native[MAX_NATIVE_FRAMES];
-extern __u32 stub_native_count;
 extern int (*stub_read_user)(void *destination, __u32 size, __u64 address);
 
 /* What was submitted, in order. */
@@ -98,7 +96,6 @@ long bpf_probe_read_kernel(void *destination, __u32 size, const void *address);
 __u64 bpf_get_current_pid_tgid(void);
 __u64 bpf_get_current_task(void);
 __u64 bpf_ktime_get_ns(void);
-long bpf_get_stack(void *context, void *buffer, __u32 size, __u64 flags);
 long bpf_loop(__u32 count, void *step, void *context, __u64 flags);
 long bpf_probe_read_user_str(void *destination, __u32 size, const void *address);
 struct pt_regs *bpf_task_pt_regs(struct task_struct *task);

@@ -4,31 +4,13 @@
  * At sys_exit the tracepoint has the result only; the arguments are still in the registers that user space entered with
  * (all but rax). So births need one tracepoint and no map that carries arguments from enter to exit.
  *
- * no maps; minimum kernel 5.15 (bpf_task_pt_regs); before that the registers lie at the top of the kernel stack, whose
- * size memprobe writes into stack_bytes (16 KiB unless the kernel was built with KASAN).
+ * no maps; minimum kernel: see registers.h.
  * 64-bit callers only: the kernel does not trace 32-bit system calls on these tracepoints.
  */
 #ifndef MEMPROBE_SYSTEM_CALL_H
 #define MEMPROBE_SYSTEM_CALL_H
 
-#include "descriptors.h"
-
-enum bpf_func_id___registers { BPF_FUNC_task_pt_regs___registers = 175 };
-
-struct task_struct___stack {
-	void *stack;
-} __attribute__((preserve_access_index));
-
-const volatile __u32 stack_bytes = 16384;
-
-static __always_inline struct pt_regs *user_registers(void)
-{
-	struct task_struct___stack *task = (void *)current_task();
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id___registers, BPF_FUNC_task_pt_regs___registers))
-		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	return (struct pt_regs *)(BPF_CORE_READ(task, stack) + stack_bytes) - 1;
-}
+#include "registers.h"
 
 #if defined(__TARGET_ARCH_arm64)
 #define ARGUMENT_FIELDS(number) regs[number]

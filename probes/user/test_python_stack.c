@@ -42,12 +42,12 @@ static __u64 hostile_word(void)
 
 static int read_image(void *destination, __u32 size, __u64 address)
 {
-	__u64 words[16];
+	__u64 words[MAX_NATIVE_WORDS];
 
 	if (hostility) {
 		if (next_random() % 61 == 0)
 			return -1;
-		for (__u32 index = 0; index < 16; index++)
+		for (__u32 index = 0; index < MAX_NATIVE_WORDS; index++)
 			words[index] = hostile_word();
 		CHECK(size <= sizeof(words));
 		memcpy(destination, words, size);
@@ -93,7 +93,7 @@ static const struct python_layout classic = {
 static struct thread_struct unused_thread;
 static struct task_struct task;
 static struct target target = {.runtime = RUNTIME, .layout = 0, .epoch = 1};
-static int context;
+static struct pt_regs at_entry[1];	/* lie at the top of the kernel stack: there a kernel before 5.15 has them */
 
 static void begin(const struct python_layout *layout, __u64 identifier)
 {
@@ -110,6 +110,8 @@ static void begin(const struct python_layout *layout, __u64 identifier)
 	stub_ring_room = UINT32_MAX;
 	stub_task = &task;
 	task.thread.fsbase = identifier;
+	task.stack = (void *)((__u64)(at_entry + 1) - stack_bytes);
+	stub_registers = at_entry;
 	stub_pid_tgid = (__u64)PID << 32 | 78;
 }
 
@@ -175,18 +177,18 @@ static void test_shims_are_passed_over(void)
 	add_modern_frame(1, 7, 3, FRAME(2));
 	add_modern_frame(2, 2, 1, FRAME(3));
 	add_modern_frame(3, 7, 4, 0);
-	id = take_stack(&context, &target);
+	id = take_stack(&target);
 	record = last_record();
 	CHECK(id && record->stack_id == id && stub_record_count == 1);
 	CHECK(record->status == STACK_COMPLETE && record->python_count == 2);
 	CHECK(record->python[0].code == CODE(0) && record->python[1].code == CODE(2));
 	CHECK(record->python[0].instruction == CODE(0) + 200);
 	CHECK(record->header.pid == PID && record->header.tid == 78);
-	CHECK(take_stack(&context, &target) == id && stub_record_count == 1);
+	CHECK(take_stack(&target) == id && stub_record_count == 1);
 	put(CODE(2) + 88, 5);	/* another code object at the same address */
-	CHECK(take_stack(&context, &target) != id && stub_record_count == 2);
+	CHECK(take_stack(&target) != id && stub_record_count == 2);
 	target.epoch++;
-	CHECK(take_stack(&context, &target) != last_record()->stack_id || stub_record_count == 3);
+	CHECK(take_stack(&target) != last_record()->stack_id || stub_record_count == 3);
 }
 
 static void test_classic_frames(void)
@@ -199,7 +201,7 @@ static void test_classic_frames(void)
 	add_classic_frame(0, 0, -1, FRAME(1));
 	add_classic_frame(1, 1, 42, 0);
 	add_thread(&classic, 1, 0, 0x1234, 0);	/* a new thread that still has its parent's identifier */
-	CHECK(take_stack(&context, &target));
+	CHECK(take_stack(&target));
 	record = last_record();
 	CHECK(record->status == STACK_COMPLETE && record->python_count == 2);
 	CHECK(record->python[0].instruction == (__u64)-1 && record->python[1].instruction == 42);
@@ -215,30 +217,47 @@ static void test_name_tells_code_objects_apart(void)
 	add_thread(&classic, 0, 0, 0x1234, FRAME(0));
 	add_classic_frame(0, 0, 8, 0);
 	put(NAME(0) + classic.name_hash, 1111);
-	id = take_stack(&context, &target);
-	CHECK(take_stack(&context, &target) == id && stub_record_count == 1);
+	id = take_stack(&target);
+	CHECK(take_stack(&target) == id && stub_record_count == 1);
 	put(NAME(0) + classic.name_hash, 2222);
-	CHECK(take_stack(&context, &target) != id && stub_record_count == 2);
+	CHECK(take_stack(&target) != id && stub_record_count == 2);
+}
+
+/* The first words of the native stack; none if they cannot be read. */
+static void test_native_stack(void)
+{
+	begin(&modern, 0x1234);
+	add_interpreter(&modern, 0);
+	add_thread(&modern, 1, 0, 0x1234, FRAME(0));
+	add_modern_frame(0, 0, 0, 0);
+	*stub_registers = (struct pt_regs){.ip = 0x1111, .sp = BASE + 0x60000};
+	put(BASE + 0x60000 + 8 * (MAX_NATIVE_WORDS - 1), 0x2222);
+	CHECK(take_stack(&target));
+	CHECK(last_record()->native_instruction == 0x1111 && last_record()->native_count == MAX_NATIVE_WORDS);
+	CHECK(last_record()->native[MAX_NATIVE_WORDS - 1] == 0x2222);
+	target.epoch++;
+	stub_registers->sp = BASE + sizeof(image) - 8;
+	CHECK(take_stack(&target) && last_record()->native_count == 0);
 }
 
 static void test_statuses(void)
 {
 	begin(&modern, 0x1234);
 	add_interpreter(&modern, 0);
-	take_stack(&context, &target);
+	take_stack(&target);
 	CHECK(last_record()->status == STACK_NO_THREAD_STATE && last_record()->python_count == 0);
 	add_thread(&modern, 1, 0, 0x1234, 0);
-	take_stack(&context, &target);
+	take_stack(&target);
 	CHECK(last_record()->status == STACK_NO_FRAME);
 	put(THREAD(1) + modern.thread_frame, FRAME(0));
 	add_modern_frame(0, 0, 3, 0);
-	take_stack(&context, &target);
+	take_stack(&target);
 	CHECK(last_record()->status == STACK_NO_FRAME && last_record()->python_count == 0);
 	add_modern_frame(0, 0, 0, BASE - 4096);
-	take_stack(&context, &target);
+	take_stack(&target);
 	CHECK(last_record()->status == STACK_BROKEN && last_record()->python_count == 1 && lost(LOSS_STACK_BROKEN) == 1);
 	target.runtime = 0;
-	CHECK(take_stack(&context, &target) == 0 && lost(LOSS_STACK_LAYOUT_MISSING) == 1);
+	CHECK(take_stack(&target) == 0 && lost(LOSS_STACK_LAYOUT_MISSING) == 1);
 	target.runtime = RUNTIME;
 }
 
@@ -251,12 +270,12 @@ static void test_depths(void)
 		for (int number = 0; number < depth; number++)
 			add_modern_frame(number, number, 0, FRAME(number + 1));
 		add_modern_frame(depth, 7, 3, 0);
-		take_stack(&context, &target);
+		take_stack(&target);
 		CHECK(last_record()->python_count == (depth < 128 ? depth : 128));
 		CHECK(last_record()->status == (depth <= 128 ? STACK_COMPLETE : STACK_TRUNCATED));
 	}
 	add_modern_frame(139, 7, 0, FRAME(0));	/* a circle ends */
-	take_stack(&context, &target);
+	take_stack(&target);
 	CHECK(last_record()->status == STACK_TRUNCATED);
 }
 
@@ -269,10 +288,10 @@ static void test_lost_stack_is_sent_again(void)
 	add_thread(&modern, 1, 0, 0x1234, FRAME(0));
 	add_modern_frame(0, 0, 0, 0);
 	stub_ring_room = 0;
-	id = take_stack(&context, &target);
+	id = take_stack(&target);
 	CHECK(id && !stub_record_count && lost(LOSS_STACK_RING_FULL) == 1);
 	stub_ring_room = 9;
-	CHECK(take_stack(&context, &target) == id && stub_record_count == 1);
+	CHECK(take_stack(&target) == id && stub_record_count == 1);
 }
 
 static void test_inner_interpreter_wins(void)
@@ -282,13 +301,13 @@ static void test_inner_interpreter_wins(void)
 	add_thread(&modern, 1, 0, 0x1234, FRAME(0));
 	add_modern_frame(0, 0, 0, 0);
 	add_modern_frame(1, 1, 0, 0);
-	take_stack(&context, &target);	/* remembered */
+	take_stack(&target);	/* remembered */
 	add_interpreter(&modern, 1);
 	add_thread(&modern, 2, 1, 0x1234, FRAME(1));
-	take_stack(&context, &target);
+	take_stack(&target);
 	CHECK(last_record()->python[0].code == CODE(1));
 	put(THREAD(2) + modern.thread_frame, 0);
-	CHECK(take_stack(&context, &target) == ((struct stack_record *)stub_records[0])->stack_id);
+	CHECK(take_stack(&target) == ((struct stack_record *)stub_records[0])->stack_id);
 }
 
 static void test_freed_state_is_not_believed(void)
@@ -297,9 +316,9 @@ static void test_freed_state_is_not_believed(void)
 	add_interpreter(&modern, 0);
 	add_thread(&modern, 1, 0, 0x1234, FRAME(0));
 	add_modern_frame(0, 0, 0, 0);
-	take_stack(&context, &target);
+	take_stack(&target);
 	put(INTERPRETER(0) + modern.interpreter_threads, 0);	/* unlinked, its contents untouched */
-	take_stack(&context, &target);
+	take_stack(&target);
 	CHECK(last_record()->status == STACK_NO_THREAD_STATE);
 }
 
@@ -308,7 +327,7 @@ static void test_hostile_memory(const struct python_layout *layout)
 	begin(layout, 0x1234);
 	hostility = 88172645463325252ULL;
 	for (int round = 0; round < 20000; round++) {
-		take_stack(&context, &target);
+		take_stack(&target);
 		for (__u32 index = 0; index < stub_record_count; index++) {
 			struct stack_record *record = stub_records[index];
 
@@ -327,6 +346,7 @@ int main(void)
 		test_shims_are_passed_over();
 		test_classic_frames();
 		test_name_tells_code_objects_apart();
+		test_native_stack();
 		test_statuses();
 		test_depths();
 		test_lost_stack_is_sent_again();

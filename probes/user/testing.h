@@ -26,7 +26,7 @@
 #define MEMPROBE_CURRENT_STACK_H
 static __u64 running_stack;
 
-static inline __u64 current_stack(void *context)
+static inline __u64 current_stack(void)
 {
 	return running_stack;
 }

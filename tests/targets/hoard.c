@@ -24,6 +24,14 @@ static PyObject *forget(PyObject *module, PyObject *object)
 	Py_RETURN_NONE;
 }
 
+static PyObject *fill(PyObject *module, PyObject *list)
+{
+	(void)module;
+	if (PyList_Append(list, Py_None))
+		return NULL;
+	Py_RETURN_NONE;
+}
+
 static PyObject *box_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
 	PyObject *content;
@@ -43,6 +51,7 @@ static PyObject *box_new(PyTypeObject *type, PyObject *arguments, PyObject *keyw
 static PyMethodDef methods[] = {
 	{"keep", keep, METH_O, NULL},
 	{"forget", forget, METH_O, NULL},
+	{"fill", fill, METH_O, NULL},
 	{NULL, NULL, 0, NULL},
 };
 static PyType_Slot slots[] = {{Py_tp_new, box_new}, {0, NULL}};

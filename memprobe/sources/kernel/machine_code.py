@@ -117,6 +117,14 @@ def referred_to(code: bytes, address: int) -> list[int]:
     return list(dict.fromkeys(found))
 
 
+def follows_call(code: bytes) -> bool:
+    """Whether the last bytes of some code may be a call: what follows is where it returns to."""
+    if code[-5:-4] == b"\xe8":
+        return True
+    indirect = (code[-length : -length + 2] for length in (3, 4, 6, 7))
+    return any(one[:1] == b"\xff" and one[1] >> 3 & 7 == 2 for one in (code[-2:], *indirect) if len(one) == 2)
+
+
 def guards(code: bytes, address: int, largest: int) -> list[tuple[Instruction, str]]:
     """The branches taken if a number exceeds a limit, and the register that has it, less one, at that point.
 
@@ -139,6 +147,11 @@ def guards(code: bytes, address: int, largest: int) -> list[tuple[Instruction, s
             is_limit = decoded.op1_kind in numbers and decoded.immediate(1) == largest - 1
             compared = less_one if is_limit else None
     return found
+
+
+def is_shift(code: bytes, bits: int) -> bool:
+    """Whether an instruction shifts a register to the right by so many bits."""
+    return code[-3:-2] == b"\xc1" and code[-2] >> 3 == 0b11101 and code[-1] == bits
 
 
 def _changes(instruction: Instruction, name: str) -> bool:

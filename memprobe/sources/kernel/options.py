@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from memprobe import abi
-from memprobe.config import DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Settings:
     stacks: bool = True
     """With the stacks of the births."""
 
-    stack_every: int = DEFAULTS.sampling.stack_every
+    stack_every: int = 1
     """One stack in this many births."""
 
     stack_burst_ns: int = 3_000_000
@@ -35,7 +34,7 @@ class Settings:
     growth_stacks: bool = True
     """By stack."""
 
-    growth_pages: int = DEFAULTS.sampling.growth_pages
+    growth_pages: int = 64
     """Fast growth gives one stack for so many pages."""
 
     growth_gap_ns: int = 1_000_000
@@ -75,16 +74,13 @@ class KernelOptions:
     large_blocks: bool = False
     """Attach to the place where it passes a block of more than 512 bytes on to malloc: 0.8 us for each."""
 
-    native_frames: bool = False
-    """Take native frames along; they are true only where everything keeps frame pointers."""
-
     settle_interval_s: float = 1.0
     """How often the exact account of memory is closed."""
 
     census_interval_s: float = 5.0
     """How often all tables of descriptors are reported, in the order of events; 0: never."""
 
-    seed: int = DEFAULTS.sampling.seed
+    seed: int = 0
     """Of the choice of sampled stacks."""
 
     settings: Settings = Settings()

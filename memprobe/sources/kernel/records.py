@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from memprobe import abi
 from memprobe.abi import RecordKind
@@ -13,6 +14,8 @@ from memprobe.vocab.rows import Rows, no_rows
 
 STACK_HEAD = abi.STACK_RECORD.fields["python"][1]  # type: ignore[index]
 """Bytes of a stack record in front of its Python frames."""
+
+Words = npt.NDArray[np.uint64]
 
 Parcels = dict[int, tuple[bytes, bytes, bytes]]
 """What Ring.drain gives: for each kind heads, ends of tails, tails."""
@@ -28,11 +31,13 @@ SHAPES = {
 }
 """How Ring is to take the records apart."""
 
+_NATIVE = abi.STACK_RECORD.fields["native_instruction"][1]  # type: ignore[index]
+
 _STACK_HEADS = np.dtype(
     {
-        "names": ["time_ns", "pid", "stack_id", "python_count", "native_count", "status"],
-        "formats": ["<u8", "<u4", "<u8", "<u2", "<u2", "<u4"],
-        "offsets": [8, 16, 24, 32, 34, 36],
+        "names": ["pid", "stack_id", "python_count", "status"],
+        "formats": ["<u4", "<u8", "<u2", "<u4"],
+        "offsets": [16, 24, 32, 36],
         "itemsize": STACK_HEAD,
     }
 )
@@ -49,6 +54,8 @@ class RawStack:
     """abi.StackStatus."""
     frames: list[tuple[int, int, int]]
     """Code object, instruction, identity; innermost first."""
+    native: Words
+    """Where native code was, then the top of its stack; 0 where it could not be read."""
 
 
 def table(parcels: Parcels, kind: RecordKind, dtype: np.dtype[np.void]) -> Rows:
@@ -77,8 +84,11 @@ def stacks(parcels: Parcels) -> list[RawStack]:
     heads, ends, tails = parcels[RecordKind.STACK]
     found = []
     starts = np.frombuffer(ends, "<u8").tolist()
-    for head, start in zip(np.frombuffer(heads, _STACK_HEADS).tolist(), starts, strict=False):
-        _, pid, stack_id, count, _, status = head
+    natives = np.frombuffer(heads, "<u8").reshape(-1, STACK_HEAD // 8)[:, _NATIVE // 8 :]
+    for head, start, native in zip(
+        np.frombuffer(heads, _STACK_HEADS).tolist(), starts, natives, strict=False
+    ):
+        pid, stack_id, count, status = head
         frames = np.frombuffer(tails, abi.PYTHON_FRAME, count, start)
-        found.append(RawStack(stack_id, pid, status, frames.tolist()))
+        found.append(RawStack(stack_id, pid, status, frames.tolist(), native))
     return found

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from memprobe.target.binary.elf import NOTE, SYMBOL, BadElf, Binary, Symbol
+from memprobe.target.binary.elf import NAME_LIMIT, NOTE, SYMBOL, BadElf, Binary, Symbol, file_reader
 from memprobe.target.binary.sections import Section, section_content
 
 NOTES_LIMIT = 1 << 20
@@ -20,6 +20,14 @@ NOTES_LIMIT = 1 << 20
 _NT_STAPSDT = 3
 _PLACES = struct.Struct("<3Q")
 _FUNCTION = 2
+_SYMBOLS = [
+    ("name", "<u4"),
+    ("info", "u1"),
+    ("other", "u1"),
+    ("section", "<u2"),
+    ("address", "<u8"),
+    ("size", "<u8"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,37 @@ def functions_around(
         if section and info & 15 == _FUNCTION and any(start <= one < start + size for one in addresses):
             found[start] = Symbol("", start, size)
     return tuple(found.values())
+
+
+def function_at(descriptor: int, sections: Mapping[str, Section], offset: int) -> str:
+    """The name of the function that the file has at an offset; empty if no symbol says so."""
+    address = _address(descriptor, offset)
+    for symbols, strings in ((".symtab", ".strtab"), (".dynsym", ".dynstr")):
+        if symbols in sections and strings in sections:
+            content = section_content(descriptor, sections[symbols])
+            name_at = _name_at(content, address)
+            if name_at is not None:
+                text = section_content(descriptor, sections[strings])[name_at : name_at + NAME_LIMIT]
+                return text.partition(b"\0")[0].decode("utf-8", "replace")
+    return ""
+
+
+def _address(descriptor: int, offset: int) -> int:
+    """Where what the file has at an offset is loaded, before bias; BadElf if it is not."""
+    for segment in Binary(file_reader(descriptor)).segments:
+        if 0 <= offset - segment.offset < segment.file_size:
+            return segment.address + offset - segment.offset
+    raise BadElf("an offset that is not loaded")
+
+
+def _name_at(content: bytes, address: int) -> int | None:
+    """Where the name of the function begins that an address lies in."""
+    import numpy as np
+
+    rows = np.frombuffer(content, _SYMBOLS, len(content) // SYMBOL.size)
+    rows = rows[(rows["info"] & 15 == _FUNCTION) & (rows["section"] != 0) & (rows["address"] <= address)]
+    around = rows[rows["address"] + rows["size"] > address]
+    return int(around["name"][0]) if len(around) else None
 
 
 def _starts(text: bytes, name: str) -> Iterator[int]:
