@@ -64,6 +64,9 @@ class BpfObject:
     def leave_out(self, program: str, /) -> None:
         """Do not load this program; only before load()."""
 
+    def attach_to_many(self, program: str, /) -> None:
+        """Load this program for attach_uprobes; only before load()."""
+
     def resize_map(self, name: str, entries: int, /) -> None:
         """Set how many entries (a ring buffer: bytes) a map has; only before load()."""
 
@@ -99,6 +102,20 @@ class BpfObject:
         `offset` is in the file, and must be the first byte of an instruction: the kernel does not check,
         and a target with an uprobe inside an instruction crashes. `semaphore` is the file offset of a
         counter in the target that the kernel holds above 0 meanwhile; 0 means there is none.
+        """
+
+    def attach_uprobes(
+        self,
+        program: str,
+        path: str | os.PathLike[str],
+        offsets: Buffer,
+        cookies: Buffer,
+        pid: int,
+        /,
+    ) -> int:
+        """Attach a program that was loaded for it (attach_to_many) to many instructions of one process.
+
+        Offsets and cookies are u64, back to back. EINVAL where the kernel cannot (before 6.6).
         """
 
     def attach_event(

@@ -151,6 +151,45 @@ PyObject *bpf_object_attach_uprobe(BpfObject *self, PyObject *arguments, PyObjec
     return attach_uprobe(self, name, program, &place);
 }
 
+static PyObject *attach_uprobes(BpfObject *self, const char *name, const struct uprobe_places *places)
+{
+    struct bpf_attachment made = NO_ATTACHMENT;
+    struct bpf_call call;
+    int program = ready_program(self, name);
+
+    if (program < 0)
+        return NULL;
+    bpf_call_begin(&call, self);
+    int err = bpf_attach_uprobes(program, places, &made);
+    bpf_call_end(&call);
+    return err != 0 ? bpf_call_failed(&call, err, "attach", name) : keep(self, made);
+}
+
+PyObject *bpf_object_attach_uprobes(BpfObject *self, PyObject *arguments)
+{
+    scope(scope_release) Py_buffer offsets = {0};
+    scope(scope_release) Py_buffer cookies = {0};
+    PyObject *bytes = NULL;
+    const char *name;
+    int pid;
+
+    if (!PyArg_ParseTuple(arguments, "sO&y*y*i:attach_uprobes", &name, PyUnicode_FSConverter, &bytes,
+                          &offsets, &cookies, &pid))
+        return NULL;
+    scope(scope_unref) PyObject *path = bytes;
+    if (offsets.len != cookies.len || offsets.len % 8 != 0 || offsets.len == 0 || pid <= 0)
+        return PyErr_Format(PyExc_ValueError, "%zd bytes of offsets, %zd of cookies, process %d",
+                            offsets.len, cookies.len, pid);
+    struct uprobe_places places = {
+        .path = PyBytes_AsString(path),
+        .offsets = offsets.buf,
+        .cookies = cookies.buf,
+        .count = (uint32_t)(offsets.len / 8),
+        .pid = pid,
+    };
+    return attach_uprobes(self, name, &places);
+}
+
 static PyObject *attach_watchpoint(BpfObject *self, const char *name, int program,
                                    const struct watchpoint *place)
 {

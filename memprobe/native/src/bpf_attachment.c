@@ -162,3 +162,29 @@ int bpf_attach_uprobe(int program, const struct uprobe_place *place, struct bpf_
     }
     return bpf_attach_event(program, &what, scope, place->cookie, ret);
 }
+
+/* What libbpf 1.1 does not know yet: the head of union bpf_attr for BPF_LINK_CREATE with many uprobes. */
+struct create_link {
+    uint32_t program, target, kind, flags;
+    uint64_t path, offsets, semaphores, cookies;
+    uint32_t count, how, pid, padding;
+};
+
+int bpf_attach_uprobes(int program, const struct uprobe_places *places, struct bpf_attachment *ret)
+{
+    struct create_link what = {
+        .program = (uint32_t)program,
+        .kind = BPF_MANY_UPROBES,
+        .path = (uint64_t)(uintptr_t)places->path,
+        .offsets = (uint64_t)(uintptr_t)places->offsets,
+        .cookies = (uint64_t)(uintptr_t)places->cookies,
+        .count = places->count,
+        .pid = (uint32_t)places->pid,
+    };
+    long link = syscall(SYS_bpf, BPF_LINK_CREATE, &what, sizeof(what));
+
+    if (link < 0)
+        return -errno;
+    *ret = (struct bpf_attachment){.link = (int)link, .event = -1};
+    return 0;
+}

@@ -38,6 +38,20 @@ struct uprobe_place {
 
 int bpf_attach_uprobe(int program, const struct uprobe_place *place, struct bpf_attachment *ret);
 
+/* Many instructions of one binary at once (6.6+): one wait for the kernel instead of one for each. The program was
+ * loaded for it (BPF_MANY_UPROBES). */
+struct uprobe_places {
+    const char *path;
+    const uint64_t *offsets; /* in the file */
+    const uint64_t *cookies;
+    uint32_t count;
+    pid_t pid;
+};
+
+#define BPF_MANY_UPROBES 48 /* BPF_TRACE_UPROBE_MULTI, which older headers do not have */
+
+int bpf_attach_uprobes(int program, const struct uprobe_places *places, struct bpf_attachment *ret);
+
 /* A word that a thread must not change unseen. */
 struct watchpoint {
     uint64_t address;

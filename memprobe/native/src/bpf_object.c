@@ -168,6 +168,19 @@ static PyObject *object_leave_out(BpfObject *self, PyObject *arguments)
     return err != 0 ? bpf_failed(self, err, "leave out", name) : Py_NewRef(Py_None);
 }
 
+static PyObject *object_attach_to_many(BpfObject *self, PyObject *arguments)
+{
+    const char *name;
+
+    if (!PyArg_ParseTuple(arguments, "s:attach_to_many", &name) || !can_prepare(self, name))
+        return NULL;
+    struct bpf_program *program = bpf_object_program(self, name);
+    if (program == NULL)
+        return NULL;
+    int err = bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)BPF_MANY_UPROBES);
+    return err != 0 ? bpf_failed(self, err, "prepare", name) : Py_NewRef(Py_None);
+}
+
 static PyObject *object_resize_map(BpfObject *self, PyObject *arguments)
 {
     unsigned int entries;
@@ -297,12 +310,14 @@ static PyMethodDef methods[] = {
     {"set_variable", METHOD(object_set_variable), METH_VARARGS, NULL},
     {"has_constant", METHOD(object_has_constant), METH_VARARGS, NULL},
     {"leave_out", METHOD(object_leave_out), METH_VARARGS, NULL},
+    {"attach_to_many", METHOD(object_attach_to_many), METH_VARARGS, NULL},
     {"resize_map", METHOD(object_resize_map), METH_VARARGS, NULL},
     {"share_maps", METHOD(object_share_maps), METH_VARARGS, NULL},
     {"load", METHOD(object_load), METH_NOARGS, NULL},
     {"attach", METHOD(bpf_object_attach), METH_VARARGS, NULL},
     {"attach_tracepoint", METHOD(bpf_object_attach_tracepoint), METH_VARARGS, NULL},
     {"attach_uprobe", METHOD(bpf_object_attach_uprobe), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"attach_uprobes", METHOD(bpf_object_attach_uprobes), METH_VARARGS, NULL},
     {"attach_event", METHOD(bpf_object_attach_event), METH_VARARGS | METH_KEYWORDS, NULL},
     {"attach_watchpoint", METHOD(bpf_object_attach_watchpoint), METH_VARARGS | METH_KEYWORDS, NULL},
     {"detach", METHOD(bpf_object_detach), METH_VARARGS, NULL},

@@ -54,6 +54,7 @@ struct bpf_map *bpf_object_map(const BpfObject *self, const char *name);
 PyObject *bpf_object_attach(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_attach_tracepoint(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_attach_uprobe(BpfObject *self, PyObject *arguments, PyObject *keywords);
+PyObject *bpf_object_attach_uprobes(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_attach_event(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_attach_watchpoint(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_detach(BpfObject *self, PyObject *numbers);

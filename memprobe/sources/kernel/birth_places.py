@@ -8,33 +8,36 @@ much.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
+from itertools import islice
 
 from memprobe.abi import BlockHow, CookieRegister
-from memprobe.sources.kernel.machine_code import first_emulated, guards
+from memprobe.sources.kernel.machine_code import first_emulated, guards, instructions, is_shift
 from memprobe.sources.kernel.stripped import AllocatorFunctions
 from memprobe.target.binary.elf import BadElf, Binary, Symbol, file_reader
-from memprobe.target.binary.functions import read_functions
-from memprobe.target.binary.sections import read_sections
+from memprobe.target.binary.functions import Functions, read_functions
+from memprobe.target.binary.sections import read_sections, section_content
 from memprobe.target.binary.symbols import file_offset
 from memprobe.target.cpython.python import Python
 from memprobe.target.killable import ReaderDied, call
 
-MAKERS = (
-    "PyType_GenericAlloc",
-    "_PyObject_GC_New",
-    "_PyObject_GC_NewVar",
-    "PyObject_Malloc",
-    "PyMem_Malloc",
-)
-"""Exported functions that may have a copy of the allocator in them, what makes instances first."""
-
-MAKER_BYTES = 4096
 MOST_PLACES = 12
-"""Each takes 16 ms to attach."""
+"""Where they cannot be attached to at once: each takes 16 ms."""
+
+MOST_COPIES = 512
+"""Debian's builds have 94 to 109."""
+
+MOST_FIRST = ("PyType_GenericAlloc", "_PyObject_GC_New", "PyObject_Malloc", "PyMem_Malloc")
+"""Whose copies make most objects, where there is no room for all."""
 
 LARGEST_SMALL = 512
+CLASS_SHIFT, CLASS_SOON = 4, 12
+"""By how many bits a size is shifted to give its class, and within how many instructions."""
+
+GUARD = re.compile(rb"(?:\x48\x3d|[\x48\x49]\x81[\xf8-\xff])\xff\x01\x00\x00(?:\x77|\x0f\x87)")
+"""cmp $511,r; ja: what every copy has that is for blocks of any size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +77,40 @@ def _find(descriptor: int, python: Python) -> list[BirthPlace]:
     malloc, calloc = AllocatorFunctions(elf, functions, python).object_functions()
     size = CookieRegister.SI << 8
     made = (_place(elf, malloc, "malloc", size), _place(elf, calloc, "calloc", size | BlockHow.CALLOC))
-    return [*(place for place in made if place is not None), *_copies(elf)][:MOST_PLACES]
+    originals = {function.address for function in (malloc, calloc) if function is not None}
+    copies = _copies(elf, descriptor, functions, originals)
+    return [*(place for place in made if place is not None), *copies]
 
 
-def _copies(elf: Binary) -> Iterator[BirthPlace]:
-    """Copies of _PyObject_Malloc that the compiler has put into the functions by which objects are made."""
-    for name in MAKERS:
-        symbol = elf.symbol(name)
-        code = elf.read_virtual(symbol.address, min(symbol.size, MAKER_BYTES)) if symbol is not None else b""
-        for branch, register in guards(code, symbol.address if symbol else 0, LARGEST_SMALL):
+def _copies(elf: Binary, descriptor: int, functions: Functions, originals: set[int]) -> list[BirthPlace]:
+    """Copies of _PyObject_Malloc that the compiler has put into other functions."""
+    known = [symbol.address for name in MOST_FIRST if (symbol := elf.symbol(name)) is not None]
+    found = list(dict.fromkeys([*known, *_functions_with_guards(elf, descriptor, functions)]))
+    own = (functions.beginning_at(address) for address in found[:MOST_COPIES] if address not in originals)
+    return [place for function in own if function is not None for place in _in_function(elf, function)]
+
+
+def _functions_with_guards(elf: Binary, descriptor: int, functions: Functions) -> Iterator[int]:
+    """Where functions begin that may have a copy: by its bytes, in code that is not decoded yet."""
+    text = read_sections(descriptor).get(".text")
+    code = b"" if text is None else section_content(descriptor, text)
+    for match in GUARD.finditer(code):
+        function = functions.around(match.start() + (text.address if text else 0))
+        if function is not None:
+            yield function.address
+
+
+def _in_function(elf: Binary, function: Symbol) -> Iterator[BirthPlace]:
+    code = elf.read_virtual(function.address, function.size)
+    for branch, register in guards(code, function.address, LARGEST_SMALL):
+        if _takes_class(code[branch.end - function.address :], branch.end):
             cookie = CookieRegister[register.removeprefix("R")] << 8 | 1 << 24
-            yield BirthPlace(name, file_offset(elf, branch.address), cookie)
+            yield BirthPlace("copy", file_offset(elf, branch.address), cookie)
+
+
+def _takes_class(code: bytes, address: int) -> bool:
+    """Whether a size class is made of the size next, as the allocator does: a shift by four."""
+    return any(is_shift(one.code, CLASS_SHIFT) for one in islice(instructions(code, address), CLASS_SOON))
 
 
 def _place(elf: Binary, function: Symbol | None, name: str, cookie: int) -> BirthPlace | None:

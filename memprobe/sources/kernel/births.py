@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from memprobe import abi
 from memprobe.abi import RecordKind
 from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetGone
 from memprobe.native.bpf import BpfError, BpfObject, Ring
-from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
+from memprobe.sources.kernel.birth_places import MOST_PLACES, BirthPlace, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
 from memprobe.sources.kernel.outliving import outliving
 from memprobe.sources.kernel.programs import BIRTHS, Programs
@@ -72,6 +73,9 @@ class Births:
         self._programs, self._process, self._python = programs, process, python
         self._ring: Ring | None = None
         self._places: list[BirthPlace] = []
+        self._at_once = False
+        """Whether all places are attached to at once."""
+
         self._descriptor = -1
         self.used_pools = 0
         self.reason = ""
@@ -105,8 +109,11 @@ class Births:
             raise
         except (BadElf, ReadFault, OSError, MemprobeError) as error:
             return str(error)
-        if not self._programs.load_late(BIRTHS):
-            return "the kernel does not load the program"
+        self._at_once = self._programs.load_for_many(BIRTHS, PROGRAM)
+        if not self._at_once:
+            self._places = self._places[:MOST_PLACES]
+            if not self._programs.load_late(BIRTHS):
+                return "the kernel does not load the program"
         self._ring = Ring(self._programs.object(BIRTHS), "births", _SHAPES)
         return ""
 
@@ -131,9 +138,7 @@ class Births:
         numbers: list[int] = []
         refused, begin_ns = "", time.monotonic_ns()
         try:
-            for place in self._places:
-                where = (place.offset, self._process.pid, place.cookie)
-                numbers.append(maps.attach_uprobe(PROGRAM, path, *where))
+            numbers.extend(self._attached(maps, path))  # those before a failure, too
             begin_ns = time.monotonic_ns()
             self._wait(limit, longest_s)
         except BpfError as error:
@@ -141,6 +146,16 @@ class Births:
         end_ns = time.monotonic_ns()
         maps.detach(*numbers)
         return {"begin_ns": begin_ns, "end_ns": end_ns, "refused": refused}
+
+    def _attached(self, maps: BpfObject, path: str) -> Iterator[int]:
+        pid = self._process.pid
+        if self._at_once:
+            offsets = np.array([place.offset for place in self._places], np.uint64).tobytes()
+            cookies = np.array([place.cookie for place in self._places], np.uint64).tobytes()
+            yield maps.attach_uprobes(PROGRAM, path, offsets, cookies, pid)
+            return
+        for place in self._places:
+            yield maps.attach_uprobe(PROGRAM, path, place.offset, pid, place.cookie)
 
     def _run_ns(self) -> int:
         return self._programs.object(BIRTHS).run_counts[PROGRAM][1]

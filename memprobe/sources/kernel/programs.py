@@ -144,6 +144,31 @@ class Programs:
             self._say_missing(row for row in self._table if row.object == name)
         return name in self._objects
 
+    def load_for_many(self, name: str, program: str) -> bool:
+        """Load one of LATE so that a program of it can be attached to many instructions at once (6.6+).
+
+        False where the kernel cannot do that; then it is not loaded.
+        """
+        made = self._open(name)
+        made.attach_to_many(program)
+        made.share_maps(self.maps)
+        try:
+            made.load()
+            made.attach_uprobes(program, "/", bytes(8), bytes(8), os.getpid())
+        except BpfError as error:
+            if error.errno == errno.EBADF:  # there are no instructions in a folder: all else was understood
+                self._objects[name] = made
+                return True
+        made.close()
+        return False
+
+    def spare(self, name: str) -> BpfObject:
+        """Load an object once more, beside the one of the run; the caller closes it. Raises BpfError."""
+        made = self._open(name)
+        made.share_maps(self.maps)
+        made.load()
+        return made
+
     def _open(self, name: str) -> BpfObject:
         made = BpfObject(object_path(name), name=name)
         for constant, value in _constants(self._options).items():
@@ -290,15 +315,13 @@ class Programs:
 
     # Detaching --------------------------------------------------------------------------------------
 
-    def detach(
-        self, *objects: str, hook: str | None = None, point: str | None = None, pid: int | None = None
-    ) -> None:
-        """Detach the programs of these objects (of a hook, at a point, in a process); does not wait."""
+    def detach(self, *objects: str, hook: str | None = None, pid: int | None = None) -> None:
+        """Detach the programs of these objects (of one kind of hook, in one process); does not wait."""
         going: list[Attachment] = []
         staying: list[Attachment] = []
         for one in self._attached:
-            is_meant = hook in (None, one.hook) and point in (None, one.point) and pid in (None, one.pid)
-            (going if is_meant and one.object in objects else staying).append(one)
+            chosen = one.object in objects and hook in (None, one.hook) and pid in (None, one.pid)
+            (going if chosen else staying).append(one)
         self._attached = staying
         self._waiting = [(row, point) for row, point in self._waiting if row.object not in objects]
         self._let_go(going)
@@ -337,7 +360,6 @@ def _constants(options: KernelOptions) -> dict[str, bytes]:
         "processors": struct.pack("=I", possible_processors()),
         "page_bytes": struct.pack("=I", os.sysconf("SC_PAGESIZE")),
         "wake_bytes": struct.pack("=Q", options.ring_bytes // 4),
-        "native_frames": struct.pack("=?", options.native_frames),
     }
 
 

@@ -29,11 +29,17 @@ class Functions:
 
     def beginning_at(self, address: int) -> Symbol | None:
         """The function that begins there; None if none does."""
+        found = self.around(address)
+        return found if found is not None and found.address == address else None
+
+    def around(self, address: int) -> Symbol | None:
+        """The function that an address lies in, or that ends before it."""
         after = bisect_right(self._starts, address)
-        if not after or self._starts[after - 1] != address:
+        if not after:
             return None
-        end = self._starts[after] if after < len(self._starts) else address + FUNCTION_LIMIT
-        return Symbol("", address, min(end - address, FUNCTION_LIMIT))
+        start = self._starts[after - 1]
+        end = self._starts[after] if after < len(self._starts) else start + FUNCTION_LIMIT
+        return Symbol("", start, min(end - start, FUNCTION_LIMIT))
 
 
 def read_functions(descriptor: int, sections: Mapping[str, Section]) -> Functions:
