@@ -74,8 +74,14 @@ class BlameSource:
         budget_pct: float,
         registers: int = REGISTERS,
         seed: int = 0,
+        price: Callable[[], float] | None = None,
     ) -> None:
-        """Prepare to watch; `wish` says what, `measure` says where it is, `budget_pct` see `afford`."""
+        """Prepare to watch; `wish` says what, `measure` says where it is, `budget_pct` see `afford`.
+
+        `price` measures the nanoseconds that a hit costs; it is called before the first watch.
+        """
+        self._price = price
+        self._hit_ns = float(HIT_NS)
         self.afford(budget_pct)
         self._watchpoints = watchpoints
         self._measure = measure
@@ -102,7 +108,8 @@ class BlameSource:
 
     def afford(self, budget_pct: float) -> None:
         """Say what hits may cost the target from now on, in percent of a core."""
-        self.allowed_per_s = budget_pct / 100 * 1e9 / HIT_NS
+        self._budget_pct = budget_pct
+        self.allowed_per_s = budget_pct / 100 * 1e9 / self._hit_ns
         """Hits that the target may have to take, for all registers."""
 
     def start(self) -> None:
@@ -212,6 +219,9 @@ class BlameSource:
         """Give the free registers to those whose turn it is."""
         if self._is_shed or self._refused:
             return
+        if self._wanted and self._price is not None:
+            self._hit_ns, self._price = self._price(), None
+            self.afford(self._budget_pct)
         if self._taken_ns is not None and now_ns - self._taken_ns < RETRY_NS:
             return
         elapsed_ns, allowed_per_s = now_ns - self._polled_ns, self._allowed_per_register()

@@ -35,6 +35,9 @@ SHORTEST_PAUSE_NS = 200_000_000
 ENOUGH = 2_000
 """With so many survivors shares are known within 2 points, and no more bursts are made."""
 
+LEAST_PCT = 0.001
+"""What a burst may cost on average at least; whoever wants none does not ask for any."""
+
 HORIZON_S = 10.0
 """How old a block is that has survived."""
 
@@ -99,7 +102,7 @@ class SurvivorSampling:
 
     def afford(self, budget_pct: float) -> None:
         """Say what bursts may cost the target from now on, in percent of a core."""
-        self._budget = budget_pct / 100
+        self._budget = max(budget_pct, LEAST_PCT) / 100
 
     def begin(self, now_ns: int) -> None:
         """Count from now on."""

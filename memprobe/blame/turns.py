@@ -20,8 +20,11 @@ REGISTERS = 2
 TURN_NS = 2 * NS
 """How long a container keeps its register while others wait; what is told is at most so old."""
 
-HIT_NS = 25_000
-"""A trap, in a virtual machine, with its program: what budgets of hits are computed with."""
+PROGRAM_NS = 5_500
+"""The program of a hit, with its stack."""
+
+HIT_NS = 20_000 + PROGRAM_NS
+"""A trap in a virtual machine, with its program: where that cannot be measured."""
 
 BURST_HITS = 48
 """Of a burst: enough that its first hit, which only says what the size is, is no great loss."""

@@ -28,6 +28,24 @@ def filled_by(leak: Leak, ledger: Ledger) -> Filled | None:
     return None
 
 
+def born_by(leak: Leak, ledger: Ledger) -> Filled | None:
+    """Return who makes the objects that pile up and stay; None where it was not traced."""
+    for grown in leak.grown:
+        if grown.subject.what is not What.CONTAINER:
+            born = ledger.filled(grown.key)
+            if born is not None and born.flows and _is_cause(born.flows[0]):
+                return born
+    return None
+
+
+def birth_sentences(born: Filled) -> Iterator[str]:
+    """Say which lines make the objects that stay."""
+    most = born.flows[0].net_per_s
+    told = [one for one in born.flows[:LISTED] if one.net_per_s >= NOTABLE * most]
+    parts = ", ".join(f"{_place(one.site)} {one.net_per_s:.3g}/s" for one in told)
+    yield f"Made by {parts} and kept: {born.hits} were traced from their birth on."
+
+
 def _is_cause(flow: Flow) -> bool:
     return bool(flow.site) and flow.left_per_s > 0
 

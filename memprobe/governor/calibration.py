@@ -9,6 +9,7 @@ of every process. All of that hits memprobe too, so it times itself; nothing is 
                     less syscall_ns, less what the program took by BPF's statistics
     foreign_run_ns  what the program took there: memprobe is no target, so it ends at its first look-up
     uprobes         a function of memprobe's own, before an uprobe is attached to it and after
+    watchpoints     a word of memprobe's own, before a watchpoint is set on it and after
 
 Each is the difference of two minima of the mean over short rounds: disturbances only ever add. A
 measurement ends at its deadline (SHARE_NS, four shares make 50 ms; the detaching of a calibration uprobe
@@ -170,6 +171,13 @@ class Calibrator:
         if _plausible("uprobe", trap_ns):
             self.calibration = self.calibration.with_hook(hook, trap_ns, str(hook))
         return self.calibration
+
+    def watch_hit_ns(
+        self, call: Call, attached: AbstractContextManager[Callable[[], ProgramRuns]], program_ns: float
+    ) -> float:
+        """What a hit of a watchpoint costs in all, if its program takes so long: measured as an uprobe is."""
+        self.uprobe(call, attached, Hook.WATCHPOINT)
+        return self.calibration.hook_ns[Hook.WATCHPOINT] + program_ns
 
     def _times(self, laboratory: Laboratory) -> tuple[float, float]:
         """The plain call and the probed one."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from memprobe.blame.containers import Asked, Containers
 from memprobe.blame.source import BlameSource
-from memprobe.config import DEFAULTS
 from memprobe.errors import NoKernelSupport
+from memprobe.governor import Calibrator
 from memprobe.ledger import Ledger
 from memprobe.session.folding import fold
 from memprobe.session.oversight import Oversight, traced
+from memprobe.session.pricing import watch_hit_ns
 from memprobe.sources.kernel import KernelSource
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
@@ -33,8 +34,8 @@ BLAME_SHARE = 0.8
 class BlameOptions:
     """What may be chosen about such a run."""
 
-    max_overhead_pct: float = DEFAULTS.budget.slowdown_pct
-    seed: int = DEFAULTS.sampling.seed
+    max_overhead_pct: float = 1.0
+    seed: int = 0
 
 
 class Blaming:
@@ -52,6 +53,7 @@ class Blaming:
             containers.size_of,
             budget_pct=0.0,
             seed=options.seed,
+            price=self._measured_hit_ns,
         )
         self._oversight = Oversight(target.process, kernel, options.max_overhead_pct, [self._blame])
 
@@ -94,6 +96,12 @@ class Blaming:
         self._poll(self._blame)
         self._oversight.check()
         self._blame.afford(BLAME_SHARE * self._oversight.allowed_pct)
+
+    def _measured_hit_ns(self) -> float:
+        calibrator = Calibrator()
+        cost_ns = watch_hit_ns(self._kernel, calibrator)
+        self._oversight.learn(calibrator.calibration)
+        return cost_ns
 
     def _poll(self, source: Source) -> None:
         batch = source.poll()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from memprobe.config import Config
 from memprobe.errors import NoKernelSupport, NotPermitted
 from memprobe.governor import Calibrator
-from memprobe.heap.looker.pace import NS, Pace
 from memprobe.heap.source import HeapSource
+from memprobe.session.options import Options
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
 from memprobe.target.inspection.opening import Opened
 from memprobe.vocab.costs import Metered, ProgramRuns
@@ -17,6 +16,7 @@ from memprobe.vocab.knobs import Sheddable
 from memprobe.vocab.source import Source
 
 if TYPE_CHECKING:
+    from memprobe.blame.births import BirthSource
     from memprobe.blame.source import BlameSource
     from memprobe.sources.kernel import KernelSource
 
@@ -29,14 +29,15 @@ CALIBRATED = "born"
 class Listening:
     """The sources of a run."""
 
-    def __init__(self, target: Opened, config: Config, calibrator: Calibrator) -> None:
-        self._target, self._config, self._calibrator = target, config, calibrator
+    def __init__(self, target: Opened, options: Options, calibrator: Calibrator) -> None:
+        self._target, self._options, self._calibrator = target, options, calibrator
         self.all: list[Source] = []
         """In the order in which they are to be closed."""
 
         self.kernel: KernelSource | None = None
         self.heap: HeapSource | None = None
         self.blame: BlameSource | None = None
+        self.births: BirthSource | None = None
         self.tier = 0
         """The highest that was reached."""
 
@@ -57,18 +58,15 @@ class Listening:
         """Attach what can be attached; without BPF /proc alone is polled."""
         if self._target.python is not None:
             # First: what it forks inherits no descriptor of a BPF program then.
-            self.heap = HeapSource(self._target.process.id, looks_of(self._config))
+            self.heap = HeapSource(self._target.process.id)
             self.all.append(self.heap)
             self.heap.start()
         self.kernel = self._started_kernel()
         if self.kernel is not None:
             self._start_blame(self.kernel)
+            self._start_births(self.kernel)
             self.all.append(self.kernel)
-        options = ProcfsOptions(
-            tree=self._config.run.tree,
-            reports_processes=self.kernel is None,
-            picture_interval_s=self._config.intervals.picture_s,
-        )
+        options = ProcfsOptions(tree=self._options.tree, reports_processes=self.kernel is None)
         self.procfs = ProcfsSource(self._target.process, self._target.python, options)
         self.procfs.start()
         self.all.append(self.procfs)
@@ -77,15 +75,13 @@ class Listening:
     def _started_kernel(self) -> KernelSource | None:
         """The kernel source; None where it cannot be had, which is then said."""
         try:
-            from memprobe.sources.kernel import KernelOptions, KernelSource, Settings
+            from memprobe.sources.kernel import KernelOptions, KernelSource
         except ImportError as error:
             self.invisible.append(
                 f"Nothing was asked of the kernel: memprobe was built without BPF ({error})."
             )
             return None
-        sampling = self._config.sampling
-        settings = Settings(stack_every=sampling.stack_every, growth_pages=sampling.growth_pages)
-        options = KernelOptions(tree=self._config.run.tree, seed=sampling.seed, settings=settings)
+        options = KernelOptions(tree=self._options.tree, seed=self._options.seed)
         source = KernelSource(self._target.process, self._target.python, options)
         self._calibrator.before()
         try:
@@ -99,26 +95,35 @@ class Listening:
     def _start_blame(self, kernel: KernelSource) -> None:
         """Be ready to watch who fills what grows; it ends before the source that its programs belong to."""
         from memprobe.blame.source import BlameSource
+        from memprobe.session.pricing import watch_hit_ns
 
         if self.heap is not None:
             self.blame = BlameSource(
                 kernel.watchpoints,
                 self.heap.size_of,
                 budget_pct=0.0,
-                seed=self._config.sampling.seed,
+                seed=self._options.seed,
+                price=lambda: watch_hit_ns(kernel, self._calibrator),
             )
             self.blame.start()
             self.all.append(self.blame)
 
+    def _start_births(self, kernel: KernelSource) -> None:
+        """Be ready to trace in bursts where objects are made that no collection explains."""
+        from memprobe.blame.births import BirthSource
+        from memprobe.blame.survivors import SurvivorSampling
 
-def looks_of(config: Config) -> Pace:
-    """Return when heaps are looked at."""
-    intervals = config.intervals
-    return Pace(
-        share=config.budget.heap_pct / 100,
-        rest_ns=int(intervals.heap_early_s * NS),
-        pause_ns=int(intervals.heap_s * NS),
-    )
+        if kernel.births is not None and self._target.python is not None:
+            sampling = SurvivorSampling(
+                kernel.births,
+                self._target.process,
+                self._target.python,
+                budget_pct=0.0,
+                seed=self._options.seed,
+            )
+            self.births = BirthSource(sampling)
+            self.births.start()
+            self.all.append(self.births)
 
 
 def _program(programs: Sequence[ProgramRuns]) -> ProgramRuns:

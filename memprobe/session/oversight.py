@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from memprobe.errors import TargetGone, TargetReplaced
-from memprobe.governor import CHECK_INTERVAL_NS, Governor, Limits, LiveGovernor, knobs_of
+from memprobe.governor import CHECK_INTERVAL_NS, Calibration, Governor, Limits, LiveGovernor, knobs_of
 from memprobe.sources.kernel import KernelOptions, KernelSource
 from memprobe.sources.procfs.usage import Usage
 from memprobe.target.cpython.python import Python
@@ -76,6 +76,10 @@ class Oversight:
     def allowed_pct(self) -> float:
         """What the target may lose at present, in percent of a core."""
         return self._governor.allowed_pct
+
+    def learn(self, calibration: Calibration) -> None:
+        """Count at these costs from now on."""
+        self._governor.calibration = calibration
 
     @property
     def overhead(self) -> dict[str, object]:

@@ -32,10 +32,9 @@ from memprobe.session.keeping import Keeper
 from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
-from memprobe.session.states import Standing
+from memprobe.session.tracing import births_wanted
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
-from memprobe.views.history import History
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.sort import Sort
@@ -53,6 +52,9 @@ SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 
 BLAME_SHARE = 0.6
 """Of what the target may lose: watchpoints may have so much of it."""
+
+BURST_SHARE = 0.2
+"""And bursts, in which all that the allocator hands out is traced."""
 
 
 class Session:
@@ -126,8 +128,9 @@ class Session:
         now_ns = time.monotonic_ns()
         if self._sources.kernel is not None:
             self._poll(self._sources.kernel)
-        if self._sources.blame is not None:
-            self._poll(self._sources.blame)
+        for source in (self._sources.blame, self._sources.births):
+            if source is not None:
+                self._poll(source)
         self._watch_fate(now_ns)
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = is_hurried or now_ns >= self._sample_due_ns
@@ -138,7 +141,6 @@ class Session:
             self._poll(self._sources.procfs)
             self._wish()
             self._note()
-            self._keep()
         if now_ns >= self._check_due_ns:
             self._check_due_ns = now_ns + CHECK_INTERVAL_NS
             self._check(now_ns)
@@ -170,6 +172,9 @@ class Session:
             ]
             self._sources.blame.wish(chosen(candidates, self.ledger))
             self._sources.blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
+        if self._sources.births is not None:
+            self._sources.births.wish(births_wanted(self._verdicts.grown, self.target.process.pid))
+            self._sources.births.afford(BURST_SHARE * self._governor.governor.allowed_pct)
 
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
@@ -178,11 +183,10 @@ class Session:
             for settling in (source for source in self._sources.all if isinstance(source, Settling)):
                 settling.settle()
         one = self._sources
-        for source in (one.kernel, one.heap, one.blame, one.procfs, one.kernel, one.kernel):
+        for source in (one.kernel, one.heap, one.blame, one.births, one.procfs, one.kernel, one.kernel):
             if source is not None:
                 self._poll(source)
             self._take_gathered()
-        self._keep(is_last=True)
         self._verdicts.settle(self.ledger)
         if self.ended is not None:
             self._say_ended()  # how it ended shows a little later than that it did
@@ -198,6 +202,7 @@ class Session:
             self._invisible += self._experience.hand_on(self._known.program, self.ledger, stands, findings)
 
     def _check(self, now_ns: int) -> None:
+        self._governor.governor.calibration = self._calibrator.calibration
         sample = self._governor.check(now_ns)
         if self._keeper is not None:
             self._keeper.write_cost(sample)
@@ -207,7 +212,7 @@ class Session:
         if batch is None:
             if source is self._sources.procfs and self.ended is None:
                 self._say_ended()
-        elif source in (self._sources.kernel, self._sources.blame):
+        elif source in (self._sources.kernel, self._sources.blame, self._sources.births):
             if self._gathering.add(batch):
                 self._take_gathered()
         else:
@@ -269,13 +274,6 @@ class Session:
         """Keep in the recording what only the session knows; it must report even if killed now."""
         if self._keeper is not None:
             self._keeper.note(self._facts(), self.ledger)
-
-    def _keep(self, *, is_last: bool = False) -> None:
-        """Keep in the recording what the batches have come to, so that its report need not fold them."""
-        if self._keeper is not None:
-            history = next((one for one in self._watchers if isinstance(one, History)), None)
-            standing = Standing(self.ledger, self._experience, self._verdicts, history)
-            self._keeper.keep(standing, is_last=is_last)
 
 
 def _stand(one: Grown) -> Stand:

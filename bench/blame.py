@@ -1,0 +1,207 @@
+"""What blame is worth under load: a million inserts a second, and one survivor among thousands.
+
+    inserts   a list is filled as fast as its program can, from three lines with known shares; the program
+              counts its rounds itself, in turns with and without watchpoints on the list
+    churn     of ten thousand objects of one size class one stays, from one of 51 lines; sampled under the
+              budget until its line is first, and on to the end
+
+Prints tables and, of both parts, writes bench/results/blame.md. Alone on the machine, please.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+
+from memprobe.heap.seeking import seek  # noqa: E402
+from memprobe.ledger.insertions import Filled  # noqa: E402
+from memprobe.session.blaming import BlameOptions, blaming  # noqa: E402
+from memprobe.session.surviving import Surviving, surviving  # noqa: E402
+from memprobe.views.births_report import Born  # noqa: E402
+from memprobe.vocab.stack import own_frame  # noqa: E402
+from programs import Target  # noqa: E402  the interpreters are known in tests/pythons.py
+from pythons import own  # noqa: E402
+
+RESULTS = HERE / "results" / "blame.md"
+TARGETS = HERE.parent / "tests" / "targets"
+BUDGET_PCT = 1.0
+TURNS = 3
+SHARES = {"often": 0.6, "sometimes": 0.3, "seldom": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Inserts:
+    """One turn without watchpoints and one with them."""
+
+    free_per_s: float
+    watched_per_s: float
+    told_pct: object
+    shares: dict[str, float]
+
+    @property
+    def slower_pct(self) -> float:
+        """What the program lost by its own count."""
+        return 100 * (1 - self.watched_per_s / self.free_per_s)
+
+    @property
+    def worst_points(self) -> float:
+        """By how much the worst share is off."""
+        return max(abs(self.shares.get(name, 0.0) - truth) * 100 for name, truth in SHARES.items())
+
+
+def done(target: Target) -> tuple[int, int]:
+    """How many inserts the program has made, and when."""
+    count, time_ns = target.ask("?").split()
+    return int(count), int(time_ns)
+
+
+def rate(target: Target, work: Callable[[], None]) -> float:
+    """Inserts a second while something else is done."""
+    before = done(target)
+    work()
+    after = done(target)
+    return (after[0] - before[0]) / (after[1] - before[1]) * 1e9
+
+
+def for_so_long(seconds: float) -> Callable[[], bool]:
+    """Says no once the time is up."""
+    until_s = time.monotonic() + seconds
+    return lambda: time.monotonic() < until_s
+
+
+def shares(filled: Filled | None) -> dict[str, float]:
+    """The part of each function in all that was put in."""
+    flows = () if filled is None else filled.flows
+    total = sum(flow.added_per_s for flow in flows) or 1.0
+    found: dict[str, float] = {}
+    for flow in flows:
+        frame = own_frame(flow.site)
+        name = "" if frame is None else frame.function.rpartition(".")[2]
+        found[name] = found.get(name, 0.0) + flow.added_per_s / total
+    return found
+
+
+def inserts(seconds: float) -> Iterator[Inserts]:
+    """Measure in turns, each as long."""
+    for number in range(TURNS):
+        with own().spawn(TARGETS / "filling_fast.py") as target:
+            time.sleep(1.0)
+            free = rate(target, lambda: time.sleep(seconds))
+            found = seek(target.pid, "__main__.KEPT", lambda _: None)
+            with blaming(target.pid, found, BlameOptions(BUDGET_PCT, seed=number)) as run:
+                watched = rate(target, partial(run.run, for_so_long(seconds)))
+                report = run.report()
+            (_, _, filled), *_ = report.containers
+            yield Inserts(free, watched, report.overhead["target_slowdown_pct"], shares(filled))
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """One run on the program whose one line keeps what 50 others let go of."""
+
+    first_s: float | None
+    """From when on the line was first to the end; None if it was not."""
+
+    traced: int
+    caught: int
+    of_line: int
+    slowdown_pct: object
+
+
+def lines_of(survivors: Sequence[Born]) -> list[str]:
+    """The lines of what was found of the type in question, as they are ranked."""
+    nodes = (one for one in survivors if one.type.endswith("Node"))
+    frames = (own_frame(one.stack.frames) if one.stack is not None else None for one in nodes)
+    return ["" if frame is None else str(frame.line) for frame in frames]
+
+
+class Ranking:
+    """Since when the right line is first."""
+
+    def __init__(self, known: str) -> None:
+        self._known = known
+        self._begin_s = self._looked_s = time.monotonic()
+        self.first_s: float | None = None
+
+    def look(self, run: Surviving) -> None:
+        """Look once a second."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= 1.0:
+            self._looked_s = now_s
+            is_first = lines_of(run.report().survivors)[:1] == [self._known]
+            self.first_s = (self.first_s or now_s - self._begin_s) if is_first else None
+
+
+def churn(seconds: float, seed: int) -> Churn:
+    """Sample for so long."""
+    with own().spawn(HERE / "workloads" / "seldom_surviving.py") as target:
+        with surviving(target.pid, BUDGET_PCT, seed) as run:
+            ranking = Ranking(target.ready)
+            run.run(for_so_long(seconds), ranking.look)
+            report = run.report()
+        caught = dict.fromkeys(lines_of(report.survivors), 0)
+        nodes = [one.caught for one in report.survivors if one.type.endswith("Node")]
+        for line, count in zip(lines_of(report.survivors), nodes, strict=True):
+            caught[line] += count
+        slowdown = report.overhead["target_slowdown_pct"]
+        return Churn(ranking.first_s, report.traced, sum(nodes), caught.get(target.ready, 0), slowdown)
+
+
+def inserts_table(rows: Sequence[Inserts]) -> Iterator[str]:
+    """The table of the first part."""
+    yield "| inserts/s alone | watched | slower by its own count | memprobe says | worst share off by |"
+    yield "|---:|---:|---:|---:|---:|"
+    for one in rows:
+        yield (
+            f"| {one.free_per_s:,.0f} | {one.watched_per_s:,.0f} | {one.slower_pct:.2f} % "
+            f"| {one.told_pct} % | {one.worst_points:.1f} points |"
+        )
+
+
+def churn_table(rows: Sequence[Churn]) -> Iterator[str]:
+    """The table of the second part."""
+    yield "| births traced | survivors caught | of the right line | first from | memprobe says |"
+    yield "|---:|---:|---:|---:|---:|"
+    for one in rows:
+        first = "never" if one.first_s is None else f"{one.first_s:.0f} s"
+        yield f"| {one.traced:,} | {one.caught} | {one.of_line} | {first} | {one.slowdown_pct} % |"
+
+
+def sections(options: argparse.Namespace) -> Iterator[str]:
+    """All that was asked for, as text; what is missed is told at the end."""
+    if options.only in (None, "inserts"):
+        rows = list(inserts(options.seconds))
+        yield "\n".join([f"## Inserts ({options.seconds:g} s each)", "", *inserts_table(rows)])
+    if options.only in (None, "churn"):
+        runs = [churn(options.seconds_of_churn, seed) for seed in range(options.runs)]
+        yield "\n".join([f"## Churn ({options.seconds_of_churn:g} s each)", "", *churn_table(runs)])
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds-of-churn", type=float, default=60.0)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", choices=("inserts", "churn"))
+    options = parser.parse_args()
+    machine = f"CPython {platform.python_version()}, kernel {platform.release()}, {os.cpu_count()} CPUs"
+    head = f"# Blame under load\n\nWritten by `bench/blame.py`. {machine}, a budget of {BUDGET_PCT:g} %.\n"
+    text = "\n\n".join([head.rstrip(), *sections(options)]) + "\n"
+    print(text)
+    if options.only is None:
+        RESULTS.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
