@@ -5,7 +5,7 @@
     churn     of ten thousand objects of one size class one stays, from one of 51 lines; sampled under the
               budget until its line is first, and on to the end
 
-Prints tables and, of both parts, writes bench/results/blame.md. Alone on the machine, please.
+Prints tables and, of both parts, writes bench/results/blaming.md. Alone on the machine, please.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from memprobe.vocab.stack import own_frame  # noqa: E402
 from programs import Target  # noqa: E402  the interpreters are known in tests/pythons.py
 from pythons import own  # noqa: E402
 
-RESULTS = HERE / "results" / "blame.md"
+RESULTS = HERE / "results" / "blaming.md"
 TARGETS = HERE.parent / "tests" / "targets"
 BUDGET_PCT = 1.0
 TURNS = 3
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("inserts", "churn"))
     options = parser.parse_args()
     machine = f"CPython {platform.python_version()}, kernel {platform.release()}, {os.cpu_count()} CPUs"
-    head = f"# Blame under load\n\nWritten by `bench/blame.py`. {machine}, a budget of {BUDGET_PCT:g} %.\n"
+    head = f"# Blame under load\n\nWritten by `bench/blaming.py`. {machine}, a budget of {BUDGET_PCT:g} %.\n"
     text = "\n\n".join([head.rstrip(), *sections(options)]) + "\n"
     print(text)
     if options.only is None:
