@@ -444,10 +444,40 @@ WATCH_KEY = np.dtype(
 
 WATCH = np.dtype(
     {
-        "names": ["last", "hits", "first_ns", "last_ns", "number", "width", "limit", "reserved"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4", "<u4", "<u4"],
-        "offsets": [0, 8, 16, 24, 32, 36, 40, 44],
-        "itemsize": 48,
+        "names": [
+            "last",
+            "hits",
+            "first_ns",
+            "last_ns",
+            "number",
+            "width",
+            "limit",
+            "window_hits",
+            "window_ns",
+        ],
+        "formats": [
+            "<u8",
+            "<u8",
+            "<u8",
+            "<u8",
+            "<u4",
+            "<u4",
+            "<u4",
+            "<u4",
+            "<u8",
+        ],
+        "offsets": [
+            0,
+            8,
+            16,
+            24,
+            32,
+            36,
+            40,
+            44,
+            48,
+        ],
+        "itemsize": 56,
     }
 )
 """struct watch."""

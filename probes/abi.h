@@ -317,8 +317,9 @@ struct watch {
 	__u64 last_ns;
 	__u32 number;		/* of this watch: goes into change_key */
 	__u32 width;		/* of the word in bytes: 4 or 8 */
-	__u32 limit;		/* of hits; 0: none */
-	__u32 reserved;
+	__u32 limit;		/* of hits; 0: none, then memprobe is called if there are many at once */
+	__u32 window_hits;	/* since window_ns */
+	__u64 window_ns;
 };
 
 /* By whom a watched word is changed: the key of the totals that the kernel keeps per stack. */

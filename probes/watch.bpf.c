@@ -6,6 +6,7 @@
  *          the differences are what happened); stacks as in lib/python_stack.h
  * counts   differences of the word, never hits: list.sort writes 0 and then N, a full deque N+1 and then N, dict.update may
  *          write once for many. What is watched is written under the GIL, so that no two hits of one word overlap
+ * storms   64 hits within 0.1 s of a watch that stays armed wake memprobe, which takes it away
  * limit    memprobe has the kernel disarm an event after so many hits, which counts per thread; `limit` counts for all of
  *          them: once it is reached no thread's changes are taken any more, so that none is favoured. For the
  *          kernel to count the program must return 1
@@ -20,6 +21,10 @@ const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define MAX_CHANGES 8192
 
 #define TAKEN 1
+
+/* So many hits in so long are a storm: no watch that stays armed is allowed so many. */
+#define STORM_HITS 64
+#define STORM_NS 100000000ULL
 
 MAP(watches, HASH, struct watch_key, struct watch, MAX_WATCHES);
 MAP(changes, HASH, struct change_key, struct change_total, MAX_CHANGES);
@@ -74,6 +79,24 @@ static __always_inline void note_hit(struct watch *watch)
 		watch->first_ns = watch->last_ns;
 }
 
+/* A watch that stays armed may come upon a storm: memprobe, which looks several times a second, then looks at once. */
+static __always_inline void call_in_storm(struct watch *watch)
+{
+	void *nothing;
+
+	if (watch->limit)
+		return;
+	if (watch->last_ns - watch->window_ns >= STORM_NS) {
+		watch->window_ns = watch->last_ns;
+		watch->window_hits = 0;
+	}
+	if (++watch->window_hits != STORM_HITS)
+		return;
+	nothing = bpf_ringbuf_reserve(&events, sizeof(struct record_header), 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 static __always_inline void take_change(struct watch *watch, __u64 address)
 {
 	__u64 word = watched_word(watch, address);
@@ -97,6 +120,7 @@ int word_changed(struct watchpoint_context *context)
 	if (!watch || (watch->limit && watch->hits >= watch->limit))
 		return TAKEN;
 	note_hit(watch);
+	call_in_storm(watch);
 	take_change(watch, key.address);
 	return TAKEN;
 }

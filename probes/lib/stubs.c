@@ -10,6 +10,7 @@ bool stub_before_6_2;
 struct task_struct *stub_task;
 struct pt_regs *stub_registers;
 __u64 stub_cookie;
+__u32 stub_calls;
 __u64 stub_pid_tgid;
 __u64 stub_time_ns;
 int (*stub_read_user)(void *, __u32, __u64);
@@ -163,6 +164,7 @@ void bpf_ringbuf_submit(void *record, __u64 flags)
 
 void bpf_ringbuf_discard(void *record, __u64 flags)
 {
+	stub_calls += flags & BPF_RB_FORCE_WAKEUP ? 1 : 0;
 	free(record);
 }
 

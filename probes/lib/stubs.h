@@ -72,6 +72,7 @@ struct task_struct;
 extern struct task_struct *stub_task;
 extern struct pt_regs *stub_registers;	/* of the system call that ends now */
 extern __u64 stub_cookie;
+extern __u32 stub_calls;	/* of the reader, by what was discarded */
 extern __u64 stub_pid_tgid;
 extern __u64 stub_time_ns;
 extern int (*stub_read_user)(void *destination, __u32 size, __u64 address);

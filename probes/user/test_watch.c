@@ -53,6 +53,27 @@ static void test_differences_are_summed_by_stack(void)
 	CHECK(watched()->first_ns && watched()->first_ns < watched()->last_ns);
 }
 
+/* The time of the stubs goes on by a nanosecond with each question. */
+static void test_a_storm_calls_the_reader_once_in_a_while(void)
+{
+	begin();
+	stub_calls = 0;
+	for (__u64 word = 11; word < 11 + STORM_HITS - 1; word++)
+		becomes(word);
+	CHECK(!stub_calls);
+	for (__u64 word = 0; word < 3 * STORM_HITS; word++)
+		becomes(word);
+	CHECK(stub_calls == 1);
+	stub_time_ns += STORM_NS;
+	for (__u64 word = 0; word < STORM_HITS; word++)
+		becomes(word);
+	CHECK(stub_calls == 2);
+	watch_word((struct watch){.last = 10, .number = 3, .width = 8, .limit = 1000});
+	for (__u64 word = 0; word < STORM_HITS; word++)
+		becomes(word);
+	CHECK(stub_calls == 2);
+}
+
 static void test_a_size_that_is_not_known_yet_is_only_noted(void)
 {
 	begin();
@@ -116,6 +137,7 @@ static void test_hostile(void)
 int main(void)
 {
 	test_differences_are_summed_by_stack();
+	test_a_storm_calls_the_reader_once_in_a_while();
 	test_a_size_that_is_not_known_yet_is_only_noted();
 	test_a_word_of_four_bytes();
 	test_limits();

@@ -33,7 +33,7 @@ UNKNOWN = (1 << 64) - 1
 """WATCH_UNKNOWN: the first hit only says what the word is."""
 
 _KEY = struct.Struct("=QII")
-_WATCH = struct.Struct("=QQQQIIII")
+_WATCH = struct.Struct("=QQQQIIIIQ")
 _CHANGE = struct.Struct("=QII")
 
 assert _KEY.size == abi.WATCH_KEY.itemsize
@@ -125,7 +125,7 @@ class Watchpoints:
         self._numbers += 1
         watch = Watch(self._numbers, pid, one.kernel_pid, address, width, limit)
         self._watches[watch.number] = watch
-        value = _WATCH.pack(last, 0, 0, 0, watch.number, width, limit, 0)
+        value = _WATCH.pack(last, 0, 0, 0, watch.number, width, limit, 0, 0)
         try:
             self._programs.object(WATCH).write_map("watches", watch.key, value)
             self._arm_threads(watch)
