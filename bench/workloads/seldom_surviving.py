@@ -9,12 +9,12 @@ class Node:
     __slots__ = ("other", "value")
 
 
-KEPT = []
+KEPT: list["Node"] = []
 EVERY = 200
 """Rounds of 50."""
 
 
-def churning():
+def churning() -> None:
     """Make objects in 50 lines."""
     Node()
     Node()
@@ -68,7 +68,7 @@ def churning():
     Node()
 
 
-def surviving():
+def surviving() -> None:
     """Make one that stays."""
     KEPT.append(Node())  # known line
 

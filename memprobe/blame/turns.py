@@ -26,8 +26,9 @@ PROGRAM_NS = 5_500
 HIT_NS = 20_000 + PROGRAM_NS
 """A trap in a virtual machine, with its program: where that cannot be measured."""
 
-BURST_HITS = 48
-"""Of a burst: enough that its first hit, which only says what the size is, is no great loss."""
+BURST_HITS = 24
+"""Of a burst: enough that its first hit, which only says what the size is, is no great loss. What follows in
+one burst is alike, so that shares become known by many bursts, not by long ones."""
 
 SLICE_HITS = 96
 """A slice that has so many ends early."""

@@ -34,6 +34,9 @@ Call = Callable[[], object]
 CALLS = 400
 """Calls in a round: some 50 us, shorter than a time slice, so most rounds are not interrupted."""
 
+DEAR_CALLS = 20
+"""Of those that a watchpoint traps, 25 us each."""
+
 ROUNDS = 60
 """More rounds than the deadline allows for slow calls."""
 
@@ -89,15 +92,17 @@ class Calibration:
         return replace(self, hook_ns=hooks, measured=self.measured | {name})
 
 
-def time_per_call_ns(call: Call, clock: Clock = time.perf_counter_ns, limit_ns: int = SHARE_NS) -> float:
+def time_per_call_ns(
+    call: Call, clock: Clock = time.perf_counter_ns, limit_ns: int = SHARE_NS, calls: int = CALLS
+) -> float:
     """Return the least mean time of a call over rounds; ends after `limit_ns`, but not without a round."""
     begin, best = clock(), float("inf")
     for _ in range(ROUNDS):
         start = clock()
-        for _ in repeat(None, CALLS):
+        for _ in repeat(None, calls):
             call()
         end = clock()
-        best = min(best, (end - start) / CALLS)
+        best = min(best, (end - start) / calls)
         if end - begin >= limit_ns:
             break
     return best
@@ -157,6 +162,7 @@ class Calibrator:
         call: Call,
         attached: AbstractContextManager[Callable[[], ProgramRuns]],
         hook: Hook = Hook.UPROBE,
+        calls: int = CALLS,
     ) -> Calibration:
         """Time a function of memprobe's own without and with the probe that `attached` puts on it.
 
@@ -166,7 +172,7 @@ class Calibrator:
         free_ns = time_per_call_ns(call, clock, SHARE_NS)
         with attached as program:
             start = program()
-            hit_ns = time_per_call_ns(call, clock, SHARE_NS) - free_ns
+            hit_ns = time_per_call_ns(call, clock, SHARE_NS, calls) - free_ns
             trap_ns = hit_ns - (_mean_run_ns(start, program()) or 0.0)
         if _plausible("uprobe", trap_ns):
             self.calibration = self.calibration.with_hook(hook, trap_ns, str(hook))
@@ -176,7 +182,7 @@ class Calibrator:
         self, call: Call, attached: AbstractContextManager[Callable[[], ProgramRuns]], program_ns: float
     ) -> float:
         """What a hit of a watchpoint costs in all, if its program takes so long: measured as an uprobe is."""
-        self.uprobe(call, attached, Hook.WATCHPOINT)
+        self.uprobe(call, attached, Hook.WATCHPOINT, DEAR_CALLS)
         return self.calibration.hook_ns[Hook.WATCHPOINT] + program_ns
 
     def _times(self, laboratory: Laboratory) -> tuple[float, float]:
