@@ -68,6 +68,7 @@ class Objects:
         self._foreign_data = layout.offset("PyUnicodeObject.data")
         self._size_offset = layout.offset("PyVarObject.ob_size")
         self._bytes_data = layout.offset("PyBytesObject.ob_sval")
+        self._list_data = layout.offset("PyListObject.ob_item")
         self._long_flagged = layout.has("PyLongObject.long_value.lv_tag")
         digits = "PyLongObject.long_value.ob_digit" if self._long_flagged else "PyLongObject.ob_digit"
         self._digits = layout.offset(digits)
@@ -159,6 +160,15 @@ class Objects:
                 if len(block) == size:
                     found[address] = block
         return found
+
+    def list_items(self, address: int, limit: int) -> list[int]:
+        """Return the addresses of the first items of a list; none of what is no list."""
+        if self.type_name(self.type_of(address)) != "list":
+            return []
+        size = int.from_bytes(self.read(address + self._size_offset, 8), "little", signed=True)
+        count = max(0, min(size, limit))
+        block = self.read(self.pointer(address + self._list_data), 8 * count) if count else b""
+        return list(struct.unpack(f"<{count}Q", block))
 
     def _bytes_size(self, block: bytes) -> int:
         if len(block) < self._bytes_data:
