@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from memprobe.abi import ProcessHow
 from memprobe.ledger import Ledger
 from memprobe.ledger.ledger import News
+from memprobe.session.known import advised, remarks
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import Verdict
@@ -44,6 +45,6 @@ def run_of(facts: dict[str, Any], verdict: Verdict) -> Run:
         tree=bool(facts["tree"]),
         ended=facts["ended"],
         overhead=dict(facts["overhead"]),
-        invisible=tuple(map(str, (*facts["invisible"], *facts.get("shed", ())))),
-        verdict=verdict,
+        invisible=tuple(map(str, (*facts["invisible"], *facts.get("shed", ()), *remarks()))),
+        verdict=advised(verdict, facts),
     )

@@ -12,10 +12,9 @@ from memprobe.errors import OutputNotWritable
 from memprobe.ledger import Ledger
 from memprobe.ledger.opening import opening
 from memprobe.recording import RecordingQueue, RecordingWriter
-from memprobe.session.states import Pacer, Standing
 from memprobe.vocab.costs import CostSample
 
-NOTED = ("ended", "ending", "danger", "overhead", "invisible", "shed")
+NOTED = ("ended", "ending", "danger", "overhead", "invisible", "shed", "packages")
 """Facts that change while a run goes on."""
 
 PARTS, SHORTEST_NS = 8, 5_000_000_000
@@ -48,11 +47,6 @@ class Keeping:
         """Whether the file is sealed when the process ends."""
         return self.on_exit or self.on_oom
 
-    @property
-    def has_states(self) -> bool:
-        """Whether what the run has come to is kept, too: it has paths, and what a ring has forgotten."""
-        return self.ring_minutes is None and not self.redact
-
 
 class Keeper:
     """Writes the recording of a run."""
@@ -63,7 +57,6 @@ class Keeper:
         self._has_ended = False
         self._unsealed: OutputNotWritable | None = None
         self._begun_ns = self._cost_due_ns = 0
-        self._pacer = Pacer()
 
     @property
     def failure(self) -> OutputNotWritable | None:
@@ -77,11 +70,6 @@ class Keeper:
             self.queue.note(name, facts[name])
         if self._keeping.ring_minutes is not None:
             self._cut_off(ledger, int(self._keeping.ring_minutes * NS_PER_MINUTE))
-
-    def keep(self, standing: Standing, *, is_last: bool = False) -> None:
-        """Write down what the run has come to, now and then and at its end."""
-        if self._keeping.has_states and (is_last or self._pacer.is_due):
-            self.queue.write_state(self._pacer.packed(standing))
 
     def write_cost(self, sample: CostSample) -> None:
         """Write down what everything has cost so far, now and then."""

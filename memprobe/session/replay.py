@@ -16,14 +16,12 @@ from memprobe.ledger.opening import opening
 from memprobe.models.learning.normal import Normal
 from memprobe.recording.reader import RecordingReader
 from memprobe.session.folding import Judge, fold, run_of
-from memprobe.session.states import last_standing
-from memprobe.views.history import History
+from memprobe.session.known import advised
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
 
 NS = 1_000_000_000
-ALWAYS_NS = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +40,14 @@ class Replay:
         self._facts = _whole(reader)
         self._run = _run_of(reader, self._facts)
         self.ledger = Ledger(tree=self._run.tree)
-        recorded_price = _price(reader.facts)
-        price = recorded_price if usd_per_gb_hour is None else usd_per_gb_hour
-        self._has_other_price = price != recorded_price
+        price = _price(reader.facts) if usd_per_gb_hour is None else usd_per_gb_hour
         normal = _normal(reader)
-        self.experience = Experience(self._run.pid, tree=self._run.tree, normal=normal)
+        self._experience = Experience(self._run.pid, tree=self._run.tree, normal=normal)
         self.verdicts = Verdicts(self._run.pid, tree=self._run.tree, normal=normal, usd_per_gb_hour=price)
-
-    def take_up(self, until_ns: int) -> None:
-        """Begin with what the run had come to, as late until an instant as is stored; the history, too.
-
-        What costs at another price than the recorded one is told anew: that needs all batches.
-        """
-        if self._has_other_price:
-            return
-        histories = [judge for judge in self._judges if isinstance(judge, History)]
-        standing = last_standing(self._reader, until_ns, with_history=bool(histories))
-        if standing is None:
-            return
-        self.ledger, self.experience, self.verdicts = standing.ledger, standing.experience, standing.verdicts
-        for history in histories:
-            if standing.history is not None:
-                history.take_up(standing.history)
 
     def fold(self, batch: Batch) -> None:
         """Take in what comes next."""
-        fold(self.ledger, batch, self._run.pid, self.experience, self.verdicts, *self._judges)
+        fold(self.ledger, batch, self._run.pid, self._experience, self.verdicts, *self._judges)
 
     def run(self) -> Run:
         """What is known of the run beside the ledger."""
@@ -75,7 +55,8 @@ class Replay:
         start = self._run.created_at
         if self._late_s > 1:
             start = _later(start, self._late_s)
-        return replace(self._run, verdict=self.verdicts.verdict, invisible=told, created_at=start)
+        verdict = advised(self.verdicts.verdict, self._facts)
+        return replace(self._run, verdict=verdict, invisible=told, created_at=start)
 
     @property
     def _late_s(self) -> float:
@@ -99,12 +80,8 @@ def replayed(
     Of a window only what happened in it counts, with what was open and held when it began.
     """
     with RecordingReader(path) as reader:
-        window = window or Window()
         replay = Replay(reader, usd_per_gb_hour, *judges)
-        if window.begin_s is None:
-            _, end_ns = bounds(reader, window)
-            replay.take_up(ALWAYS_NS if end_ns is None else end_ns)
-        for batch in batches(reader, window):
+        for batch in batches(reader, window or Window()):
             replay.fold(batch)
         replay.verdicts.settle(replay.ledger)
         return replay.ledger, replay.run()
@@ -127,7 +104,7 @@ def played(
 def batches(reader: RecordingReader, window: Window) -> Iterator[Batch]:
     """Yield the batches of a window; the first says how things stood when it began."""
     begin_ns, end_ns = bounds(reader, window)
-    before = None if window.begin_s is None else _before(reader, begin_ns)
+    before = None if window.begin_s is None else Ledger(tree=bool(reader.facts.get("tree")))
     while (batch := reader.poll()) is not None:
         if end_ns is not None and batch.end_ns > end_ns:
             return
@@ -139,12 +116,6 @@ def batches(reader: RecordingReader, window: Window) -> Iterator[Batch]:
             before.fold(batch)
         else:
             yield batch
-
-
-def _before(reader: RecordingReader, begin_ns: int) -> Ledger:
-    """Return the ledger of what is before a window, as far as it is stored; the reader goes on from there."""
-    standing = last_standing(reader, begin_ns, with_history=False)
-    return Ledger(tree=bool(reader.facts.get("tree"))) if standing is None else standing.ledger
 
 
 def bounds(reader: RecordingReader, window: Window) -> tuple[int, int | None]:

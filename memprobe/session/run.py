@@ -29,10 +29,10 @@ from memprobe.session.fate import Fate
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.gathering import Gathering
 from memprobe.session.keeping import Keeper
+from memprobe.session.known import LoadedPackages
 from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
-from memprobe.session.tracing import births_wanted
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
 from memprobe.views.report import Run
@@ -52,9 +52,6 @@ SAMPLE_NS = int(Thresholds().scan_s * 1e9)
 
 BLAME_SHARE = 0.6
 """Of what the target may lose: watchpoints may have so much of it."""
-
-BURST_SHARE = 0.2
-"""And bursts, in which all that the allocator hands out is traced."""
 
 
 class Session:
@@ -78,6 +75,7 @@ class Session:
         self._sources = Listening(target, options, self._calibrator)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
+        self._packages = LoadedPackages(target)
         self._fate = Fate(target.process, is_watched=options.keeping.on_oom)
         self._learned = self._known.normal.as_json()
         self._begin_s, self._begin_ns = time.time(), time.monotonic_ns()
@@ -100,6 +98,7 @@ class Session:
     def close(self) -> None:
         """Leave nothing behind, whichever source fails at that. May be called twice."""
         with ExitStack() as closing:
+            closing.callback(self._packages.close)
             if self._keeper is not None:
                 closing.callback(self._keeper.close)
             for source in reversed(self._sources.all):
@@ -128,9 +127,8 @@ class Session:
         now_ns = time.monotonic_ns()
         if self._sources.kernel is not None:
             self._poll(self._sources.kernel)
-        for source in (self._sources.blame, self._sources.births):
-            if source is not None:
-                self._poll(source)
+        if self._sources.blame is not None:
+            self._poll(self._sources.blame)
         self._watch_fate(now_ns)
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = is_hurried or now_ns >= self._sample_due_ns
@@ -139,6 +137,7 @@ class Session:
             self._take_gathered()
             self._poll_heap()
             self._poll(self._sources.procfs)
+            self._packages.note(self._verdicts.verdict.findings, now_ns)
             self._wish()
             self._note()
         if now_ns >= self._check_due_ns:
@@ -172,9 +171,6 @@ class Session:
             ]
             self._sources.blame.wish(chosen(candidates, self.ledger))
             self._sources.blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
-        if self._sources.births is not None:
-            self._sources.births.wish(births_wanted(self._verdicts.grown, self.target.process.pid))
-            self._sources.births.afford(BURST_SHARE * self._governor.governor.allowed_pct)
 
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
@@ -183,11 +179,12 @@ class Session:
             for settling in (source for source in self._sources.all if isinstance(source, Settling)):
                 settling.settle()
         one = self._sources
-        for source in (one.kernel, one.heap, one.blame, one.births, one.procfs, one.kernel, one.kernel):
+        for source in (one.kernel, one.heap, one.blame, one.procfs, one.kernel, one.kernel):
             if source is not None:
                 self._poll(source)
             self._take_gathered()
         self._verdicts.settle(self.ledger)
+        self._packages.note(self._verdicts.verdict.findings, time.monotonic_ns())
         if self.ended is not None:
             self._say_ended()  # how it ended shows a little later than that it did
         self._check(time.monotonic_ns())
@@ -202,7 +199,6 @@ class Session:
             self._invisible += self._experience.hand_on(self._known.program, self.ledger, stands, findings)
 
     def _check(self, now_ns: int) -> None:
-        self._governor.governor.calibration = self._calibrator.calibration
         sample = self._governor.check(now_ns)
         if self._keeper is not None:
             self._keeper.write_cost(sample)
@@ -212,7 +208,7 @@ class Session:
         if batch is None:
             if source is self._sources.procfs and self.ended is None:
                 self._say_ended()
-        elif source in (self._sources.kernel, self._sources.blame, self._sources.births):
+        elif source in (self._sources.kernel, self._sources.blame):
             if self._gathering.add(batch):
                 self._take_gathered()
         else:
@@ -257,6 +253,7 @@ class Session:
             "seed": self.options.seed,
             "usd_per_gb_hour": self.options.usd_per_gb_hour,
             "learned": self._learned,
+            "packages": self._packages.versions,
             "begin_ns": self._begin_ns,
             "ended": self.ended,
             **self._fate.facts(),

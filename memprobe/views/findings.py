@@ -71,7 +71,27 @@ def _facts(one: dict[str, Any], sentences: int) -> Iterator[tuple[str, str]]:
     if one["exhausts_in_s"] is not None:
         yield "then", f"{one['limit']} used up in {duration(one['exhausts_in_s'])}: {one['severity']}"
     yield from (("because", sentence) for sentence in one["evidence"][:sentences])
-    yield "do", one["suggested_fix"]
+    yield from advice(one)
+
+
+def advice(one: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What to do; of a known leak what others say of it, which is better than what we guess."""
+    known = one["known"]
+    if known is None:
+        yield "do", one["suggested_fix"]
+        return
+    yield "known", f"{_release(known)}{known['title']} [{known['pattern']}]"
+    yield "do", known["advice"]
+    if known["source"]:
+        yield "see", known["source"]
+
+
+def _release(known: dict[str, Any]) -> str:
+    """Whose bug a known leak is, and which release has it not."""
+    if not known["package"]:
+        return ""
+    name = " ".join(filter(None, (known["package"], known["version"])))
+    return f"{name} (fixed in {known['fixed']}): " if known["fixed"] else f"{name}: "
 
 
 def _amounts(one: dict[str, Any]) -> Iterator[str]:

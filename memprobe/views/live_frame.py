@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memprobe.views.escaping import cells, escape
-from memprobe.views.findings import SURE, percent, summary
+from memprobe.views.findings import SURE, advice, percent, summary
 from memprobe.views.places import place
 from memprobe.views.quantities import count, duration, megabytes, size
 from memprobe.views.sparkline import sparkline
@@ -209,8 +209,9 @@ def _open(story: Story, state: State, width: int) -> Iterator[Line]:
     yield Line("because", HEADING)
     for sentence in (*one["evidence"], *one["limits"]):
         yield from _wrapped(f"  {sentence}", width)
-    yield Line("do", HEADING)
-    yield from _wrapped(f"  {one['suggested_fix']}", width)
+    for name, text in advice(one):
+        yield Line(name, HEADING)
+        yield from _wrapped(f"  {text}", width)
 
 
 def _wrapped(text: str, width: int, style: str = PLAIN) -> Iterator[Line]:

@@ -13,9 +13,8 @@ from memprobe import __version__
 from memprobe.ledger import Ledger
 from memprobe.ledger.growth import GrowthSite
 from memprobe.ledger.sites import HandleSite
-from memprobe.views.quantities import count
 from memprobe.vocab.digest import short_digest
-from memprobe.vocab.finding import Finding, Verdict, Withheld
+from memprobe.vocab.finding import Finding, Verdict
 from memprobe.vocab.stack import Frame
 
 SCHEMA = "memprobe.report/1"
@@ -89,6 +88,9 @@ FINDING = (
     "evidence",
     "suggested_fix",
     "limits",
+    "below",
+    "cause",
+    "known",
 )
 """In the order in which a person reads them."""
 
@@ -120,7 +122,6 @@ def document(ledger: Ledger, run: Run) -> dict[str, Any]:
         "handles": [_handles(site) for site in handles],
         "growth": [_growth(site) for site in shown],
         "findings": [_finding(one) for one in run.verdict.findings],
-        "withheld": [asdict(one) for one in run.verdict.withheld],
         "cost_usd_per_month": _cost(run.verdict.findings),
         "stamp": stamp([one.id for one in run.verdict.findings]),
     }
@@ -139,11 +140,13 @@ def _finding(one: Finding) -> dict[str, Any]:
         "kind": one.kind.value,
         "severity": one.severity.value,
         "site": _frames(one.site),
+        "below": _frames(one.below),
         "age_s": None
         if one.age_s is None
         else {"p50": _rounded(one.age_s.p50), "max": _rounded(one.age_s.max)},
         "evidence": list(one.evidence),
         "limits": list(one.limits),
+        "known": None if one.known is None else asdict(one.known),
     }
 
 
@@ -171,15 +174,8 @@ def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[
         "repaired": ledger.handles.evidence.repaired,
         "snapshots": ledger.handles.evidence.compared + ledger.looks,
         "torn_objects": ledger.torn_objects if ledger.looks else None,
-        "invisible": list(dict.fromkeys((*run.invisible, *told, *map(_withheld, run.verdict.withheld)))),
+        "invisible": list(dict.fromkeys((*run.invisible, *told))),
     }
-
-
-def _withheld(one: Withheld) -> str:
-    return (
-        f"Withheld by {one.by} ({one.reason}): {count(one.findings, 'finding')} and "
-        f"{count(one.suspects, 'suspect')}."
-    )
 
 
 def _process(ledger: Ledger, pid: int) -> dict[str, Any]:

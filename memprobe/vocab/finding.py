@@ -30,12 +30,38 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+USD_PER_GB_HOUR = 0.10
+"""What memory costs, unless somebody says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Age:
     """How old what has piled up is."""
 
     p50: float | None
     max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A leak that somebody else has had: what is publicly known of it."""
+
+    pattern: str
+    """The id of the pattern that it matches."""
+
+    title: str
+    advice: str
+    source: str = ""
+    """Where it is told: an address; "" if the user knows it of himself."""
+
+    package: str = ""
+    """Whose bug it is; "" of what is no package's."""
+
+    version: str | None = None
+    """Which one the target has; None if that is not known."""
+
+    fixed: str = ""
+    """The first release without it; "" if there is none, or if it is no bug of a release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +109,14 @@ class Finding:
     limits: tuple[str, ...] = ()
     """What this finding does not know."""
 
+    below: tuple[Frame, ...] = ()
+    """What of the standard library `site` has called, innermost first: `site` begins above it."""
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """Findings that are not told because somebody wants it so."""
+    cause: str = ""
+    """What went wrong, in the words of the catalogue of advice (`detectors.fixes.Cause`)."""
 
-    by: str
-    """What withholds them: "holder 'app.cache.*'", "kind caches"."""
-
-    reason: str
-    findings: int
-    suspects: int
+    known: Known | None = None
+    """The known leak that it is, if it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +131,3 @@ class Verdict:
 
     memory_why: str | None = None
     """Why it is called so."""
-
-    withheld: tuple[Withheld, ...] = ()
-    """What else was found."""

@@ -39,6 +39,9 @@ def finding(kind: Kind, number: int, **changes: Any) -> dict[str, Any]:
         "evidence": ["grew from 1 to 1,000 in 60 s, by 5 ± 0.1 a second", "it never fell"],
         "suggested_fix": "Limit it: evict the oldest beyond a size.",
         "limits": ["Who puts them in was not seen."],
+        "below": [],
+        "cause": "collection without a limit",
+        "known": None,
     } | changes
 
 

@@ -34,6 +34,7 @@ LEAK: dict[str, Any] = {
     "evidence": ["first", "second", "third", "fourth"],
     "suggested_fix": "Limit app.CACHE.",
     "limits": [],
+    "known": None,
 }
 SUSPECT = LEAK | {"id": "tasks-1", "kind": "tasks", "confidence": 0.3, "title": "tasks wait", "holder": ""}
 UNMEASURED = LEAK | dict.fromkeys(

@@ -64,7 +64,7 @@ class _Frames:
         """Return a row whose site consists of numbers."""
         names = ("function", "file", "line", "source")
         site = [self._number(tuple(one[name] for name in names if name in one)) for one in row["site"]]
-        return row | {"site": site[:FRAMES_DEEP]}
+        return {name: value for name, value in row.items() if name != "below"} | {"site": site[:FRAMES_DEEP]}
 
     def _number(self, frame: tuple[Any, ...]) -> int:
         return self._numbers.setdefault(frame, len(self._numbers))

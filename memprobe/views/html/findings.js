@@ -9,12 +9,25 @@ function finding(one, number, frames) {
     ['held by', one.holder && element('code', null, one.holder)],
     ['made at', one.site.length ? element('code', null, placeOf(one.site.map((place) => frames[place]))) : ''],
     ['age', one.age_s && `half of them ${timeOf(one.age_s.p50)} or more, the oldest ${timeOf(one.age_s.max)}`],
-    ['do', one.suggested_fix],
+    ['known', one.known && knownText(one.known)],
+    ['do', one.known ? one.known.advice : one.suggested_fix],
+    ['see', one.known && one.known.source && link(one.known.source)],
   ]);
   const because = element('details', { open: number === 1 }, element('summary', null, 'Evidence'), list(one.evidence),
     one.limits.length ? element('p', { class: 'dim' }, `Not known: ${one.limits.join(' ')}`) : null);
   return element('article', { class: one.severity, id: one.id, 'aria-label': `${one.kind} ${one.id}` }, title, known, because,
     one.site.length ? stack(one.site, frames) : null, element('p', { class: 'dim' }, element('a', { href: `#${one.id}` }, one.id)));
+}
+
+/** Whose bug a known leak is, and which release has it not. */
+function knownText({ package: name, version, fixed, title, pattern }) {
+  const release = [name, version].filter(Boolean).join(' ');
+  return `${release && `${release}${fixed && ` (fixed in ${fixed})`}: `}${title} [${pattern}]`;
+}
+
+/** A link to where something is told; anything but https is text. */
+function link(address) {
+  return address.startsWith('https://') ? element('a', { href: address, rel: 'noreferrer noopener' }, address) : address;
 }
 
 function amounts(one) {

@@ -50,12 +50,13 @@ def render(document: dict[str, Any], folder: Path | None = None) -> bytes:
 
 def _result(one: dict[str, Any], base: Path) -> dict[str, Any]:
     frames = frames_of(one["site"]) if one["site"] else ()
-    advice = f"{one['title']}. {one['suggested_fix']}" if one["suggested_fix"] else one["title"]
+    advice = one["known"]["advice"] if one["known"] else one["suggested_fix"]
+    text = f"{one['title']}. {advice}" if advice else one["title"]
     result = {
         "ruleId": one["kind"],
         "level": LEVELS[one["severity"]] if one["confidence"] >= SURE else "note",
         "rank": round(100 * one["confidence"], 1),
-        "message": {"text": _no_links(advice)},
+        "message": {"text": _no_links(text)},
         "partialFingerprints": {"memprobe/1": one["id"]},
         "properties": {
             name: one[name]

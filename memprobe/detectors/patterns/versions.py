@@ -1,0 +1,90 @@
+"""Versions of packages and ranges of them, as far as PEP 440 orders releases."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_VERSION = re.compile(
+    r"v?(?:(?P<epoch>[0-9]{1,4})!)?(?P<release>[0-9]{1,9}(?:\.[0-9]{1,9}){0,9})"
+    r"[-_.]?(?P<phase>a|alpha|b|beta|c|rc|pre|preview)?[-_.]?(?P<number>[0-9]{0,9})"
+    r"(?P<post>[-_.]?post[-_.]?[0-9]{0,9})?(?P<dev>[-_.]?dev[-_.]?[0-9]{0,9})?(?:\+[a-z0-9._-]*)?",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"(?P<sign><=|>=|==|!=|<|>)\s*(?P<version>\S+)")
+_PHASES = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "preview": 2}
+NEVER, FINAL = -1, 3
+
+Key = tuple[int, tuple[int, ...], int, int, int, int]
+"""What orders versions."""
+
+Clause = tuple[str, Key]
+"""A sign, and what it compares with."""
+
+
+class BadVersion(ValueError):
+    """A text that is no version, or no range; it says what is wrong."""
+
+
+def key(text: str) -> Key:
+    """Return what orders a version among others; raises BadVersion."""
+    match = _VERSION.fullmatch(text.strip())
+    if match is None:
+        raise BadVersion(f"{text!r} is no version")
+    release = [int(part) for part in match["release"].split(".")]
+    while release[1:] and release[-1] == 0:
+        release.pop()
+    phase = _PHASES[match["phase"].lower()] if match["phase"] else FINAL
+    only_dev = phase == FINAL and match["dev"] is not None and match["post"] is None
+    post = _digits(match["post"]) + 1 if match["post"] else 0
+    dev = _digits(match["dev"]) if match["dev"] else 1 << 30
+    return (
+        int(match["epoch"] or 0),
+        tuple(release),
+        NEVER if only_dev else phase,
+        int(match["number"] or 0) if match["phase"] else 0,
+        post,
+        dev,
+    )
+
+
+@lru_cache(4096)
+def clauses(text: str) -> tuple[Clause, ...]:
+    """Return what a range such as ">=3.10, <3.12.3" asks for, all of it together; raises BadVersion."""
+    found = []
+    for part in text.split(","):
+        match = _CLAUSE.fullmatch(part.strip())
+        if match is None:
+            raise BadVersion(f"{part.strip()!r} is no range such as >=1.2 or <2")
+        found.append((match["sign"], key(match["version"])))
+    return tuple(found)
+
+
+def is_within(version: str, text: str) -> bool:
+    """Tell whether a version is in a range; one that cannot be understood is in none."""
+    try:
+        wanted, has = clauses(text), key(version)
+    except BadVersion:
+        return False
+    return all(_holds(sign, has, other) for sign, other in wanted)
+
+
+def _holds(sign: str, has: Key, other: Key) -> bool:
+    match sign:
+        case "<":
+            return has < other
+        case "<=":
+            return has <= other
+        case ">":
+            return has > other
+        case ">=":
+            return has >= other
+        case "==":
+            return has == other
+        case _:
+            return has != other
+
+
+def _digits(text: str) -> int:
+    digits = re.sub(r"[^0-9]", "", text)
+    return int(digits) if digits else 0
