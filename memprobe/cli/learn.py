@@ -7,8 +7,8 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -128,6 +128,62 @@ def import_(file: str) -> None:
     except (BadDocument, ValueError, RecursionError) as error:
         raise UsageError(f"{file}: {error}", remedy="nothing was imported") from error
     click.echo(f"{number} programs imported")
+
+
+@learn.command()
+@click.argument("key", metavar="ID")
+@click.argument("file", metavar="F")
+@click.option("--advice", metavar="TEXT", help="What to do; else what memprobe says.")
+@click.option("--source", metavar="URL", help="Where it is told: https://...")
+@click.option("-o", "--output", metavar="OUT", help="Where it goes; - is standard output.")
+@verbose
+def pattern(key: str, file: str, advice: str | None, source: str | None, output: str | None) -> None:
+    """Turn the finding ID of F into a pattern file, so that it is known whenever it is found again.
+
+    \b
+    F is a report (--json) or a recording. The finding must be confirmed: learn feedback ID confirmed.
+    Without -o the file goes to your own patterns: ~/.config/memprobe/patterns/ID.toml.
+    """
+    from memprobe.detectors.patterns import BadPattern, parsed, users_folder, written
+    from memprobe.detectors.patterns.making import pattern_of
+    from memprobe.views import files
+
+    with _store() as store:
+        said = [one.verdict for one in store.opinions() if one.key == key]
+    if said[-1:] != ["confirmed"]:
+        remedy = f"if it is a leak indeed, say so first: memprobe learn feedback {key} confirmed"
+        raise UsageError(f"{key!r} is not confirmed", remedy=remedy)
+    text = written(pattern_of(_finding(file, key), advice or "", source or ""))
+    try:
+        parsed(text)
+    except BadPattern as error:
+        raise UsageError(f"no pattern comes of {key!r}: {error.place}: {error.fact}") from error
+    if output is None:
+        output = str(users_folder() / f"{parsed(text)[0].id}.toml")
+        with suppress(OSError):  # which writing will say
+            users_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.write(output, text.encode())
+    if output != "-":
+        click.echo(f"{output} written")
+
+
+def _finding(file: str, key: str) -> dict[str, Any]:
+    """Return a finding of a report, or of a recording."""
+    from memprobe.cli.watching import recorded_story
+
+    try:
+        with open(file, "rb") as source:
+            text = source.read(IMPORT_LIMIT_BYTES)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+    try:
+        document = json.loads(text) if text[:1] == b"{" else recorded_story(file, None, None).document
+        found = [one for one in document["findings"] if one["id"] == key]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageError(f"{file}: it is neither a report nor a recording") from error
+    if not found:
+        raise UsageError(f"{file}: there is no finding {key!r} in it")
+    return dict(found[0])
 
 
 @learn.command()
