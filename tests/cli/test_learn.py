@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from memprobe.models.learning.habit import Habit, merged
 from memprobe.models.sketch import Sketch
 from memprobe.vocab.sort import Sort
 
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "recordings"
 PROGRAM = "/srv/shop/app.py #12ab34"
 PLACE = Sort("file", ".tmp", "shop/app.py:upload")
 
@@ -187,3 +189,66 @@ def test_a_run_is_remembered_and_known_to_its_recording(
     assert known["sorts"] > 1
     state.unlink()
     assert document("report", str(recording)) == report
+
+
+@pytest.fixture
+def found(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A recording, and the id of what was found in it: an lru_cache on a method."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    recording = tmp_path / "run.mprobe"
+    recording.write_bytes(gzip.decompress((GOLDEN / "caches-reports-fast.mprobe.gz").read_bytes()))
+    (finding,) = document("report", recording)["findings"]
+    assert finding["known"]["pattern"] == "lru-cache-on-method"
+    return recording, finding["id"]
+
+
+def test_a_confirmed_finding_becomes_a_pattern_that_is_known_the_next_time(
+    found: tuple[Path, str], tmp_path: Path
+) -> None:
+    recording, number = found
+    assert "learn feedback" in complaint(run("learn", "pattern", number, str(recording)), 2)
+    run("learn", "feedback", number, "confirmed")
+    advice = ("--advice", "Ask Ann.", "--source", "https://example.org/7")
+    told = run("learn", "pattern", number, str(recording), *advice)
+    file = tmp_path / "config" / "memprobe" / "patterns" / f"own-{number}.toml"
+    assert (told.returncode, told.stdout) == (0, f"{file} written\n")
+    (finding,) = document("report", recording)["findings"]
+    assert finding["known"]["pattern"] == f"own-{number}"
+    text = run("report", str(recording)).stdout
+    assert "Ask Ann." in text
+    assert "https://example.org/7" in text
+
+
+def test_a_report_is_as_good_as_a_recording(found: tuple[Path, str], tmp_path: Path) -> None:
+    recording, number = found
+    run("learn", "feedback", number, "confirmed")
+    report = tmp_path / "report.json"
+    report.write_text(run("report", str(recording), "--json").stdout)
+    told = run("learn", "pattern", number, str(report), "-o", "-")
+    assert told.stdout == run("learn", "pattern", number, str(recording), "-o", "-").stdout
+    assert told.stdout.startswith("[[pattern]]")
+
+
+def test_what_no_pattern_comes_of_is_said(found: tuple[Path, str], tmp_path: Path) -> None:
+    recording, number = found
+    run("learn", "feedback", number, "confirmed")
+    run("learn", "feedback", "caches-0", "confirmed")
+    (tmp_path / "none.json").write_text('{"findings": 7}')
+    assert "no finding" in complaint(run("learn", "pattern", "caches-0", str(recording)), 2)
+    assert "neither" in complaint(run("learn", "pattern", number, str(tmp_path / "none.json")), 2)
+    assert "/nowhere" in complaint(run("learn", "pattern", number, "/nowhere"), 2)
+    http = run("learn", "pattern", number, str(recording), "--source", "http://example.org")
+    assert "https://" in complaint(http, 2)
+
+
+def test_a_broken_file_of_patterns_is_said_once_and_costs_itself_only(
+    found: tuple[Path, str], tmp_path: Path
+) -> None:
+    recording, _ = found
+    folder = tmp_path / "config" / "memprobe" / "patterns"
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text('[[pattern]]\nid = "a-b"\ntitel = "x"\n')
+    report = document("report", recording)
+    (sentence,) = [one for one in report["evidence"]["invisible"] if "mine.toml" in one]
+    assert "mine.toml:3: titel: there is no such key; did you mean title?" in sentence
+    assert report["findings"][0]["known"]["pattern"] == "lru-cache-on-method"

@@ -24,12 +24,13 @@ def distribution(folder: Path, entry: str, **files: str) -> None:
     names = {"metadata": "METADATA", "top": "top_level.txt", "record": "RECORD"}
     (folder / entry).mkdir()
     for name, text in files.items():
-        (folder / entry / names[name]).write_text(text)
+        path = folder / entry / names[name]
+        path.write_text(text)
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A folder with a package whose name is that of its module, one whose is not, and one that is not loaded."""
+    """A package with the name of its module, one with another name, and one that is not loaded."""
     folder = tmp_path / "site-packages"
     folder.mkdir()
     (folder / "shop").mkdir()

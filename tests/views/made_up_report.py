@@ -45,10 +45,22 @@ def finding(kind: Kind, number: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+KNOWN = {
+    "pattern": "shop-orders",
+    "title": "orders stay in the shop",
+    "advice": "Upgrade shop to 1.4.",
+    "source": "https://example.org/1",
+    "package": "shop",
+    "version": None,
+    "fixed": "1.4",
+}
+
+
 def report(**changes: Any) -> dict[str, Any]:
     """A document memprobe.report/1."""
     findings = [finding(kind, number) for number, kind in enumerate(Kind)]
     findings[1] |= {"holder": HOSTILE, "title": f"{HOSTILE} piles up", "type": HOSTILE}
+    findings[3] |= {"known": KNOWN}
     findings[2] |= {"site": [], "bytes": None, "count": None, "age_s": None, "holder": ""}
     return {
         "schema": "memprobe.report/1",

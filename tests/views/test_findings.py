@@ -102,3 +102,29 @@ def test_a_finding_is_announced_once_when_it_is_sure(monkeypatch: pytest.MonkeyP
         live.show({**rest, "handles": [], "growth": [], "findings": findings})
     assert terminal.getvalue().count(f"17 s {one_line(LEAK)}\n") == 1
     assert "tasks wait" not in terminal.getvalue()
+
+
+KNOWN: dict[str, Any] = {
+    "pattern": "shop-orders",
+    "title": "orders stay in the shop",
+    "advice": "Upgrade shop to 1.4.",
+    "source": "https://example.org/1",
+    "package": "shop",
+    "version": "1.3",
+    "fixed": "1.4",
+}
+
+
+def test_a_known_leak_says_whose_it_is_what_to_do_and_where_it_is_told() -> None:
+    text = shown(LEAK | {"known": KNOWN})
+    assert "shop 1.3 (fixed in 1.4): orders stay in the shop [shop-orders]" in text
+    assert "Upgrade shop to 1.4." in text
+    assert "https://example.org/1" in text
+    assert "Limit app.CACHE." not in text
+
+
+def test_what_is_not_known_of_a_known_leak_is_left_out() -> None:
+    text = shown(LEAK | {"known": KNOWN | {"version": None, "fixed": "", "source": ""}})
+    assert "shop: orders stay" in text
+    assert "see" not in text
+    assert "known    orders stay" in shown(LEAK | {"known": KNOWN | {"package": ""}})

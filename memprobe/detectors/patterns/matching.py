@@ -59,12 +59,14 @@ def known(finding: Finding, facts: Facts, patterns: Iterable[Pattern]) -> Known 
     )
 
 
-def _weight(pattern: Pattern, finding: Finding, facts: Facts) -> tuple[bool, bool, int] | None:
+def _weight(pattern: Pattern, finding: Finding, facts: Facts) -> tuple[bool, bool, bool, int] | None:
     """Return how much a pattern says of a finding; None if it does not match."""
     if pattern.package and not _is_affected(pattern, facts):
         return None
     said = [match.letters for match in pattern.matches if _matches(match, finding)]
-    return (pattern.is_users, bool(pattern.versions), max(said)) if said else None
+    if not said:
+        return None
+    return pattern.is_users, bool(pattern.versions), bool(pattern.package), max(said)
 
 
 def _is_affected(pattern: Pattern, facts: Facts) -> bool:

@@ -1,0 +1,126 @@
+"""Every pattern of memprobe on findings of real runs: which it matches, and which it does not.
+
+`known_leaks/*.json` was captured by capture_known_leaks.py. A pattern that names versions must not match
+where the fixed release is loaded; every pattern must leave alone what was found in other programs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detection.cases import cases
+from memprobe.detectors.patterns import Facts, Pattern, known
+from memprobe.detectors.patterns.library import built_in
+from memprobe.vocab.finding import Finding, Kind, Severity
+from memprobe.vocab.stack import Frame
+
+FOLDER = Path(__file__).resolve().parent / "known_leaks"
+EXPECTED: dict[str, list[str]] = json.loads((FOLDER / "expected.json").read_text())
+"""Pattern, and the captures in which a finding is that known leak; in all others none is."""
+
+PATTERNS = {pattern.id: pattern for pattern in built_in()}
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What was found in a program."""
+
+    name: str
+    facts: Facts
+    fixed: Facts | None
+    """What the twin with the fixed release has loaded."""
+
+    findings: tuple[Finding, ...]
+
+
+@cache
+def captures() -> dict[str, Capture]:
+    files = sorted(path for path in FOLDER.glob("*.json") if path.name != "expected.json")
+    return {path.stem: captured(path.stem, json.loads(path.read_text())) for path in files}
+
+
+def captured(name: str, document: dict[str, Any]) -> Capture:
+    fixed = document.get("fixed")
+    findings = tuple(map(finding, document["findings"]))
+    return Capture(name, facts(document), None if fixed is None else facts(fixed), findings)
+
+
+def facts(document: dict[str, Any]) -> Facts:
+    return Facts(document["python"], document["packages"])
+
+
+def finding(row: dict[str, Any]) -> Finding:
+    nothing = dict.fromkeys(("count", "added", "count_per_s", "bytes", "bytes_per_s"))
+    site, below = (tuple(Frame(**frame) for frame in row[name]) for name in ("site", "below"))
+    texts = {name: row[name] for name in ("title", "type", "holder", "cause")}
+    return Finding(
+        id="",
+        kind=Kind(row["kind"]),
+        confidence=row["confidence"],
+        severity=Severity.INFO,
+        site=site,
+        below=below,
+        detected_after_s=0.0,
+        **texts,
+        **nothing,
+    )
+
+
+def told(capture: Capture, facts: Facts, patterns: tuple[Pattern, ...] = built_in()) -> set[str]:
+    """The patterns that the findings of a capture are, under these facts."""
+    found = (known(one, facts, patterns) for one in capture.findings)
+    return {one.pattern for one in found if one is not None}
+
+
+def test_every_pattern_was_captured() -> None:
+    assert set(EXPECTED) == set(PATTERNS)
+    assert all(EXPECTED.values())
+
+
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+def test_it_matches_where_it_should(name: str) -> None:
+    for capture in EXPECTED[name]:
+        assert name in told(captures()[capture], captures()[capture].facts), capture
+
+
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+def test_it_matches_nothing_else(name: str) -> None:
+    """Alone, so that no better pattern is in its way; and there is something of its kind to be left alone."""
+    pattern, seen = PATTERNS[name], 0
+    for capture in captures().values():
+        if capture.name not in EXPECTED[name]:
+            everything = Facts(capture.facts.python, {pattern.package: "", **capture.facts.packages})
+            assert not told(capture, everything, (pattern,)) - set(near(name)), capture.name
+            seen += len(capture.findings)
+    assert seen > 0
+
+
+def near(name: str) -> list[str]:
+    return []
+
+
+@pytest.mark.parametrize("name", sorted(one.id for one in PATTERNS.values() if one.versions))
+def test_it_does_not_match_the_fixed_release(name: str) -> None:
+    for capture in EXPECTED[name]:
+        fixed = captures()[capture].fixed
+        assert fixed is not None, capture
+        assert name not in told(captures()[capture], fixed)
+
+
+@pytest.mark.parametrize(
+    "case", [one for one in cases() if one.is_real and one.truth], ids=lambda one: one.name
+)
+def test_every_case_of_the_corpus_gets_the_advice_of_its_package(case: Any) -> None:
+    """As far as something was found in it at all, and there is a pattern of its package."""
+    capture = captures().get(case.name)
+    if capture is None or not capture.findings:
+        pytest.skip("nothing was found in it when it was captured")
+    table = json.loads((case.script.parent / "case.json").read_text())
+    wanted = {name for name, where in EXPECTED.items() if case.name in where}
+    assert wanted <= told(capture, capture.facts), table["name"]
