@@ -21,8 +21,9 @@ from memprobe.vocab.finding import Finding, Kind, Severity
 from memprobe.vocab.stack import Frame
 
 FOLDER = Path(__file__).resolve().parent / "known_leaks"
-EXPECTED: dict[str, list[str]] = json.loads((FOLDER / "expected.json").read_text())
-"""Pattern, and the captures in which a finding is that known leak; in all others none is."""
+EXPECTED: dict[str, dict[str, list[str]]] = json.loads((FOLDER / "expected.json").read_text())
+"""Pattern, and the captures in which a finding is `told` to be that known leak, and those in which it would
+`also` be, if there was no pattern that says more; in all others none is."""
 
 PATTERNS = {pattern.id: pattern for pattern in built_in()}
 
@@ -80,34 +81,35 @@ def told(capture: Capture, facts: Facts, patterns: tuple[Pattern, ...] = built_i
 
 def test_every_pattern_was_captured() -> None:
     assert set(EXPECTED) == set(PATTERNS)
-    assert all(EXPECTED.values())
+    assert all(where["told"] for where in EXPECTED.values())
 
 
 @pytest.mark.parametrize("name", sorted(PATTERNS))
 def test_it_matches_where_it_should(name: str) -> None:
-    for capture in EXPECTED[name]:
+    for capture in EXPECTED[name]["told"]:
         assert name in told(captures()[capture], captures()[capture].facts), capture
 
 
 @pytest.mark.parametrize("name", sorted(PATTERNS))
 def test_it_matches_nothing_else(name: str) -> None:
-    """Alone, so that no better pattern is in its way; and there is something of its kind to be left alone."""
+    """Alone, so that no better pattern is in its way."""
     pattern, seen = PATTERNS[name], 0
     for capture in captures().values():
-        if capture.name not in EXPECTED[name]:
-            everything = Facts(capture.facts.python, {pattern.package: "", **capture.facts.packages})
-            assert not told(capture, everything, (pattern,)) - set(near(name)), capture.name
+        if capture.name not in (*EXPECTED[name]["told"], *EXPECTED[name]["also"]):
+            assert name not in told(capture, as_if_loaded(pattern, capture), (pattern,)), capture.name
             seen += len(capture.findings)
-    assert seen > 0
+    assert seen > 20
 
 
-def near(name: str) -> list[str]:
-    return []
+def as_if_loaded(pattern: Pattern, capture: Capture) -> Facts:
+    """Facts by which only the looks of a finding can tell; unless it is the release alone that does."""
+    tells = all({"holder", "site"} & dict(match.wanted).keys() for match in pattern.matches)
+    return Facts("", {**capture.facts.packages, pattern.package: ""}) if tells else capture.facts
 
 
 @pytest.mark.parametrize("name", sorted(one.id for one in PATTERNS.values() if one.versions))
 def test_it_does_not_match_the_fixed_release(name: str) -> None:
-    for capture in EXPECTED[name]:
+    for capture in EXPECTED[name]["told"]:
         fixed = captures()[capture].fixed
         assert fixed is not None, capture
         assert name not in told(captures()[capture], fixed)
@@ -122,5 +124,5 @@ def test_every_case_of_the_corpus_gets_the_advice_of_its_package(case: Any) -> N
     if capture is None or not capture.findings:
         pytest.skip("nothing was found in it when it was captured")
     table = json.loads((case.script.parent / "case.json").read_text())
-    wanted = {name for name, where in EXPECTED.items() if case.name in where}
+    wanted = {name for name, where in EXPECTED.items() if case.name in where["told"]}
     assert wanted <= told(capture, capture.facts), table["name"]
