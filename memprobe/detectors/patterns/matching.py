@@ -35,14 +35,18 @@ class Facts:
 
 def with_known(verdict: Verdict, facts: Facts, patterns: Sequence[Pattern]) -> Verdict:
     """Return a verdict whose findings say which known leak they are."""
-    findings = tuple(replace(one, known=known(one, facts, patterns)) for one in verdict.findings)
+    likely = [pattern for pattern in patterns if _is_affected(pattern, facts)]
+    findings = tuple(replace(one, known=known(one, facts, likely)) for one in verdict.findings)
     return replace(verdict, findings=findings)
 
 
 def known(finding: Finding, facts: Facts, patterns: Iterable[Pattern]) -> Known | None:
     """Return the known leak that a finding is: of several patterns that match the one that says most."""
+    texts = _texts(finding)
     matching = [
-        (weight, pattern) for pattern in patterns if (weight := _weight(pattern, finding, facts)) is not None
+        (weight, pattern)
+        for pattern in patterns
+        if _is_affected(pattern, facts) and (weight := _weight(pattern, finding, texts)) is not None
     ]
     if not matching:
         return None
@@ -59,31 +63,35 @@ def known(finding: Finding, facts: Facts, patterns: Iterable[Pattern]) -> Known 
     )
 
 
-def _weight(pattern: Pattern, finding: Finding, facts: Facts) -> tuple[bool, bool, bool, int] | None:
-    """Return how much a pattern says of a finding; None if it does not match."""
-    if pattern.package and not _is_affected(pattern, facts):
-        return None
-    said = [match.letters for match in pattern.matches if _matches(match, finding)]
-    if not said:
-        return None
-    return pattern.is_users, bool(pattern.versions), bool(pattern.package), max(said)
-
-
 def _is_affected(pattern: Pattern, facts: Facts) -> bool:
-    """Tell whether the package is loaded in a version that has the bug; an unknown version may have it."""
-    version = facts.version(pattern.package)
+    """Tell whether its package is loaded in a version that has the bug; an unknown version may have it."""
+    version = facts.version(pattern.package) if pattern.package else ""
     if version is None:
         return False
     return not version or not pattern.versions or any(is_within(version, one) for one in pattern.versions)
 
 
-def _matches(match: Match, finding: Finding) -> bool:
-    texts = {
+def _weight(
+    pattern: Pattern, finding: Finding, texts: Mapping[str, str]
+) -> tuple[bool, bool, bool, int] | None:
+    """Return how much a pattern says of a finding; None if it does not match."""
+    said = [match.letters for match in pattern.matches if _matches(match, finding, texts)]
+    if not said:
+        return None
+    return pattern.is_users, bool(pattern.versions), bool(pattern.package), max(said)
+
+
+def _texts(finding: Finding) -> Mapping[str, str]:
+    """Return what of a finding is compared as a text."""
+    return {
         "kind": finding.kind.value,
         "cause": finding.cause,
         "type": keyless(finding.type),
         "holder": keyless(finding.holder),
     }
+
+
+def _matches(match: Match, finding: Finding, texts: Mapping[str, str]) -> bool:
     return all(
         _is_made_at(globs, (*finding.below[:FRAMES], *finding.site))
         if name == "site"
