@@ -1,10 +1,9 @@
 """Runs programs with known leaks beside `memprobe attach`, and keeps what it finds: known_leaks/*.json.
 
-    python tests/detectors/capture_known_leaks.py [NAME...] [--jobs N] [--recordings FOLDER]
+    python tests/detectors/capture_known_leaks.py [NAME...] [--jobs N]
 
-NAME is one of `CAPTURES`, or real-NAME of bench/corpus; none: all. A real one may come from what
-`bench/detect.py --real --record FOLDER` has recorded. Beside the findings stands what the target had loaded,
-and what its twin with the fixed release has.
+NAME is one of `CAPTURES`, or real-NAME of bench/corpus; none: all. Beside the findings stands what the target
+had loaded, and what its twin with the fixed release has. What to expect of it a person writes: expected.json.
 """
 
 from __future__ import annotations
@@ -103,19 +102,17 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("names", nargs="*")
     parser.add_argument("--jobs", type=int, default=3)
-    parser.add_argument("--recordings", type=Path)
     options = parser.parse_args(arguments)
     real = {case.name: case for case in cases() if case.is_real and case.truth is not None}
     FOLDER.mkdir(exist_ok=True)
     with ThreadPoolExecutor(options.jobs) as pool:
-        for told in pool.map(
-            lambda name: _captured(name, real, options.recordings), options.names or [*CAPTURES, *real]
-        ):
+        names = options.names or [*CAPTURES, *real]
+        for told in pool.map(lambda name: _captured(name, real), names):
             print(told, flush=True)
 
 
-def _captured(name: str, real: Mapping[str, Case], recordings: Path | None) -> str:
-    document = _of_case(real[name], recordings) if name in real else _of_program(CAPTURES[name])
+def _captured(name: str, real: Mapping[str, Case]) -> str:
+    document = _of_case(real[name]) if name in real else _of_program(CAPTURES[name])
     (FOLDER / f"{name}.json").write_text(_without_places(json.dumps(document, indent=1)) + "\n")
     return f"{name}: {[(one['kind'], one['type'], one['holder']) for one in document['findings']]}"
 
@@ -127,12 +124,11 @@ def _of_program(capture: Capture) -> dict[str, Any]:
         return {**_facts(target.pid), "findings": _findings(report)}
 
 
-def _of_case(case: Case, recordings: Path | None) -> dict[str, Any]:
-    """What a case of the corpus gives; its facts now, its findings perhaps of a recording."""
-    recording = recordings / f"{case.name}.mprobe" if recordings else None
+def _of_case(case: Case) -> dict[str, Any]:
+    """What a case of the corpus gives."""
     with _running_case(case) as target:
         facts = _facts(target.pid)
-        report = _attached(target.pid, REAL_S) if recording is None else _reported(recording)
+        report = _attached(target.pid, REAL_S)
     twin = next((one for one in cases() if one.name == f"{case.name}-fixed-version"), None)
     fixed = {}
     if twin is not None:
@@ -163,16 +159,8 @@ def _facts(pid: int) -> dict[str, Any]:
 
 
 def _attached(pid: int, seconds: int) -> dict[str, Any]:
-    return _json("attach", str(pid), "--no-learn", "--duration", str(seconds))
-
-
-def _reported(recording: Path) -> dict[str, Any]:
-    return _json("report", str(recording))
-
-
-def _json(*arguments: str) -> dict[str, Any]:
-    run = [sys.executable, "-m", "memprobe.cli", *arguments, "--json"]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=240, check=False)
+    run = [sys.executable, "-m", "memprobe.cli", "attach", str(pid), "--no-learn", "--json"]
+    done = subprocess.run([*run, "--duration", str(seconds)], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-500:]
     report: dict[str, Any] = json.loads(done.stdout)
     return report
