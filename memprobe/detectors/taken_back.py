@@ -1,4 +1,4 @@
-"""Findings that were sure and are no more: what had piled up was flushed, or has come to rest.
+"""Findings that were sure and are no more: what had piled up was flushed, rests, or its process ended.
 
 Who has read of a leak must not be left with its silence: it stays in the report as a suspect, says since when
 it is no finding any more, and why.
@@ -40,3 +40,16 @@ def with_reason(found: Finding, grown: Grown, after_s: float) -> Finding:
     reason = f"Taken back {after_s:.0f} s after the attach, {what}: {growth.sentence}."
     evidence = (reason, *(sentence for sentence in found.evidence if sentence != growth.sentence))
     return replace(found, evidence=evidence)
+
+
+def outlived(found: Finding, pid: int) -> Finding:
+    """Return a finding of a process that has ended, as it was last told: as sure, but it uses nothing up."""
+    reason = f"Process {pid} has ended; this is how it stood shortly before."
+    return replace(
+        found,
+        title=f"{found.title} (process {pid}, which has ended)",
+        evidence=(reason, *found.evidence),
+        severity=Severity.INFO,
+        exhausts_in_s=None,
+        limit=None,
+    )

@@ -128,6 +128,10 @@ class HandleLedger:
         """Return the processes that have descriptors."""
         return frozenset[int]().union(*(table.users for table in self._state.tables))
 
+    def has_ended(self, pid: int) -> bool:
+        """Tell whether a process has ended since it was observed."""
+        return pid in self._state.ended
+
     def tables(self) -> Iterator[tuple[int, Table]]:
         """Return every table of descriptors with its address."""
         return self._state.tables.items()

@@ -14,7 +14,7 @@ from memprobe.ledger.opening import opening
 from memprobe.recording import RecordingQueue, RecordingWriter
 from memprobe.vocab.costs import CostSample
 
-NOTED = ("ended", "ending", "danger", "overhead", "invisible", "shed", "packages")
+NOTED = ("ended", "ending", "danger", "overhead", "invisible", "shed")
 """Facts that change while a run goes on."""
 
 PARTS, SHORTEST_NS = 8, 5_000_000_000
@@ -70,6 +70,11 @@ class Keeper:
             self.queue.note(name, facts[name])
         if self._keeping.ring_minutes is not None:
             self._cut_off(ledger, int(self._keeping.ring_minutes * NS_PER_MINUTE))
+
+    def note_target(self, facts: Mapping[str, Any]) -> None:
+        """Write down that the report is about another process from now on."""
+        for name in ("pid", "target"):
+            self.queue.note(name, facts[name])
 
     def write_cost(self, sample: CostSample) -> None:
         """Write down what everything has cost so far, now and then."""

@@ -16,7 +16,6 @@ from memprobe.ledger.opening import opening
 from memprobe.models.learning.normal import Normal
 from memprobe.recording.reader import RecordingReader
 from memprobe.session.folding import Judge, fold, run_of
-from memprobe.session.known import advised
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
@@ -42,12 +41,14 @@ class Replay:
         self.ledger = Ledger(tree=self._run.tree)
         price = _price(reader.facts) if usd_per_gb_hour is None else usd_per_gb_hour
         normal = _normal(reader)
-        self._experience = Experience(self._run.pid, tree=self._run.tree, normal=normal)
-        self.verdicts = Verdicts(self._run.pid, tree=self._run.tree, normal=normal, usd_per_gb_hour=price)
+        self._root = int(self._facts.get("root", self._run.pid))
+        self._experience = Experience(self._root, tree=self._run.tree, normal=normal)
+        self.verdicts = Verdicts(self._root, tree=self._run.tree, normal=normal, usd_per_gb_hour=price)
+        self.verdicts.main = self._run.pid
 
     def fold(self, batch: Batch) -> None:
         """Take in what comes next."""
-        fold(self.ledger, batch, self._run.pid, self._experience, self.verdicts, *self._judges)
+        fold(self.ledger, batch, self._root, self._experience, self.verdicts, *self._judges)
 
     def run(self) -> Run:
         """What is known of the run beside the ledger."""
@@ -55,8 +56,7 @@ class Replay:
         start = self._run.created_at
         if self._late_s > 1:
             start = _later(start, self._late_s)
-        verdict = advised(self.verdicts.verdict, self._facts)
-        return replace(self._run, verdict=verdict, invisible=told, created_at=start)
+        return replace(self._run, verdict=self.verdicts.verdict, invisible=told, created_at=start)
 
     @property
     def _late_s(self) -> float:

@@ -16,7 +16,6 @@ from memprobe.errors import OutputNotWritable
 from memprobe.experience import Experience, Remembered, Stand, remembered
 from memprobe.governor import (
     CHECK_INTERVAL_NS,
-    Calibrator,
     Governor,
     Limits,
     LiveGovernor,
@@ -25,14 +24,15 @@ from memprobe.governor import (
 )
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
+from memprobe.session.arming import Armed
 from memprobe.session.fate import Fate
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.gathering import Gathering
 from memprobe.session.keeping import Keeper
-from memprobe.session.known import LoadedPackages
 from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
+from memprobe.session.program import Program
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
 from memprobe.views.report import Run
@@ -55,30 +55,40 @@ BLAME_SHARE = 0.6
 
 
 class Session:
-    """A run on a live process."""
+    """A run on a live process, or on a program that memprobe has started."""
 
-    def __init__(self, target: Opened, options: Options, *watchers: Judge) -> None:
+    def __init__(
+        self,
+        target: Opened,
+        options: Options,
+        *watchers: Judge,
+        program: Program | None = None,
+        armed: Armed | None = None,
+    ) -> None:
+        """A program ends with its first process, and what its kernel source has told is `armed`."""
         self.target, self.options = target, options
         self._watchers = watchers
+        self._program = program
+        self._root = target.process if program is None else program.root
         self.ledger = Ledger(tree=options.tree)
         self._known = remembered(program_in(target)) if options.learn else Remembered("", Normal())
-        self._experience = Experience(target.process.pid, tree=options.tree, normal=self._known.normal)
+        self._experience = Experience(self._root.pid, tree=options.tree, normal=self._known.normal)
         self._verdicts = Verdicts(
-            target.process.pid,
+            self._root.pid,
             tree=options.tree,
             normal=self._known.normal,
             usd_per_gb_hour=options.usd_per_gb_hour,
         )
         self.ended: str | None = None
         self._invisible: list[str] = list(self._known.remarks)
-        self._calibrator = Calibrator()
-        self._sources = Listening(target, options, self._calibrator)
+        self._sources = Listening(target, self._root, options, armed)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
-        self._packages = LoadedPackages(target)
-        self._fate = Fate(target.process, is_watched=options.keeping.on_oom)
+        self._verdicts.main = target.process.pid
+        self._fate = Fate(self._root, is_watched=options.keeping.on_oom)
         self._learned = self._known.normal.as_json()
-        self._begin_s, self._begin_ns = time.time(), time.monotonic_ns()
+        self._begin_s = time.time() if armed is None else armed.begin_s
+        self._begin_ns = time.monotonic_ns() if armed is None else armed.begin_ns
         self._ended_s = 0.0
         self._sample_due_ns = self._check_due_ns = 0
 
@@ -90,15 +100,16 @@ class Session:
         self._invisible += self._sources.invisible
         sheddable = self._sources.sheddable
         limits = Limits(slowdown_pct=self.options.max_overhead_pct)
-        governor = Governor(limits, knobs_of(sheddable), self._calibrator.calibration)
+        governor = Governor(limits, knobs_of(sheddable), self._sources.armed.calibrator.calibration)
         self._governor = LiveGovernor(governor, self._sources.metered, sheddable)
         if self.options.record is not None:
             self._keeper = Keeper(self.options.record, self._facts(), self.options.keeping)
+        for told in self._sources.armed.take():
+            self._take(told)
 
     def close(self) -> None:
         """Leave nothing behind, whichever source fails at that. May be called twice."""
         with ExitStack() as closing:
-            closing.callback(self._packages.close)
             if self._keeper is not None:
                 closing.callback(self._keeper.close)
             for source in reversed(self._sources.all):
@@ -137,7 +148,7 @@ class Session:
             self._take_gathered()
             self._poll_heap()
             self._poll(self._sources.procfs)
-            self._packages.note(self._verdicts.verdict.findings, now_ns)
+            self._follow_program()
             self._wish()
             self._note()
         if now_ns >= self._check_due_ns:
@@ -145,9 +156,19 @@ class Session:
             self._check(now_ns)
         if is_hurried and self._keeper is not None:
             self._keeper.queue.flush(0)
-        if self.ended is None and self.target.process.has_ended():
+        if self.ended is None and self._root.has_ended():
             self._say_ended()
         return is_due
+
+    def _follow_program(self) -> None:
+        """Report on another Python of a program once the first has ended, or is another program now."""
+        if self._program is not None and (target := self._program.follow()) is not None:
+            if (end := self._program.take_end()) is not None:
+                self._take(end)
+            self.target, self._verdicts.main = target, target.process.pid
+            self._sources.follow(target)
+            if self._keeper is not None:
+                self._keeper.note_target(self._facts())
 
     def _watch_fate(self, now_ns: int) -> None:
         """Look at what there is while it is there."""
@@ -184,7 +205,6 @@ class Session:
                 self._poll(source)
             self._take_gathered()
         self._verdicts.settle(self.ledger)
-        self._packages.note(self._verdicts.verdict.findings, time.monotonic_ns())
         if self.ended is not None:
             self._say_ended()  # how it ended shows a little later than that it did
         self._check(time.monotonic_ns())
@@ -215,10 +235,11 @@ class Session:
             self._take(batch)
 
     def _take(self, batch: Batch) -> None:
+        batch = batch if self._program is None else self._program.without_end(batch)
         if self._keeper is not None:
             self._keeper.queue.write(batch)
         judges: tuple[Judge, ...] = (self._experience, self._verdicts, *self._watchers)
-        if fold(self.ledger, batch, self.target.process.pid, *judges) and self.ended is None:
+        if fold(self.ledger, batch, self._root.pid, *judges) and self.ended is None:
             self._say_ended()
 
     def _take_gathered(self) -> None:
@@ -246,6 +267,7 @@ class Session:
         governor = self._governor.governor
         return {
             "pid": self.target.process.pid,
+            "root": self._root.pid,
             "target": {**asdict(self.target.facts), "cmdline": list(self.target.facts.cmdline)},
             "created_at": iso(self._begin_s),
             "tier": self._sources.tier,
@@ -253,7 +275,6 @@ class Session:
             "seed": self.options.seed,
             "usd_per_gb_hour": self.options.usd_per_gb_hour,
             "learned": self._learned,
-            "packages": self._packages.versions,
             "begin_ns": self._begin_ns,
             "ended": self.ended,
             **self._fate.facts(),

@@ -28,7 +28,7 @@ from memprobe.sources.kernel.watching import Watching
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
-from memprobe.vocab import Frame, Stack
+from memprobe.vocab import Stack
 from memprobe.vocab.rows import Rows
 
 ROUNDS = 4
@@ -69,6 +69,11 @@ class Family:
     def knows_stacks(self, pid: int) -> bool:
         """Whether stacks of a process can be taken at present."""
         return any(one.pid == pid and one.python is not None for one in self._followed.values())
+
+    @property
+    def knows_python(self) -> bool:
+        """Whether there is a Python in one of them at present."""
+        return any(one.python is not None for one in self._followed.values())
 
     def followed(self, pid: int) -> Followed | None:
         """A process that is followed, by memprobe's own number."""
@@ -192,10 +197,6 @@ class Family:
             one = self._followed.get(pid)
             if one is not None and one.names is not None:
                 named |= one.names.resolve(own, one.pythons)
-                for stack in own:
-                    named[stack.stack_id] = _with_native(
-                        named[stack.stack_id], one.native_frame(stack.native)
-                    )
         self.codes_gone += sum(stack.frames.count(FREED) for stack in named.values())
         return named
 
@@ -206,7 +207,3 @@ class Family:
             self.numbers.learn(self._census.look(self.pids))
             for number in unknown - self.numbers.known:
                 self.numbers.add(number, 0)
-
-
-def _with_native(stack: Stack, native: Frame | None) -> Stack:
-    return stack if native is None else Stack((native, *stack.frames), stack.complete)

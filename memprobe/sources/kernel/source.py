@@ -21,7 +21,6 @@ from memprobe.sources.kernel.counters import Growth, Losses
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
-from memprobe.sources.kernel.own_word import OwnWord
 from memprobe.sources.kernel.programs import FIRST, GROWTH, HANDLES, Attachment, Programs
 from memprobe.sources.kernel.watchpoints import Watchpoints
 from memprobe.target.cpython.python import Python
@@ -102,17 +101,17 @@ class KernelSource:
         return self._family is not None and self._family.knows_stacks(pid)
 
     @property
+    def knows_python(self) -> bool:
+        """Whether there is a process of which stacks can be taken."""
+        return self._family is not None and self._family.knows_python
+
+    @property
     def watchpoints(self) -> Watchpoints:
         """Watchpoints on words of the processes that are followed; only while it runs."""
         if self._watchpoints is None:
             assert self._family is not None, "not started"
             self._watchpoints = Watchpoints(self._programs, self._family)
         return self._watchpoints
-
-    @property
-    def own_word(self) -> OwnWord:
-        """What the cost of a watchpoint's hit is measured on; only while this runs."""
-        return OwnWord(self._programs)
 
     @property
     def births(self) -> Births | None:

@@ -92,12 +92,21 @@ class ProcfsSource:
     def start(self) -> None:
         """Begin to observe; raise a leaf of TargetGone if there is nothing to observe."""
         self._since_ns = time.monotonic_ns()
-        for one in self._followed.values():
-            one.process.check()
+        for one in list(self._followed.values()):
+            self._begin(one)
         if self._options.tree:
             # Children that are there already were not born before our eyes.
             for _ in self._adopted(_Seen()):
                 pass
+
+    def _begin(self, one: Followed) -> None:
+        """See that a process is there; since it was opened it may have called exec."""
+        try:
+            one.process.check()
+        except TargetReplaced:
+            if (followed := self._held_again(one)) is None:
+                raise
+            self._followed[one.process.pid] = followed
 
     def costs(self) -> SourceCosts:
         """What the followed processes have used so far; polling costs them nothing."""

@@ -1,0 +1,74 @@
+"""Signals that are sent to memprobe while a program runs in its place: they are the program's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from memprobe.target.launch import Launched
+
+RELAYED = {
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGTERM,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGWINCH,
+}
+STOPPING = (signal.SIGTTIN, signal.SIGTTOU)
+SI_KERNEL = 0x80
+"""si_code of a signal from the terminal: its whole foreground group has it, the program too."""
+
+
+class Relay:
+    """Holds signals back from memprobe until the block ends, and hands them on to a program."""
+
+    def __init__(self) -> None:
+        self.mask: set[signal.Signals] = set()
+        """What was blocked before: what the program is to find."""
+
+        self._thread: threading.Thread | None = None
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        self.mask = {signal.Signals(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, RELAYED)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_over = True
+        if self._thread is not None and self._thread.ident is not None:
+            with suppress(ProcessLookupError):
+                signal.pthread_kill(self._thread.ident, signal.SIGUSR1)
+            self._thread.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
+
+    def begin(self, program: Launched) -> None:
+        """Hand on from now on."""
+        self._thread = threading.Thread(target=self._relay, args=[program], name="signals", daemon=True)
+        self._thread.start()
+
+    def _relay(self, program: Launched) -> None:
+        while True:
+            sent = signal.sigwaitinfo(RELAYED)
+            if self._is_over:
+                return
+            _hand_on(sent, program)
+
+
+def _hand_on(sent: signal.struct_siginfo, program: Launched) -> None:
+    if sent.si_code == SI_KERNEL:
+        if sent.si_signo in STOPPING:  # the program has used the terminal from the background: the job stops
+            os.kill(os.getpid(), signal.SIGSTOP)
+    elif not program.includes(sent.si_pid):  # else it has signalled its whole group: it has it
+        with suppress(ProcessLookupError):
+            os.kill(program.pid, sent.si_signo)

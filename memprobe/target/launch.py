@@ -1,0 +1,104 @@
+"""Start a program that waits at a gate until everything is ready to watch it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+
+from memprobe.errors import MemprobeError
+from memprobe.target.proc.procfs import ProcFolder
+
+NOT_FOUND, NOT_RUNNABLE = 127, 126
+"""What a shell reports of a command that there is not, and of one that cannot be run."""
+
+SIGNAL = 128
+"""A shell adds this to the number of the signal that has ended a program."""
+
+_CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Python ignores them from its start on; a program does not expect that."""
+
+DEPTH = 64
+"""Nobody is looked for among older ancestors."""
+
+
+class CannotRun(Exception):
+    """There is no such command, or it cannot be run."""
+
+
+class Launched:
+    """A program in a child process: first it waits, then it runs, and once it has ended it is collected.
+
+    It has memprobe's standard streams, its terminal and its process group: a terminal treats both alike.
+    """
+
+    def __init__(self, command: Sequence[str], mask: set[signal.Signals]) -> None:
+        """Fork; `mask` is what the program finds blocked."""
+        self.command = tuple(command)
+        waits_at, self._gate = os.pipe()
+        self._failed, failing = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._gate)
+            _become(self.command, mask, waits_at, failing)
+        os.close(waits_at)
+        os.close(failing)
+
+    def release(self) -> None:
+        """Let it run; raises CannotRun. May be called twice."""
+        if self._gate < 0:
+            return
+        with suppress(BrokenPipeError):  # a signal has ended it at the gate
+            os.write(self._gate, b"\0")
+        os.close(self._gate)
+        self._gate = -1
+        # Closed by exec: so this waits until the program has begun.
+        code = os.read(self._failed, 16)
+        os.close(self._failed)
+        if code:
+            raise CannotRun(f"{self.command[0]}: {os.strerror(int(code))}")
+
+    def await_end(self) -> None:
+        """Wait until it has ended; its pid stays its own."""
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    def collect(self) -> int:
+        """Wait for its end, collect it and return its exit code as a shell would."""
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return code if code >= 0 else SIGNAL - code
+
+    def includes(self, pid: int) -> bool:
+        """Whether a process belongs to the program; one that has ended is taken for a stranger."""
+        for _ in range(DEPTH):
+            if pid in (0, self.pid):
+                break
+            try:
+                with ProcFolder(pid) as folder:
+                    pid = folder.stat().parent
+            except (MemprobeError, OSError):
+                return False
+        return pid == self.pid
+
+
+def _become(command: tuple[str, ...], mask: set[signal.Signals], gate: int, failing: int) -> None:
+    """Wait at the gate and become the program; if memprobe dies meanwhile, too."""
+    code = NOT_RUNNABLE
+    try:
+        _forget_handlers()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.read(gate, 1)
+        os.execvp(command[0], command)
+    except OSError as error:
+        code = NOT_FOUND if error.errno in (errno.ENOENT, errno.ENOTDIR) else NOT_RUNNABLE
+        os.write(failing, str(error.errno or 0).encode())
+    finally:
+        os._exit(code)
+
+
+def _forget_handlers() -> None:
+    """Leave no handler of memprobe's; what was ignored by whoever started it stays ignored."""
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)) or number in _CHANGED_BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
