@@ -37,7 +37,8 @@ class Armed:
         self._told: list[Batch] = []
         self._rows = 0
         self.kernel = self._started(process, python, options)
-        self.begin_s, self.begin_ns = time.time(), time.monotonic_ns()
+        self.begun = time.time(), time.monotonic_ns()
+        """When all was ready: by the calendar, and CLOCK_MONOTONIC."""
 
     def _started(self, process: Process, python: Python | None, options: Options) -> KernelSource | None:
         try:

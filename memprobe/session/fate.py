@@ -46,12 +46,12 @@ class Fate:
         if self._ending is not None and self._ending.signal == signal.SIGKILL and first is not None:
             self._kills = self._danger.kills(pressure_again(first))
 
-    def told(self, after_s: float) -> str:
-        """Say what became of it."""
+    def told(self, after_s: float, since: str = "attach") -> str:
+        """Say what became of it, so long after the attach or the start."""
         text = "it ended" if self._ending is None else f"it {self._ending}"
         if self._kills:
             text += " for its memory by the kernel (out of memory)"
-        text += f" {after_s:.1f} s after the attach"
+        text += f" {after_s:.1f} s after the {since}"
         alarm = self._danger.alarm
         return text if alarm is None else f"{text}; shortly before: {alarm}"
 

@@ -87,8 +87,7 @@ class Session:
         self._verdicts.main = target.process.pid
         self._fate = Fate(self._root, is_watched=options.keeping.on_oom)
         self._learned = self._known.normal.as_json()
-        self._begin_s = time.time() if armed is None else armed.begin_s
-        self._begin_ns = time.monotonic_ns() if armed is None else armed.begin_ns
+        self._begin_s, self._begin_ns = armed.begun if armed else (time.time(), time.monotonic_ns())
         self._ended_s = 0.0
         self._sample_due_ns = self._check_due_ns = 0
 
@@ -142,7 +141,7 @@ class Session:
             self._poll(self._sources.blame)
         self._watch_fate(now_ns)
         is_hurried = self._fate.is_hurried(now_ns)
-        is_due = is_hurried or now_ns >= self._sample_due_ns
+        is_due = (is_hurried or now_ns >= self._sample_due_ns) and not self.target.is_ending()
         if is_due:
             self._sample_due_ns = now_ns + SAMPLE_NS
             self._take_gathered()
@@ -250,7 +249,8 @@ class Session:
     def _say_ended(self) -> None:
         self._ended_s = self._ended_s or time.time()
         self._fate.settle()
-        self.ended = self._fate.told(self._ended_s - self._begin_s)
+        since = "attach" if self._program is None else "start"
+        self.ended = self._fate.told(self._ended_s - self._begin_s, since)
 
     # What is known of it ----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.made_up import SECOND, suspect
+from memprobe.abi import ProcessHow
 from memprobe.detectors.confidence import confidence
 from memprobe.detectors.evidence import Evidence, Suspect
 from memprobe.detectors.verdicts import Verdicts
@@ -21,7 +22,7 @@ from memprobe.recording.writer import RecordingWriter
 from memprobe.session import fold
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch
-from memprobe.vocab.finding import Kind
+from memprobe.vocab.finding import Kind, Severity
 from memprobe.vocab.rows import NOT_MEASURED, Rows, unmeasured
 from memprobe.vocab.subject import Seen, Subject, What
 
@@ -71,8 +72,8 @@ def course(
         yield Batch("procfs", begin, end, samples=sampled(end))
 
 
-def judged(batches: Sequence[Batch]) -> Verdicts:
-    ledger, verdicts = Ledger(tree=False), Verdicts(PID, detectors=(Everything(),))
+def judged(batches: Sequence[Batch], *, tree: bool = False) -> Verdicts:
+    ledger, verdicts = Ledger(tree=tree), Verdicts(PID, tree=tree, detectors=(Everything(),))
     for batch in batches:
         fold(ledger, batch, PID, verdicts)
     verdicts.settle(ledger)
@@ -154,6 +155,32 @@ def test_what_leaks_on_after_it_was_flushed_once_is_found_again() -> None:
     (again,) = judged(batches).verdict.findings
     assert again.confidence >= 0.5
     assert not any(sentence.startswith("Taken back") for sentence in again.evidence)
+
+
+def test_what_leaked_in_a_worker_that_has_ended_stays_and_says_so() -> None:
+    worker = 8
+    batches = [
+        replace(batch, populations=np.concatenate([batch.populations, more])) if len(more) else batch
+        for batch, more in (
+            (batch, counted(batch.end_ns - 5, [50 * (batch.end_ns // SECOND)], worker))
+            if batch.source == "heap"
+            else (batch, batch.populations)
+            for batch in course(60, [[40, 40]] * 60, ["app.LEAK", "app.FLAT"])
+        )
+    ]
+    (sure,) = judged(batches, tree=True).verdict.findings
+    assert sure.confidence >= 0.5
+    end = np.zeros(1, rows.PROCESS)
+    end["time_ns"], end["how"], end["pid"], end["tid"] = 60 * SECOND, ProcessHow.EXIT, worker, worker
+    batches += [
+        Batch("kernel", 60 * SECOND, 60 * SECOND + 1, processes=end),
+        *(Batch("procfs", n * SECOND, (n + 1) * SECOND, samples=sampled((n + 1) * SECOND)) for n in (60, 61)),
+    ]
+    (ended,) = judged(batches, tree=True).verdict.findings
+    assert ended.title == f"{sure.title} (process 8, which has ended)"
+    assert ended.evidence[0] == "Process 8 has ended; this is how it stood shortly before."
+    assert (ended.id, ended.confidence, ended.count) == (sure.id, sure.confidence, sure.count)
+    assert (ended.exhausts_in_s, ended.severity) == (None, Severity.INFO)
 
 
 def test_without_a_sample_of_the_target_nothing_is_judged() -> None:

@@ -52,6 +52,15 @@ class Interpreters:
             fields.append("ceval.gil")
         # The fields lie far apart in a struct of up to 400 kB: read one by one, in one batch.
         self._fields = [Fields(layout, "PyInterpreterState", field) for field in fields]
+        finalizing = "_finalizing" if layout.has("_PyRuntimeState._finalizing") else "finalizing"
+        self._finalizing = Fields(layout, "_PyRuntimeState", finalizing)
+
+    def are_ending(self) -> bool:
+        """Whether the runtime takes itself apart: its program has ended."""
+        try:
+            return bool(self._finalizing.read(self._objects.memory, self._runtime)[0])
+        except UNREADABLE:
+            return False
 
     def read(self) -> tuple[Interpreter, ...]:
         """List the interpreters, the main one first; those that cannot be read end the list."""

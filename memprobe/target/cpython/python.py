@@ -109,6 +109,10 @@ class Python:
         """List the interpreters, the main one first."""
         return self._interpreters.read()
 
+    def is_ending(self) -> bool:
+        """Whether its program has ended and it frees now what there is, modules and all."""
+        return self._interpreters.are_ending()
+
     def threads(
         self, os_threads: Sequence[OsThread] | None = None, *, stacks: bool = True
     ) -> tuple[PythonThread, ...]:

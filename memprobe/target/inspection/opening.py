@@ -12,6 +12,7 @@ from memprobe.errors import (
     NotPermitted,
     ReadFault,
     TargetBlocksReading,
+    TargetGone,
 )
 from memprobe.target.cpython.python import Python, attach_python
 from memprobe.target.inspection import parts
@@ -59,6 +60,14 @@ class Opened:
         if self.python is None or not count:
             return self.unseen
         return (*self.unseen, f"{UNSEEN}: {count} reads of its memory did not return in time.")
+
+    def is_ending(self) -> bool:
+        """Whether its program has ended, and its Python frees everything: that is no news of its leaks."""
+        try:
+            self.process.check()
+        except TargetGone:
+            return False
+        return self.python is not None and self.python.is_ending()
 
 
 Found = tuple[Evidence, Python | MemprobeError]

@@ -1,0 +1,320 @@
+"""run: the program has its streams, terminal, signals and exit code, whatever becomes of memprobe."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pythons
+from cli.running import COMMAND, complaint, document, run
+from cli.test_attach import WITHOUT_BPF
+from cli.unprivileged import needs_root
+from views.tmux import terminal
+
+RUN = (*COMMAND, "run", "--no-learn")
+PYTHON = sys.executable
+READY = "import sys; print('ready', flush=True); "
+
+
+@contextmanager
+def launched(
+    command: Sequence[str | Path], *options: str | Path, wrapper: Sequence[str] = RUN
+) -> Iterator[Any]:
+    """Run a program under memprobe; it is talked to as if it ran alone."""
+    ended = subprocess.Popen(
+        [*map(str, (*wrapper, *options, "--", *command))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=pythons.clean_environment(),
+    )
+    try:
+        yield ended
+    finally:
+        ended.kill()
+        ended.communicate()
+
+
+def said(program: subprocess.Popen[str], word: str) -> str:
+    """Wait for a line that begins so, and return the rest of it."""
+    assert program.stdout is not None
+    for line in program.stdout:
+        if line.startswith(word):
+            return line.removeprefix(word).strip()
+    raise AssertionError(f"no {word!r}: {program.communicate()}")
+
+
+def finished(program: subprocess.Popen[str], code: int) -> tuple[str, str]:
+    """End the input of a program, and return what it and memprobe have said since."""
+    output, errors = program.communicate(timeout=60)
+    assert program.returncode == code, errors
+    return output, errors
+
+
+def report_of(path: Path) -> dict[str, Any]:
+    report = json.loads(path.read_text())
+    assert isinstance(report, dict)
+    return report
+
+
+def test_streams_and_exit_code_are_the_programs() -> None:
+    code = READY + "print(sys.stdin.read()[::-1]); print('mine', file=sys.stderr); sys.exit(3)"
+    with launched([PYTHON, "-c", code]) as program:
+        said(program, "ready")
+        assert program.stdin is not None
+        program.stdin.write("olleh")
+        output, errors = finished(program, 3)
+    assert output == "hello\n"
+    assert errors.startswith("mine\npid ")
+    assert "no leak found" in errors
+    assert "exited with code 3" in errors
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGTTIN]
+)
+def test_signals_sent_to_memprobe_are_the_programs(targets: Path, number: signal.Signals) -> None:
+    with launched([PYTHON, targets / "answering_signals.py"]) as program:
+        said(program, "ready")
+        program.send_signal(number)
+        assert said(program, "got") == str(int(number))
+        output, _ = finished(program, 7)
+    assert output == ""  # once
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
+def test_a_signal_that_ends_the_program_is_told_by_the_exit_code(number: signal.Signals) -> None:
+    code = f"import signal; signal.signal({int(number)}, signal.SIG_DFL); {READY} input()"
+    with launched([PYTHON, "-c", code]) as program:
+        said(program, "ready")
+        program.send_signal(number)
+        _, errors = finished(program, 128 + number)
+    assert f"was killed by signal {int(number)} ({number.name})" in errors
+
+
+def test_a_program_that_is_killed(targets: Path) -> None:
+    with launched([PYTHON, targets / "answering_signals.py"]) as program:
+        os.kill(int(said(program, "ready")), signal.SIGKILL)
+        _, errors = finished(program, 137)
+    assert "was killed by signal 9 (SIGKILL)" in errors
+
+
+def test_a_program_that_signals_its_group_has_each_signal_once(targets: Path) -> None:
+    code = """
+import os, runpy, sys, threading
+threading.Timer(1.0, os.killpg, (0, 10)).start()
+runpy.run_path(sys.argv[1])
+"""
+    command = [PYTHON, "-c", code, targets / "answering_signals.py"]
+    with launched(command, wrapper=("setsid", "-w", *RUN)) as program:
+        assert said(program, "got") == "10"
+        output, _ = finished(program, 7)
+    assert output == ""
+
+
+ASKS = """
+import os, time
+print("in front:", os.tcgetpgrp(0) == os.getpgrp() and os.isatty(0) and os.isatty(1))
+print("hello", input("name? "))
+try:
+    while True:
+        time.sleep(1)
+except KeyboardInterrupt:
+    print("interrupted")
+    time.sleep(2)
+"""
+
+
+def test_a_program_at_a_terminal(tmp_path: Path) -> None:
+    """It is in the foreground, reads what is typed, has Ctrl-C once; memprobe is silent until then."""
+    script = tmp_path / "asks.py"
+    script.write_text(ASKS)
+    report = tmp_path / "report"
+    command = [*RUN, "--report", str(report), "--", PYTHON, str(script)]
+    with terminal(tmp_path, command, 80, 24) as shown:
+        shown.wait(lambda lines: any("name?" in line for line in lines))
+        shown.press("you", "Enter")
+        shown.wait(lambda lines: "hello you" in lines)
+        shown.press("C-c")
+        screen = shown.wait(lambda lines: any("icanon" in line for line in lines))
+    assert [line for line in screen if line] == [
+        "in front: True",
+        "name? you",
+        "hello you",
+        "^Cinterrupted",
+        "icanon",
+    ]
+    assert "asks.py" in report.read_text()
+
+
+@pytest.mark.parametrize("script", ["{}", "exec {}", "true; {}; exit 5"], ids=["alone", "exec", "in between"])
+def test_a_shell_that_starts_python(targets: Path, tmp_path: Path, script: str) -> None:
+    report = tmp_path / "report.json"
+    shell = tmp_path / "start.sh"
+    shell.write_text("#!/bin/sh\n" + script.format(shlex.join([PYTHON, str(targets / "leaking.py")])) + "\n")
+    shell.chmod(0o755)
+    with launched([shell], "--json", "--report", report) as program:
+        said(program, "ready")
+        truth = json.loads(answer(program, "20"))
+        finished(program, 5 if "exit" in script else 0)
+    found = report_of(report)
+    assert found["target"]["cmdline"] == [PYTHON, str(targets / "leaking.py")]
+    assert found["target"]["python"] == pythons.own().patch
+    assert found["target"]["ended"].startswith(f"it exited with code {5 if 'exit' in script else 0}")
+    kept = [row for row in found["handles"] if "/etc/passwd" in "".join(row["examples"])]
+    assert sum(row["open"] for row in kept) == 20
+    assert sum(row["inherited"] for row in kept) == 0
+    assert len(truth) > 40
+
+
+def answer(program: subprocess.Popen[str], line: str) -> str:
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write(line + "\n")
+    program.stdin.flush()
+    return program.stdout.readline()
+
+
+@pytest.mark.few_interpreters
+def test_one_python_becomes_another(interpreter: pythons.Interpreter, targets: Path, tmp_path: Path) -> None:
+    """The first has a report of its own as long as it runs; in the end it is about the second."""
+    report, recording = tmp_path / "report.json", tmp_path / "run.mprobe"
+    command = interpreter.command(interpreter.path_inside(targets / "leaking.py"))
+    code = f"import os, sys; {READY} sys.stdin.readline(); os.execvp({command[0]!r}, {command!r})"
+    with launched([PYTHON, "-c", code], "--json", "--report", report, "--record", recording) as program:
+        said(program, "ready")
+        assert answer(program, "") == "ready\n"
+        assert json.loads(answer(program, "20"))
+        finished(program, 0)
+    found = report_of(report)
+    assert found["target"]["python"] == interpreter.patch
+    assert found["target"]["cmdline"][-1].endswith("leaking.py")
+    assert (
+        sum(row["open"] for row in found["handles"] if row["kind"] == "file" and not row["inherited"]) == 20
+    )
+    assert document("report", str(recording)) == found
+
+
+@needs_root
+def test_nothing_is_missed_and_nothing_is_called_inherited_that_is_not(
+    bpf: None, interpreter: pythons.Interpreter, targets: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    command = interpreter.command(interpreter.path_inside(targets / "opens_at_once.py"))
+    with launched(command, "--json", "--report", report) as program:
+        before = int(said(program, "ready"))
+        finished(program, 0)
+    found = report_of(report)
+    assert found["target"]["tier"] == 2
+    assert sum(row["inherited"] for row in found["handles"]) == before
+    assert sum(row["open"] - row["inherited"] for row in found["handles"]) == 2
+    assert {row["site"][0]["line"] for row in found["handles"] if row["site"]} <= {8}
+    assert found["evidence"]["repaired"] == 0
+
+
+@needs_root
+def test_without_bpf_it_says_so(targets: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    command = [PYTHON, targets / "piling_up.py"]
+    with launched(command, "--json", "--report", report, wrapper=(*WITHOUT_BPF, *RUN)) as program:
+        said(program, "ready")
+        finished(program, 0)
+    found = report_of(report)
+    assert found["target"]["tier"] == 1
+    assert any("is not seen" in sentence for sentence in found["evidence"]["invisible"])
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (("sh", "-c", "exit 5"), 5, "sh was not watched: no Python was seen in it before it ended"),
+        (("true",), 0, "no Python was seen"),
+        (("/no/such/command",), 127, "/no/such/command: No such file or directory"),
+        (("/etc/passwd",), 126, "/etc/passwd: Permission denied"),
+    ],
+)
+def test_what_cannot_be_watched_is_said_in_a_line(command: tuple[str, ...], code: int, words: str) -> None:
+    assert words in complaint(run("run", "--", *command), code)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--report", "/no/folder/f"), 8),
+        (("--record", "/etc/passwd"), 8),
+        (("--max-overhead", "0"), 2),
+        ((), 2),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(
+    tmp_path: Path, options: tuple[str, ...], code: int
+) -> None:
+    ran = tmp_path / "ran"
+    command = ("--", "touch", str(ran)) if options else ()
+    complaint(run("run", *options, *command), code)
+    assert not ran.exists()
+
+
+BROKEN = """
+import sys
+from memprobe.session.run import Session
+def run(*_): raise RuntimeError("broken on purpose")
+Session.run = run
+from memprobe.cli import main
+sys.exit(main())
+"""
+
+
+def test_a_failure_of_memprobe_does_the_program_no_harm() -> None:
+    with launched(
+        [PYTHON, "-c", READY + "input(); sys.exit(3)"], wrapper=(PYTHON, "-c", BROKEN, *RUN[3:])
+    ) as program:
+        said(program, "ready")
+        assert program.stdin is not None
+        program.stdin.write("\n")
+        _, errors = finished(program, 3)
+    assert errors.startswith("memprobe: this is a bug in memprobe: RuntimeError: broken on purpose")
+    assert len(errors.splitlines()) == 1
+
+
+def test_the_program_outlives_memprobe() -> None:
+    with launched([PYTHON, "-c", READY + "print(input()[::-1], flush=True)"]) as program:
+        said(program, "ready")
+        program.kill()
+        program.wait()
+        assert answer(program, "olleh") == "hello\n"
+
+
+GROWS = """
+import sys, time
+KEPT, OPEN = [], []
+for _ in range(160):
+    KEPT.extend(str(n) * 9 for n in range(200))
+    OPEN.append(open("/etc/passwd"))
+    time.sleep(0.05)
+sys.exit(int(sys.argv[1]))
+"""
+
+
+def test_findings_fail_the_command_only_if_the_program_ends_well(tmp_path: Path) -> None:
+    script = tmp_path / "grows.py"
+    script.write_text(GROWS)
+    options = ("--fail-on", "any", "--min-confidence", "0.01")
+    with (
+        launched([PYTHON, script, "0"], *options) as well,
+        launched([PYTHON, script, "3"], *options) as badly,
+    ):
+        _, errors = finished(badly, 3)
+        assert "KEPT" in errors
+        finished(well, 1)
