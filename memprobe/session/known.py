@@ -23,27 +23,31 @@ LIMIT_S = 2.0
 class LoadedPackages:
     """Looks what the target has loaded whenever there is a new finding: modules are loaded at any time."""
 
-    def __init__(self, target: Opened) -> None:
+    def __init__(self) -> None:
         self.versions: Packages = {}
-        self._target = target
+        self._target: Opened | None = None
+        """Whose they are: a run may go on with another process of its program."""
+
         self._patience = Patience()
         self._ids: set[str] = set()
         self._due_ns = 0
 
-    def note(self, findings: Sequence[Finding], now_ns: int) -> None:
+    def note(self, target: Opened, findings: Sequence[Finding], now_ns: int) -> None:
         """Look if there is a finding that was not there at the last look."""
+        if target is not self._target:
+            self._target, self._ids = target, set()
         ids = {one.id for one in findings}
         if now_ns >= self._due_ns and not ids <= self._ids:
             self._due_ns = now_ns + LOOK_NS
             self._ids |= ids
-            self._look()
+            self._look(target)
 
     def close(self) -> None:
         """Let its thread go. May be called twice."""
         self._patience.close()
 
-    def _look(self) -> None:
-        python, folder = self._target.python, self._target.process.folder
+    def _look(self, target: Opened) -> None:
+        python, folder = target.python, target.process.folder
         if python is None:
             return
         try:

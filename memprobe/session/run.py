@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from memprobe.blame.choosing import Candidate, chosen
+from memprobe.config.plain import plain
 from memprobe.detectors.evidence import Grown
-from memprobe.detectors.thresholds import Thresholds
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import OutputNotWritable
 from memprobe.experience import Experience, Remembered, Stand, remembered
@@ -29,6 +29,7 @@ from memprobe.session.fate import Fate
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.gathering import Gathering
 from memprobe.session.keeping import Keeper
+from memprobe.session.known import LoadedPackages
 from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
@@ -47,12 +48,6 @@ TICK_S = 0.1
 CALM_S = 0.5
 """At most, if the programs do not call meanwhile (a new stack, a child, an end, a ring that fills)."""
 
-SAMPLE_NS = int(Thresholds().scan_s * 1e9)
-"""Between two looks at /proc."""
-
-BLAME_SHARE = 0.6
-"""Of what the target may lose: watchpoints may have so much of it."""
-
 
 class Session:
     """A run on a live process, or on a program that memprobe has started."""
@@ -69,23 +64,20 @@ class Session:
         self.target, self.options = target, options
         self._watchers = watchers
         self._program = program
-        self._root = target.process if program is None else program.root
-        self.ledger = Ledger(tree=options.tree)
-        self._known = remembered(program_in(target)) if options.learn else Remembered("", Normal())
-        self._experience = Experience(self._root.pid, tree=options.tree, normal=self._known.normal)
-        self._verdicts = Verdicts(
-            self._root.pid,
-            tree=options.tree,
-            normal=self._known.normal,
-            usd_per_gb_hour=options.usd_per_gb_hour,
-        )
+        self._root = root = target.process if program is None else program.root
+        self._config = config = options.config
+        self.ledger = Ledger(tree=config.run.tree)
+        self._known = remembered(program_in(target)) if config.run.learn else Remembered("", Normal())
+        self._experience = Experience(root.pid, tree=config.run.tree, normal=self._known.normal)
+        self._verdicts = Verdicts(root.pid, config, normal=self._known.normal)
+        self._verdicts.main = target.process.pid
         self.ended: str | None = None
         self._invisible: list[str] = list(self._known.remarks)
-        self._sources = Listening(target, self._root, options, armed)
+        self._sources = Listening(target, root, config, armed)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
-        self._verdicts.main = target.process.pid
-        self._fate = Fate(self._root, is_watched=options.keeping.on_oom)
+        self._packages = LoadedPackages()
+        self._fate = Fate(root, is_watched=config.record.on_oom)
         self._learned = self._known.normal.as_json()
         self._begin_s, self._begin_ns = armed.begun if armed else (time.time(), time.monotonic_ns())
         self._ended_s = 0.0
@@ -98,17 +90,19 @@ class Session:
         self._sources.start()
         self._invisible += self._sources.invisible
         sheddable = self._sources.sheddable
-        limits = Limits(slowdown_pct=self.options.max_overhead_pct)
+        budget = self._config.budget
+        limits = Limits(budget.slowdown_pct, budget.cpu_pct)
         governor = Governor(limits, knobs_of(sheddable), self._sources.armed.calibrator.calibration)
         self._governor = LiveGovernor(governor, self._sources.metered, sheddable)
         if self.options.record is not None:
-            self._keeper = Keeper(self.options.record, self._facts(), self.options.keeping)
+            self._keeper = Keeper(self.options.record, self._facts(), self._config.record)
         for told in self._sources.armed.take():
             self._take(told)
 
     def close(self) -> None:
         """Leave nothing behind, whichever source fails at that. May be called twice."""
         with ExitStack() as closing:
+            closing.callback(self._packages.close)
             if self._keeper is not None:
                 closing.callback(self._keeper.close)
             for source in reversed(self._sources.all):
@@ -143,10 +137,11 @@ class Session:
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = (is_hurried or now_ns >= self._sample_due_ns) and not self.target.is_ending()
         if is_due:
-            self._sample_due_ns = now_ns + SAMPLE_NS
+            self._sample_due_ns = now_ns + int(self._config.intervals.scan_s * 1e9)
             self._take_gathered()
             self._poll_heap()
             self._poll(self._sources.procfs)
+            self._packages.note(self.target, self._verdicts.verdict.findings, now_ns)
             self._follow_program()
             self._wish()
             self._note()
@@ -190,7 +185,8 @@ class Session:
                 Candidate(one.key, one.growth.probability, one.growth.per_s, one.bytes_per_s) for one in grown
             ]
             self._sources.blame.wish(chosen(candidates, self.ledger))
-            self._sources.blame.afford(BLAME_SHARE * self._governor.governor.allowed_pct)
+            share = self._config.budget.blame_pct / 100
+            self._sources.blame.afford(share * self._governor.governor.allowed_pct)
 
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
@@ -204,6 +200,7 @@ class Session:
                 self._poll(source)
             self._take_gathered()
         self._verdicts.settle(self.ledger)
+        self._packages.note(self.target, self._verdicts.verdict.findings, time.monotonic_ns())
         if self.ended is not None:
             self._say_ended()  # how it ended shows a little later than that it did
         self._check(time.monotonic_ns())
@@ -212,7 +209,7 @@ class Session:
 
     def _hand_on(self) -> None:
         """Remember for later runs what this one has seen."""
-        if self.options.learn:
+        if self._config.run.learn:
             stands = [_stand(one) for one in self._verdicts.grown]
             findings = self._verdicts.verdict.findings
             self._invisible += self._experience.hand_on(self._known.program, self.ledger, stands, findings)
@@ -271,16 +268,22 @@ class Session:
             "target": {**asdict(self.target.facts), "cmdline": list(self.target.facts.cmdline)},
             "created_at": iso(self._begin_s),
             "tier": self._sources.tier,
-            "tree": self.options.tree,
-            "seed": self.options.seed,
-            "usd_per_gb_hour": self.options.usd_per_gb_hour,
+            "tree": self._config.run.tree,
+            "seed": self._config.sampling.seed,
+            "config": plain(self._config),
             "learned": self._learned,
+            "packages": self._packages.versions,
             "begin_ns": self._begin_ns,
             "ended": self.ended,
             **self._fate.facts(),
             "governor": governor_facts(governor),
             "overhead": governor.overhead,
-            "invisible": [*self.target.invisible, *self._invisible, *self._unrecorded()],
+            "invisible": [
+                *self._config.remarks,
+                *self.target.invisible,
+                *self._invisible,
+                *self._unrecorded(),
+            ],
             "shed": governor.invisible,
         }
 

@@ -31,8 +31,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_only_a_new_finding_makes_it_look_and_not_too_often(looks: list[int]) -> None:
-    seen = LoadedPackages(TARGET)
-    seen.note([], 0)
+    seen = LoadedPackages()
+    seen.note(TARGET, [], 0)
     assert not looks
     one, two, three = (found(id=f"caches-{number}") for number in range(3))
     for findings, now_ns, expected in (
@@ -42,21 +42,24 @@ def test_only_a_new_finding_makes_it_look_and_not_too_often(looks: list[int]) ->
         ([three], 9 * LOOK_NS + 2, 2),
         ([three], 11 * LOOK_NS, 3),
     ):
-        seen.note(findings, now_ns)
+        seen.note(TARGET, findings, now_ns)
         assert len(looks) == expected
     assert seen.versions == {"shop": "3"}
+    other: Any = SimpleNamespace(python=object(), process=SimpleNamespace(folder=None))
+    seen.note(other, [three], 13 * LOOK_NS)
+    assert seen.versions == {"shop": "4"}
     seen.close()
 
 
 def test_what_cannot_be_read_leaves_what_was_seen(looks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = LoadedPackages(TARGET)
-    seen.note([found(id="caches-1")], 1)
+    seen = LoadedPackages()
+    seen.note(TARGET, [found(id="caches-1")], 1)
 
     def torn(python: object) -> None:
         raise BadObject("torn")
 
     monkeypatch.setattr(session, "loaded", torn)
-    seen.note([found(id="caches-2")], 2 * LOOK_NS)
+    seen.note(TARGET, [found(id="caches-2")], 2 * LOOK_NS)
     assert seen.versions == {"shop": "1"}
     seen.close()
 
