@@ -88,7 +88,6 @@ CAPTURES = {
     "executors": _stdlib("executors=3"),
     "pools": _stdlib("thread_pools=1.5"),
     "ended-tasks": Capture("asynchronous.py", ("tasks_kept=31",)),
-    "streams": Capture("asynchronous.py", ("no_drain=40",), python="3.13"),
     "httpx": _released("httpx_client=1.5"),
     "aiohttp": _released("aiohttp_session=3"),
 }
