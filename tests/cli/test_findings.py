@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import pythons
 from cli.running import COMMAND, document, run
@@ -34,10 +37,39 @@ def watch_until_found(process: subprocess.Popen[str], recording: Path, kinds: se
     process.send_signal(signal.SIGINT)
 
 
+PATTERN = """
+[[pattern]]
+id = "shop-cache"
+title = "the shop keeps everything"
+package = "shop"
+versions = ["<1.4"]
+fixed = "1.4"
+advice = "Upgrade the shop."
+
+[[pattern.match]]
+holder = ["__main__.CACHE"]
+"""
+
+
+def as_package(script: Path, folder: Path) -> Path:
+    """Copy a program to where it is a package that leaks in its version, as the user knows."""
+    metadata = folder / "shop-1.3.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Name: shop\nVersion: 1.3\n")
+    (metadata / "top_level.txt").write_text("__main__\n")
+    patterns = folder / "memprobe" / "patterns"
+    patterns.mkdir(parents=True)
+    (patterns / "shop.toml").write_text(PATTERN)
+    return Path(shutil.copy(script, folder))
+
+
 @needs_root
-def test_two_leaks_at_once_one_of_them_in_every_worker(bpf: None, targets: Path, tmp_path: Path) -> None:
+def test_two_leaks_at_once_one_of_them_in_every_worker(
+    bpf: None, targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recording = tmp_path / "run.mprobe"
-    with pythons.own().spawn(targets / "two_leaks.py") as target:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pythons.own().spawn(as_package(targets / "two_leaks.py", tmp_path)) as target:
         command = [*COMMAND, "attach", str(target.pid), "--tree", "--record", str(recording), "--json"]
         command += ["--usd-per-gb-hour", "1", "--fail-on", "caches"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -55,6 +87,10 @@ def test_two_leaks_at_once_one_of_them_in_every_worker(bpf: None, targets: Path,
     assert cache["bytes"] > 0
     assert all(0 < one["detected_after_s"] <= report["window"]["duration_s"] for one in (files, cache))
 
+    known = cache["known"]
+    assert (known["pattern"], known["package"], known["version"]) == ("shop-cache", "shop", "1.3")
+    assert files["known"] is None
+
     again = document("report", str(recording))
     assert again == report
     dearer = document("report", str(recording), "--usd-per-gb-hour", "10")
@@ -64,6 +100,6 @@ def test_two_leaks_at_once_one_of_them_in_every_worker(bpf: None, targets: Path,
     page = run("report", str(recording), "--fail-on", "threads")
     assert page.returncode == 0
     assert page.stdout.splitlines()[0].startswith(f"pid {target.pid}: 2 leaks: handles (")
-    for part in ("two_leaks.py:19", "__main__.CACHE", files["id"], cache["id"], "Limit __main__.CACHE"):
+    for part in ("two_leaks.py:19", "__main__.CACHE", files["id"], cache["id"], "Upgrade the shop."):
         assert part in page.stdout
     assert run("report", str(recording), "--fail-on", "any", "--min-confidence", "1").returncode == 0
