@@ -211,7 +211,7 @@ def test_a_confirmed_finding_becomes_a_pattern_that_is_known_the_next_time(
     told = run("learn", "pattern", number, str(recording), *advice)
     file = tmp_path / "config" / "memprobe" / "patterns" / f"own-{number}.toml"
     assert (told.returncode, told.stdout) == (0, f"{file} written\n")
-    (finding,) = document("report", recording)["findings"]
+    (finding,) = document("report", str(recording))["findings"]
     assert finding["known"]["pattern"] == f"own-{number}"
     text = run("report", str(recording)).stdout
     assert "Ask Ann." in text
@@ -247,7 +247,7 @@ def test_a_broken_file_of_patterns_is_said_once_and_costs_itself_only(
     folder = tmp_path / "config" / "memprobe" / "patterns"
     folder.mkdir(parents=True)
     (folder / "mine.toml").write_text('[[pattern]]\nid = "a-b"\ntitel = "x"\n')
-    report = document("report", recording)
+    report = document("report", str(recording))
     (sentence,) = [one for one in report["evidence"]["invisible"] if "mine.toml" in one]
     assert "mine.toml:3: titel: there is no such key; did you mean title?" in sentence
     assert report["findings"][0]["known"]["pattern"] == "lru-cache-on-method"

@@ -59,7 +59,7 @@ def facts(document: dict[str, Any]) -> Facts:
 
 
 def finding(row: dict[str, Any]) -> Finding:
-    nothing = dict.fromkeys(("count", "added", "count_per_s", "bytes", "bytes_per_s"))
+    nothing: dict[str, Any] = dict.fromkeys(("count", "added", "count_per_s", "bytes", "bytes_per_s"))
     site, below = (tuple(Frame(**frame) for frame in row[name]) for name in ("site", "below"))
     texts = {name: row[name] for name in ("title", "type", "holder", "cause")}
     return Finding(
