@@ -6,6 +6,7 @@ it is no finding any more, and why.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from memprobe.detectors.evidence import Grown
@@ -42,12 +43,17 @@ def with_reason(found: Finding, grown: Grown, after_s: float) -> Finding:
     return replace(found, evidence=evidence)
 
 
-def outlived(found: Finding, pid: int) -> Finding:
-    """Return a finding of a process that has ended, as it was last told: as sure, but it uses nothing up."""
-    reason = f"Process {pid} has ended; this is how it stood shortly before."
+def outlived(found: Finding, pids: Sequence[int]) -> Finding:
+    """Return a finding of processes that have ended, as it was last told: as sure, but it uses nothing up."""
+    distinct = sorted(set(pids))
+    if len(distinct) == 1:
+        who, has = f"process {distinct[0]}", "has"
+    else:
+        who, has = f"{len(distinct)} processes", "have"
+    reason = f"{who.capitalize()} {has} ended; this is how it stood shortly before."
     return replace(
         found,
-        title=f"{found.title} (process {pid}, which has ended)",
+        title=f"{found.title} ({who}, which {has} ended)",
         evidence=(reason, *found.evidence),
         severity=Severity.INFO,
         exhausts_in_s=None,

@@ -6,10 +6,11 @@ of the sample: a replay has the same samples, so it comes to the same findings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
+from memprobe.config import DEFAULTS, Config
 from memprobe.detectors import DETECTORS
 from memprobe.detectors.confidence import calibrated
 from memprobe.detectors.courses import Courses
@@ -19,14 +20,14 @@ from memprobe.detectors.memory_words import memory_word
 from memprobe.detectors.merging import Leak, identity, merge
 from memprobe.detectors.ranking import ranked
 from memprobe.detectors.taken_back import outlived, taken_back, with_reason
-from memprobe.detectors.thresholds import Thresholds
+from memprobe.detectors.withholding import Ground, counted, ground, veiled
 from memprobe.detectors.wording import finding
 from memprobe.ledger import Ledger
 from memprobe.ledger.ledger import News
 from memprobe.ledger.populations import Key
 from memprobe.models.learning.normal import Normal, Weighed
 from memprobe.vocab.digest import short_digest
-from memprobe.vocab.finding import USD_PER_GB_HOUR, Finding, Verdict
+from memprobe.vocab.finding import Finding, Verdict
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.sort import Sort
 
@@ -48,8 +49,8 @@ class _Shown:
     last: Finding | None = None
     """As it was last told while it was sure."""
 
-    key: Key | None = None
-    """What it rested on then."""
+    keys: tuple[Key, ...] = ()
+    """What it rested on then, the worst first: the same thing in one process or in several."""
 
     back_s: float | None = None
     """When it was sure no more."""
@@ -61,12 +62,10 @@ class Verdicts:
     def __init__(
         self,
         pid: int,
+        config: Config = DEFAULTS,
         *,
-        tree: bool = False,
         detectors: Sequence[Detector] = DETECTORS,
-        thresholds: Thresholds | None = None,
         normal: Normal | None = None,
-        usd_per_gb_hour: float = USD_PER_GB_HOUR,
     ) -> None:
         self.verdict = Verdict()
         """As of the last sample of the target."""
@@ -77,13 +76,14 @@ class Verdicts:
         self.main = pid
         """The process whose memory the word is about."""
 
-        self._pid, self._tree, self._detectors = pid, tree, tuple(detectors)
-        self._thresholds = thresholds or Thresholds()
+        self._pid, self._config, self._detectors = pid, config, tuple(detectors)
         self._normal = normal or Normal()
-        self._usd_per_gb_hour = usd_per_gb_hour
         self._courses = Courses()
         self._shown: dict[str, _Shown] = {}
         self._of_subject: dict[Key, _Shown] = {}
+        self._grounds: dict[str, Ground | None] = {}
+        """Why findings were withheld when that was last asked."""
+
         self._now_ns = self._judged_ns = 0
 
     def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
@@ -111,48 +111,68 @@ class Verdicts:
             suspect
             for detector in self._detectors
             for suspect in detector.suspects(evidence)
-            if suspect.confidence >= self._thresholds.shown
+            if suspect.confidence >= self._config.thresholds.shown
         ]
         self._of_subject = {key: one for key, one in self._of_subject.items() if key in ledger.populations}
         taken: set[str] = set()
-        findings = [self._finding(leak, evidence, taken) for leak in merge(suspects)]
+        findings = [(self._finding(leak, evidence, taken), leak.piles) for leak in merge(suspects)]
         findings += self._taken_back(evidence, taken)
         findings += self._outlived(ledger, taken)
-        found = tuple(ranked(findings, self._thresholds.confident))
-        self.verdict = Verdict(found, *memory_word(evidence, found))
+        self.verdict = self._told(findings, evidence)
+
+    def _told(self, findings: Iterable[tuple[Finding, Sequence[Grown]]], evidence: Evidence) -> Verdict:
+        """Return what is said of findings and what they rest on: in order, without those to be withheld."""
+        told: list[Finding] = []
+        withheld: list[tuple[Finding, Ground]] = []
+        for found, piles in findings:
+            why = ground(found, piles, evidence.ledger, self._config)
+            if piles:
+                self._grounds[found.id] = why
+            elif (
+                found.id in self._grounds
+            ):  # its process has ended: what it was about cannot be asked any more
+                why = self._grounds[found.id]
+            if why is None:
+                told.append(found)
+            else:
+                withheld.append((veiled(found, why), why))
+        confident = self._config.thresholds.confident
+        memory = memory_word(evidence, (*told, *(found for found, _ in withheld)))
+        return Verdict(tuple(ranked(told, confident)), *memory, counted(withheld, confident))
 
     def _finding(self, leak: Leak, evidence: Evidence, taken: set[str]) -> Finding:
         shown = self._notice(leak, evidence.duration_s, taken)
         weighed = self._weighed(leak, shown.id)
-        if not shown.is_sure and weighed.confidence >= self._thresholds.confident:
+        if not shown.is_sure and weighed.confidence >= self._config.thresholds.confident:
             shown.is_sure, shown.after_s = True, evidence.duration_s
-        found = finding(leak, evidence, shown.id, shown.after_s, self._usd_per_gb_hour)
+        found = finding(leak, evidence, shown.id, shown.after_s, self._config.report.usd_per_gb_hour)
         said = (*found.evidence, *weighed.evidence)
         found = replace(found, confidence=weighed.confidence, evidence=said)
-        if leak.piles and weighed.confidence >= self._thresholds.confident:
-            shown.last, shown.key, shown.back_s = found, leak.piles[0].key, None
+        if leak.piles and weighed.confidence >= self._config.thresholds.confident:
+            shown.last, shown.keys, shown.back_s = found, tuple(one.key for one in leak.piles), None
         elif leak.piles and shown.is_sure:
             return with_reason(found, leak.piles[0], _since(shown, evidence.duration_s))
         return found
 
-    def _taken_back(self, evidence: Evidence, taken: set[str]) -> Iterator[Finding]:
+    def _taken_back(self, evidence: Evidence, taken: set[str]) -> Iterator[tuple[Finding, tuple[Grown, ...]]]:
         """Yield what was sure once and is not even a suspect now, as long as its subject is there."""
         now = {grown.key: grown for grown in evidence.grown}
         for shown in self._shown.values():
-            if shown.last is None or shown.key not in now or shown.id in taken:
+            if shown.last is None or shown.keys[0] not in now or shown.id in taken:
                 continue
-            if self._of_subject.get(shown.key) is shown:  # else it is part of another finding
+            if self._of_subject.get(shown.keys[0]) is shown:  # else it is part of another finding
                 taken.add(shown.id)
-                yield taken_back(shown.last, now[shown.key], _since(shown, evidence.duration_s))
+                one = now[shown.keys[0]]
+                yield taken_back(shown.last, one, _since(shown, evidence.duration_s)), (one,)
 
-    def _outlived(self, ledger: Ledger, taken: set[str]) -> Iterator[Finding]:
-        """Yield what was sure in a process that has ended, unless the same is found in another one."""
+    def _outlived(self, ledger: Ledger, taken: set[str]) -> Iterator[tuple[Finding, tuple[Grown, ...]]]:
+        """Yield what was sure in processes that have ended, unless the same is found in another one."""
         for shown in self._shown.values():
-            if shown.last is None or shown.key is None or shown.id in taken or shown.back_s is not None:
+            if shown.last is None or shown.id in taken or shown.back_s is not None:
                 continue
-            if shown.key not in ledger.populations and ledger.handles.has_ended(shown.key[0]):
+            if all(key not in ledger.populations and ledger.handles.has_ended(key[0]) for key in shown.keys):
                 taken.add(shown.id)
-                yield outlived(shown.last, shown.key[0])
+                yield outlived(shown.last, [pid for pid, _ in shown.keys]), ()
 
     def _weighed(self, leak: Leak, finding_id: str) -> Weighed:
         """Return how sure a leak is after all experience with such things."""
@@ -163,7 +183,7 @@ class Verdicts:
         return self._normal.weighed(sure, Sort.of(pile.subject), finding_id, count=pile.count)
 
     def _evidence(self, ledger: Ledger, now_ns: int) -> Evidence:
-        pid = None if self._tree else self._pid
+        pid = None if self._config.run.tree else self._pid
         return Evidence(
             ledger=ledger,
             pid=pid,
@@ -171,7 +191,7 @@ class Verdicts:
             now_ns=now_ns,
             grown=tuple(lent(tuple(self._courses.grown(ledger, pid)))),
             memory=ledger.memory_account(self.main),
-            thresholds=self._thresholds,
+            thresholds=self._config.thresholds,
             normal=self._normal,
         )
 

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,9 @@ import pytest
 
 import pythons
 from cli.running import COMMAND, complaint, document, run
-from cli.test_attach import WITHOUT_BPF
+from cli.test_attach import WITHOUT_BPF, wait_for
 from cli.unprivileged import needs_root
+from memprobe.recording.reader import RecordingReader
 from views.tmux import terminal
 
 RUN = (*COMMAND, "run", "--no-learn")
@@ -68,10 +70,11 @@ def report_of(path: Path) -> dict[str, Any]:
     return report
 
 
-def test_streams_and_exit_code_are_the_programs() -> None:
+def test_streams_and_exit_code_are_the_programs(tmp_path: Path) -> None:
     code = READY + "print(sys.stdin.read()[::-1]); print('mine', file=sys.stderr); sys.exit(3)"
-    with launched([PYTHON, "-c", code]) as program:
+    with launched([PYTHON, "-c", code], "--record", tmp_path / "r") as program:
         said(program, "ready")
+        wait_for(tmp_path / "r", "samples", program)
         assert program.stdin is not None
         program.stdin.write("olleh")
         output, errors = finished(program, 3)
@@ -94,18 +97,23 @@ def test_signals_sent_to_memprobe_are_the_programs(targets: Path, number: signal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
-def test_a_signal_that_ends_the_program_is_told_by_the_exit_code(number: signal.Signals) -> None:
+def test_a_signal_that_ends_the_program_is_told_by_the_exit_code(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     code = f"import signal; signal.signal({int(number)}, signal.SIG_DFL); {READY} input()"
-    with launched([PYTHON, "-c", code]) as program:
+    with launched([PYTHON, "-c", code], "--record", tmp_path / "r") as program:
         said(program, "ready")
+        wait_for(tmp_path / "r", "samples", program)
         program.send_signal(number)
         _, errors = finished(program, 128 + number)
     assert f"was killed by signal {int(number)} ({number.name})" in errors
 
 
-def test_a_program_that_is_killed(targets: Path) -> None:
-    with launched([PYTHON, targets / "answering_signals.py"]) as program:
-        os.kill(int(said(program, "ready")), signal.SIGKILL)
+def test_a_program_that_is_killed(targets: Path, tmp_path: Path) -> None:
+    with launched([PYTHON, targets / "answering_signals.py"], "--record", tmp_path / "r") as program:
+        pid = int(said(program, "ready"))
+        wait_for(tmp_path / "r", "samples", program)
+        os.kill(pid, signal.SIGKILL)
         _, errors = finished(program, 137)
     assert "was killed by signal 9 (SIGKILL)" in errors
 
@@ -116,7 +124,7 @@ import os, runpy, sys, threading
 threading.Timer(1.0, os.killpg, (0, 10)).start()
 runpy.run_path(sys.argv[1])
 """
-    command = [PYTHON, "-c", code, targets / "answering_signals.py"]
+    command = [PYTHON, "-c", code, str(targets / "answering_signals.py")]
     with launched(command, wrapper=("setsid", "-w", *RUN)) as program:
         assert said(program, "got") == "10"
         output, _ = finished(program, 7)
@@ -164,8 +172,9 @@ def test_a_shell_that_starts_python(targets: Path, tmp_path: Path, script: str) 
     shell = tmp_path / "start.sh"
     shell.write_text("#!/bin/sh\n" + script.format(shlex.join([PYTHON, str(targets / "leaking.py")])) + "\n")
     shell.chmod(0o755)
-    with launched([shell], "--json", "--report", report) as program:
+    with launched([shell], "--json", "--report", report, "--record", tmp_path / "r") as program:
         said(program, "ready")
+        wait_for(tmp_path / "r", "samples", program)
         truth = json.loads(answer(program, "20"))
         finished(program, 5 if "exit" in script else 0)
     found = report_of(report)
@@ -186,6 +195,18 @@ def answer(program: subprocess.Popen[str], line: str) -> str:
     return program.stdout.readline()
 
 
+def wait_for_cmdline(recording: Path, word: str, program: subprocess.Popen[str]) -> None:
+    """Wait until the report is about the process that was started with this."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert program.poll() is None
+        with RecordingReader(recording) as reader:
+            if any(word in one for one in reader.facts["target"]["cmdline"]):
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"never about {word}")
+
+
 @pytest.mark.few_interpreters
 def test_one_python_becomes_another(interpreter: pythons.Interpreter, targets: Path, tmp_path: Path) -> None:
     """The first has a report of its own as long as it runs; in the end it is about the second."""
@@ -194,8 +215,10 @@ def test_one_python_becomes_another(interpreter: pythons.Interpreter, targets: P
     code = f"import os, sys; {READY} sys.stdin.readline(); os.execvp({command[0]!r}, {command!r})"
     with launched([PYTHON, "-c", code], "--json", "--report", report, "--record", recording) as program:
         said(program, "ready")
+        wait_for(recording, "samples", program)
         assert answer(program, "") == "ready\n"
         assert json.loads(answer(program, "20"))
+        wait_for_cmdline(recording, "leaking.py", program)
         finished(program, 0)
     found = report_of(report)
     assert found["target"]["python"] == interpreter.patch
@@ -212,8 +235,9 @@ def test_nothing_is_missed_and_nothing_is_called_inherited_that_is_not(
 ) -> None:
     report = tmp_path / "report.json"
     command = interpreter.command(interpreter.path_inside(targets / "opens_at_once.py"))
-    with launched(command, "--json", "--report", report) as program:
+    with launched(command, "--json", "--report", report, "--record", tmp_path / "r") as program:
         before = int(said(program, "ready"))
+        wait_for(tmp_path / "r", "samples", program)
         finished(program, 0)
     found = report_of(report)
     assert found["target"]["tier"] == 2
@@ -226,9 +250,11 @@ def test_nothing_is_missed_and_nothing_is_called_inherited_that_is_not(
 @needs_root
 def test_without_bpf_it_says_so(targets: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    command = [PYTHON, targets / "piling_up.py"]
-    with launched(command, "--json", "--report", report, wrapper=(*WITHOUT_BPF, *RUN)) as program:
+    command = [PYTHON, str(targets / "piling_up.py")]
+    options = ("--json", "--report", report, "--record", tmp_path / "r")
+    with launched(command, *options, wrapper=(*WITHOUT_BPF, *RUN)) as program:
         said(program, "ready")
+        wait_for(tmp_path / "r", "samples", program)
         finished(program, 0)
     found = report_of(report)
     assert found["target"]["tier"] == 1
