@@ -45,16 +45,12 @@ def with_reason(found: Finding, grown: Grown, after_s: float) -> Finding:
 
 def outlived(found: Finding, pids: Sequence[int]) -> Finding:
     """Return a finding of processes that have ended, as it was last told: as sure, but it uses nothing up."""
-    distinct = sorted(set(pids))
-    if len(distinct) == 1:
-        who, has = f"process {distinct[0]}", "has"
-    else:
-        who, has = f"{len(distinct)} processes", "have"
-    reason = f"{who.capitalize()} {has} ended; this is how it stood shortly before."
+    count = len(set(pids))
+    who = f"Process {pids[0]} has" if count == 1 else f"{count} processes have"
     return replace(
         found,
-        title=f"{found.title} ({who}, which {has} ended)",
-        evidence=(reason, *found.evidence),
+        title=f"{found.title}; its process{' has' if count == 1 else 'es have'} ended",
+        evidence=(f"{who} ended; this is how it stood shortly before.", *found.evidence),
         severity=Severity.INFO,
         exhausts_in_s=None,
         limit=None,

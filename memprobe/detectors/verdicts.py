@@ -113,7 +113,7 @@ class Verdicts:
             for suspect in detector.suspects(evidence)
             if suspect.confidence >= self._config.thresholds.shown
         ]
-        self._of_subject = {key: one for key, one in self._of_subject.items() if key in ledger.populations}
+        self._forget_subjects(ledger)
         taken: set[str] = set()
         findings = [(self._finding(leak, evidence, taken), leak.piles) for leak in merge(suspects)]
         findings += self._taken_back(evidence, taken)
@@ -170,9 +170,19 @@ class Verdicts:
         for shown in self._shown.values():
             if shown.last is None or shown.id in taken or shown.back_s is not None:
                 continue
-            if all(key not in ledger.populations and ledger.handles.has_ended(key[0]) for key in shown.keys):
+            is_part = self._of_subject.get(shown.keys[0]) is not shown  # of another finding
+            if not is_part and all(_is_over(key, ledger) for key in shown.keys):
                 taken.add(shown.id)
                 yield outlived(shown.last, [pid for pid, _ in shown.keys]), ()
+
+    def _forget_subjects(self, ledger: Ledger) -> None:
+        """Forget of which findings those subjects are part that are gone, unless with their processes."""
+        have_ended = len(self._of_subject) < REMEMBERED
+        self._of_subject = {
+            key: one
+            for key, one in self._of_subject.items()
+            if key in ledger.populations or (have_ended and _is_over(key, ledger))
+        }
 
     def _weighed(self, leak: Leak, finding_id: str) -> Weighed:
         """Return how sure a leak is after all experience with such things."""
@@ -215,6 +225,11 @@ class Verdicts:
         if len(self._shown) < REMEMBERED:
             self._shown[shown.id] = shown
         self._of_subject |= {grown.key: shown for grown in leak.grown}
+
+
+def _is_over(key: Key, ledger: Ledger) -> bool:
+    """Tell whether a subject is gone because its process has ended."""
+    return key not in ledger.populations and ledger.handles.has_ended(key[0])
 
 
 def _since(shown: _Shown, after_s: float) -> float:

@@ -24,6 +24,9 @@ from memprobe.recording.reader import RecordingReader
 from views.tmux import terminal
 
 RUN = (*COMMAND, "run", "--no-learn")
+QUICKLY = (*WITHOUT_BPF, *RUN) if os.geteuid() == 0 else RUN
+"""For what has nothing to do with BPF, whose programs take a while to load."""
+
 PYTHON = sys.executable
 READY = "import sys; print('ready', flush=True); "
 
@@ -84,24 +87,22 @@ def test_streams_and_exit_code_are_the_programs(tmp_path: Path) -> None:
     assert "exited with code 3" in errors
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGTTIN]
-)
-def test_signals_sent_to_memprobe_are_the_programs(targets: Path, number: signal.Signals) -> None:
-    with launched([PYTHON, targets / "answering_signals.py"]) as program:
+def test_signals_sent_to_memprobe_are_the_programs(targets: Path) -> None:
+    with launched([PYTHON, targets / "answering_signals.py"], wrapper=QUICKLY) as program:
         said(program, "ready")
-        program.send_signal(number)
-        assert said(program, "got") == str(int(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGTTIN):
+            program.send_signal(number)
+            assert said(program, "got") == str(int(number))
         output, _ = finished(program, 7)
-    assert output == ""  # once
+    assert output == ""  # each once
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_ends_the_program_is_told_by_the_exit_code(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     code = f"import signal; signal.signal({int(number)}, signal.SIG_DFL); {READY} input()"
-    with launched([PYTHON, "-c", code], "--record", tmp_path / "r") as program:
+    with launched([PYTHON, "-c", code], "--record", tmp_path / "r", wrapper=QUICKLY) as program:
         said(program, "ready")
         wait_for(tmp_path / "r", "samples", program)
         program.send_signal(number)
@@ -110,7 +111,8 @@ def test_a_signal_that_ends_the_program_is_told_by_the_exit_code(
 
 
 def test_a_program_that_is_killed(targets: Path, tmp_path: Path) -> None:
-    with launched([PYTHON, targets / "answering_signals.py"], "--record", tmp_path / "r") as program:
+    command = [PYTHON, str(targets / "answering_signals.py")]
+    with launched(command, "--record", tmp_path / "r", wrapper=QUICKLY) as program:
         pid = int(said(program, "ready"))
         wait_for(tmp_path / "r", "samples", program)
         os.kill(pid, signal.SIGKILL)
@@ -125,7 +127,7 @@ threading.Timer(1.0, os.killpg, (0, 10)).start()
 runpy.run_path(sys.argv[1])
 """
     command = [PYTHON, "-c", code, str(targets / "answering_signals.py")]
-    with launched(command, wrapper=("setsid", "-w", *RUN)) as program:
+    with launched(command, wrapper=("setsid", "-w", *QUICKLY)) as program:
         assert said(program, "got") == "10"
         output, _ = finished(program, 7)
     assert output == ""
@@ -149,7 +151,7 @@ def test_a_program_at_a_terminal(tmp_path: Path) -> None:
     script = tmp_path / "asks.py"
     script.write_text(ASKS)
     report = tmp_path / "report"
-    command = [*RUN, "--report", str(report), "--", PYTHON, str(script)]
+    command = [*QUICKLY, "--report", str(report), "--", PYTHON, str(script)]
     with terminal(tmp_path, command, 80, 24) as shown:
         shown.wait(lambda lines: any("name?" in line for line in lines))
         shown.press("you", "Enter")
@@ -166,7 +168,7 @@ def test_a_program_at_a_terminal(tmp_path: Path) -> None:
     assert "asks.py" in report.read_text()
 
 
-@pytest.mark.parametrize("script", ["{}", "exec {}", "true; {}; exit 5"], ids=["alone", "exec", "in between"])
+@pytest.mark.parametrize("script", ["exec {}", "true; {}; exit 5"], ids=["exec", "in between"])
 def test_a_shell_that_starts_python(targets: Path, tmp_path: Path, script: str) -> None:
     report = tmp_path / "report.json"
     shell = tmp_path / "start.sh"
@@ -201,7 +203,7 @@ def wait_for_cmdline(recording: Path, word: str, program: subprocess.Popen[str])
     while time.monotonic() < deadline:
         assert program.poll() is None
         with RecordingReader(recording) as reader:
-            if any(word in one for one in reader.facts["target"]["cmdline"]):
+            if reader.facts["target"]["cmdline"][-1].endswith(word):
                 return
         time.sleep(0.1)
     raise AssertionError(f"never about {word}")
@@ -243,7 +245,7 @@ def test_nothing_is_missed_and_nothing_is_called_inherited_that_is_not(
     assert found["target"]["tier"] == 2
     assert sum(row["inherited"] for row in found["handles"]) == before
     assert sum(row["open"] - row["inherited"] for row in found["handles"]) == 2
-    assert {row["site"][0]["line"] for row in found["handles"] if row["site"]} <= {8}
+    assert {row["site"][0]["line"] for row in found["handles"] if row["site"]} <= {7}
     assert found["evidence"]["repaired"] == 0
 
 
@@ -294,9 +296,9 @@ def test_what_is_wrong_is_said_before_anything_runs(
 
 BROKEN = """
 import sys
-from memprobe.session.run import Session
-def run(*_): raise RuntimeError("broken on purpose")
-Session.run = run
+from memprobe.session.arming import Armed
+def arm(*_): raise RuntimeError("broken on purpose")
+Armed.__init__ = arm
 from memprobe.cli import main
 sys.exit(main())
 """
@@ -315,7 +317,8 @@ def test_a_failure_of_memprobe_does_the_program_no_harm() -> None:
 
 
 def test_the_program_outlives_memprobe() -> None:
-    with launched([PYTHON, "-c", READY + "print(input()[::-1], flush=True)"]) as program:
+    command = [PYTHON, "-c", READY + "print(input()[::-1], flush=True)"]
+    with launched(command, wrapper=QUICKLY) as program:
         said(program, "ready")
         program.kill()
         program.wait()
@@ -325,7 +328,7 @@ def test_the_program_outlives_memprobe() -> None:
 GROWS = """
 import sys, time
 KEPT, OPEN = [], []
-for _ in range(160):
+for _ in range(100):
     KEPT.extend(str(n) * 9 for n in range(200))
     OPEN.append(open("/etc/passwd"))
     time.sleep(0.05)
@@ -337,9 +340,10 @@ def test_findings_fail_the_command_only_if_the_program_ends_well(tmp_path: Path)
     script = tmp_path / "grows.py"
     script.write_text(GROWS)
     options = ("--fail-on", "any", "--min-confidence", "0.01")
+    good, bad = ([PYTHON, str(script), code] for code in "03")
     with (
-        launched([PYTHON, script, "0"], *options) as well,
-        launched([PYTHON, script, "3"], *options) as badly,
+        launched(good, *options, wrapper=QUICKLY) as well,
+        launched(bad, *options, wrapper=QUICKLY) as badly,
     ):
         _, errors = finished(badly, 3)
         assert "KEPT" in errors

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from detectors.made_up import SECOND, suspect
 from memprobe.abi import ProcessHow
+from memprobe.config import DEFAULTS
 from memprobe.detectors.confidence import confidence
 from memprobe.detectors.evidence import Evidence, Suspect
 from memprobe.detectors.verdicts import Verdicts
@@ -73,7 +74,8 @@ def course(
 
 
 def judged(batches: Sequence[Batch], *, tree: bool = False) -> Verdicts:
-    ledger, verdicts = Ledger(tree=tree), Verdicts(PID, tree=tree, detectors=(Everything(),))
+    config = DEFAULTS.having({"run.tree": tree})
+    ledger, verdicts = Ledger(tree=tree), Verdicts(PID, config, detectors=(Everything(),))
     for batch in batches:
         fold(ledger, batch, PID, verdicts)
     verdicts.settle(ledger)
@@ -177,7 +179,7 @@ def test_what_leaked_in_a_worker_that_has_ended_stays_and_says_so() -> None:
         *(Batch("procfs", n * SECOND, (n + 1) * SECOND, samples=sampled((n + 1) * SECOND)) for n in (60, 61)),
     ]
     (ended,) = judged(batches, tree=True).verdict.findings
-    assert ended.title == f"{sure.title} (process 8, which has ended)"
+    assert ended.title == f"{sure.title}; its process has ended"
     assert ended.evidence[0] == "Process 8 has ended; this is how it stood shortly before."
     assert (ended.id, ended.confidence, ended.count) == (sure.id, sure.confidence, sure.count)
     assert (ended.exhausts_in_s, ended.severity) == (None, Severity.INFO)
