@@ -85,6 +85,8 @@ HEAP = extension(
         "heap_reader",
         "heap_plan",
         "heap_graph_methods",
+        "heap_fetch",
+        "heap_near",
         "heap_graph",
         "heap_recipe",
         "heap_tables",

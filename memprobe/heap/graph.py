@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,11 @@ STRENGTH_SHIFT = 30
 NODE_MASK = (1 << STRENGTH_SHIFT) - 1
 ALL_STRENGTHS = sum(1 << strength for strength in Strength)
 
-TRACKED, LARGE, IMMORTAL, HAS_GC, UNSURE = 1, 2, 4, 8, 16
+TRACKED, LARGE, IMMORTAL, HAS_GC, UNSURE, CUT = 1, 2, 4, 8, 16, 32
 """Bits of `HeapGraph.flags`."""
+
+FOLLOWED = 1024
+"""References of an object that is CUT which were followed at least (HEAP_NEAR_EDGES in heap_near.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ class HeapGraph:
 
     first_large: int
     """Objects from this number on lie outside the arenas; both parts are in order of address."""
+
+    is_part: bool = False
+    """Whether most objects are not in it: then reference counts explain nothing."""
 
     def __len__(self) -> int:
         return len(self.addresses)
@@ -99,7 +106,16 @@ def open_for_graph(process: Process, python: Python, shapes: Shapes | None = Non
 
 def build_graph(heap: OpenHeap, progress: Callable[[int, int], object] | None = None) -> HeapGraph:
     """Walk a heap that was opened by `open_for_graph`, and find out who refers to whom."""
-    found = heap.native.graph(progress)
+    return _graph(heap, heap.native.graph(progress))
+
+
+def build_part(heap: OpenHeap, first: Iterable[int], most: int) -> HeapGraph:
+    """Find the `most` objects that are nearest to some, and who of them refers to whom."""
+    addresses = array("Q", first)
+    return replace(_graph(heap, heap.native.graph_near(addresses, most)), is_part=True)
+
+
+def _graph(heap: OpenHeap, found: Mapping[str, BigBuffer | int]) -> HeapGraph:
     flags = _array(found, "flags", np.uint8)
     large = flags & LARGE != 0
     return HeapGraph(

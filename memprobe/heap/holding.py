@@ -167,6 +167,8 @@ class Holding:
 
     def _believe(self) -> None:
         """Take what is perhaps a root for one, if nothing else explains the references to it."""
+        if self.graph.is_part:
+            return
         believed = {
             node: root
             for node, root in self._perhaps.items()
@@ -177,5 +179,7 @@ class Holding:
 
     def _find_native(self) -> Nodes:
         """Find the objects that no root reaches, though more refers to them than other objects do."""
+        if self.graph.is_part:
+            return np.empty(0, np.uint32)
         unheld = self.before == NO_NODE
         return places_of(unheld & (self.unexplained > 0))

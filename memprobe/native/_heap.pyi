@@ -174,3 +174,12 @@ class Heap:
         collector's header, 16 from a pool that would not hold still). `starts` and `targets` are the graph.
         And numbers: `nodes`, `edges`, and what was left out; their meanings are in heap_graph.h.
         """
+
+    def graph_near(self, first: Buffer, most: int, /) -> dict[str, BigBuffer | int]:
+        """Find the `most` objects that are nearest to some (u64 addresses), and build the graph of those.
+
+        Of an object that refers to more than 1024 others only the first of those are followed (16 times as
+        many of those that it begins with); its flags have 32. The entries are those of `graph`; `levels` says
+        up to how many steps from the first objects all is there, `beyond` how many references lead farther.
+        `changes` and `counters` stay those of the last walk.
+        """

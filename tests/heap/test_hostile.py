@@ -18,7 +18,7 @@ from fuzz.fuzz_heap import LARGEST_ARRAYS, Victim, resident_kb, victim_of
 from memprobe.heap.census import Census, take_census
 from memprobe.heap.dominators import NO_NODE, find_dominators, retained_bytes
 from memprobe.heap.garbage import explain_counts
-from memprobe.heap.graph import HeapGraph, build_graph, open_for_graph
+from memprobe.heap.graph import HeapGraph, build_graph, build_part, open_for_graph
 from memprobe.heap.opening import open_heap
 from memprobe.native import _heap
 from pythons import Interpreter
@@ -26,6 +26,8 @@ from pythons import Interpreter
 pytestmark = pytest.mark.few_interpreters
 
 HUGE = 1 << 62
+MOST = 50_000
+"""Objects of a part."""
 Names = Callable[[int], str]
 
 
@@ -62,7 +64,9 @@ def census_of(victim: Victim) -> Census:
 def graph_of(victim: Victim) -> HeapGraph:
     assert victim.target.python is not None
     with bounded(), open_for_graph(victim.target.process, victim.target.python) as heap:
-        return build_graph(heap)
+        whole = build_graph(heap)
+        assert len(build_part(heap, whole.addresses[::50].tolist(), MOST)) <= MOST
+        return whole
 
 
 def objects_of(victim: Victim, name: str) -> list[int]:

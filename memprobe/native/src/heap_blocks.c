@@ -26,7 +26,7 @@
 /* The bytes 1 to 7 of the second word that PYTHONMALLOC=debug puts in front of a block. */
 #define DEBUG_FENCE UINT64_C(0x00FDFDFDFDFDFDFD)
 
-static bool is_in_regions(const struct heap *heap, uint64_t address)
+bool heap_in_regions(const struct heap *heap, uint64_t address)
 {
     size_t low = 0, high = heap->region_count;
 
@@ -47,7 +47,7 @@ static bool is_pointer(const struct heap *heap, uint64_t word)
         return false;
     if (heap->plan.image_start <= (int64_t)word && (int64_t)word < heap->plan.image_end)
         return true;
-    return heap_find_arena(heap, word) >= 0 || is_in_regions(heap, word);
+    return heap_find_arena(heap, word) >= 0 || heap_in_regions(heap, word);
 }
 
 /* Whether a word can be a reference count; *ret is what it counts, 0 for a dead object. From 3.14 on the

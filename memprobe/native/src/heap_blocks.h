@@ -37,6 +37,9 @@ int heap_recognise(struct heap *heap, const struct heap_block *block, struct hea
  * would need. `readable` bytes can be looked at from `address` on. */
 int heap_recognise_bare(struct heap *heap, const struct heap_block *block, struct heap_object *ret);
 
+/* Whether an address lies in one of the regions outside the arenas. */
+bool heap_in_regions(const struct heap *heap, uint64_t address);
+
 /* Recognise a block, count it, and tell the visitor of a live one. */
 int heap_visit_block(struct heap_walker *walker, const struct heap_block *block);
 

@@ -81,6 +81,12 @@ struct heap_edges {
     size_t node_capacity;
     uint64_t *slots;           /* in graph->targets */
     uint64_t slot_count, slot_capacity, slot_limit;
+    uint64_t most_of_one;      /* references of one object's table that are followed, */
+    const uint64_t *wide;      /* and of these objects HEAP_WIDER times as many: addresses, in order */
+    size_t wide_count;
+    uint64_t passing;          /* the address of the object that passes */
+    bool is_cut;               /* the object that passes has more than that */
+    bool is_part;              /* not all objects pass */
     uint64_t table_bytes;      /* that may still be read of tables beyond their first part */
     uint64_t more_at;          /* what the size of the object that passes still depends on, */
     enum heap_more more;       /* until somebody asks for it */
@@ -114,6 +120,17 @@ static inline uint64_t heap_edge(uint64_t target, unsigned strength)
 {
     return target | (uint64_t)strength << HEAP_EDGE_SHIFT;
 }
+
+#define HEAP_WIDER 16
+
+/* As many references of the object that passes as are followed. */
+uint64_t heap_edges_followed(struct heap_edges *edges, uint64_t count);
+
+/* Begin with a graph without nodes. `most_of_one` references of one table are followed, and `most_edges` are
+ * kept at most (UINT64_MAX: as many as the heap's memory can hold). */
+void heap_edges_open(struct heap_edges *edges, struct heap *heap, struct heap_graph *graph,
+                     uint64_t most_of_one, uint64_t most_edges);
+void heap_edges_close(struct heap_edges *edges);
 
 /* Make room for so many edges more; false if the heap cannot hold that many references, or memory is
  * short (edges->error). */

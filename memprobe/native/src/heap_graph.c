@@ -4,6 +4,7 @@
 
 #include "heap_blocks.h"
 #include "heap_edges.h"
+#include "heap_fetch.h"
 #include "heap_sizes.h"
 
 #include <errno.h>
@@ -29,6 +30,26 @@ int heap_make_room(void **items, size_t count, size_t *capacity, size_t size)
     return 0;
 }
 
+static int compare_addresses(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return a < b ? -1 : a > b;
+}
+
+uint64_t heap_edges_followed(struct heap_edges *edges, uint64_t count)
+{
+    uint64_t most = edges->most_of_one;
+
+    if (count <= most)
+        return count;
+    if (edges->wide_count > 0
+        && bsearch(&edges->passing, edges->wide, edges->wide_count, sizeof(uint64_t), compare_addresses) != NULL)
+        most *= HEAP_WIDER;
+    edges->is_cut = edges->is_cut || count > most;
+    return count < most ? count : most;
+}
+
 bool heap_edges_reserve(struct heap_edges *edges, uint64_t count)
 {
     /* The count may be anything: nothing is added to it before it is known to be small. */
@@ -38,6 +59,7 @@ bool heap_edges_reserve(struct heap_edges *edges, uint64_t count)
         return false;
     if (count > edges->slot_limit - edges->slot_count) {
         edges->graph->counters.refused_edges += count;
+        edges->is_cut = true;
         return false;
     }
     uint64_t wanted = edges->slot_count + count;
@@ -174,12 +196,14 @@ static int visit(void *state, const struct heap_object *object)
         edges->graph->counters.odd_objects++;
         return 0;
     }
-    err = heap_watch_note(&edges->watch, object);
+    err = edges->is_part ? 0 : heap_watch_note(&edges->watch, object);
     if (err == 0)
         err = describe_node(edges, object, edges->nodes);
     if (err != 0)
         return err;
     heap_recipe_run(edges, object, edges->nodes);
+    if (edges->is_cut)
+        ((uint8_t *)edges->graph->flags.data)[edges->nodes] |= HEAP_CUT;
     ask_for_size(edges, edges->nodes++);
     if (edges->pending.count >= TABLES_AT_ONCE)
         err = heap_tables_read(edges);
@@ -330,7 +354,18 @@ static void set_bounds(struct heap_edges *edges)
     edges->slot_limit = bytes / 4 < SIZE_MAX / 64 ? bytes / 4 : SIZE_MAX / 64;
 }
 
-static void close_edges(struct heap_edges *edges)
+void heap_edges_open(struct heap_edges *edges, struct heap *heap, struct heap_graph *graph,
+                     uint64_t most_of_one, uint64_t most_edges)
+{
+    *edges = (struct heap_edges){
+        .heap = heap, .plan = &heap->plan, .graph = graph, .most_of_one = most_of_one};
+    *graph = (struct heap_graph){0};
+    set_bounds(edges);
+    if (edges->slot_limit > most_edges)
+        edges->slot_limit = most_edges;
+}
+
+void heap_edges_close(struct heap_edges *edges)
 {
     heap_index_close(&edges->index);
     heap_watch_close(&edges->watch);
@@ -343,21 +378,41 @@ static void close_edges(struct heap_edges *edges)
     free(edges->shared_keys.items);
 }
 
-int heap_graph_build(struct heap *heap, struct heap_graph *ret)
+/* Have all objects visited, and whatever else lies apart from them read. */
+static int visit_all(struct heap_edges *edges)
 {
-    struct heap_edges edges = {.heap = heap, .plan = &heap->plan, .graph = ret};
+    heap_watch_open(&edges->watch, edges->heap);
+    int err = heap_walk(edges->heap, visit, edges);
+    if (err == 0)
+        err = heap_tables_read(edges);
+    if (err == 0)
+        err = heap_watch_compare(&edges->watch, edges->heap);
+    heap_count_reads(edges->heap);
+    return err;
+}
 
-    *ret = (struct heap_graph){0};
-    set_bounds(&edges);
-    heap_watch_open(&edges.watch, heap);
+static int visit_part(struct heap_edges *edges, const struct heap_near *part)
+{
+    edges->is_part = true;
+    edges->wide = part->first;
+    edges->wide_count = part->first_count;
+    edges->graph->counters.levels = part->levels;
+    edges->graph->counters.beyond = part->beyond;
+    int err = heap_fetch(edges->heap, part->addresses, part->count, visit, edges);
+    return err != 0 ? err : heap_tables_read(edges);
+}
+
+int heap_graph_build(struct heap *heap, const struct heap_near *part, struct heap_graph *ret)
+{
+    struct heap_edges edges;
+
+    if (part == NULL)
+        heap_edges_open(&edges, heap, ret, UINT64_MAX, UINT64_MAX);
+    else
+        heap_edges_open(&edges, heap, ret, HEAP_NEAR_EDGES, HEAP_NEAR_EDGES_EACH * (uint64_t)part->count);
     int err = grow_nodes(&edges);
     if (err == 0)
-        err = heap_walk(heap, visit, &edges);
-    if (err == 0)
-        err = heap_tables_read(&edges);
-    if (err == 0)
-        err = heap_watch_compare(&edges.watch, heap);
-    heap_count_reads(heap);
+        err = part == NULL ? visit_all(&edges) : visit_part(&edges, part);
     if (err == 0) {
         heap_tables_follow_rings(&edges);
         err = edges.error;
@@ -369,7 +424,7 @@ int heap_graph_build(struct heap *heap, struct heap_graph *ret)
     if (err == 0)
         err = trim(&edges);
     ret->counters.nodes = edges.nodes;
-    close_edges(&edges);
+    heap_edges_close(&edges);
     return err;
 }
 

@@ -7,6 +7,7 @@
 #define MEMPROBE_HEAP_GRAPH_H
 
 #include "big_buffer.h"
+#include "heap_near.h"
 #include "heap_walk.h"
 
 #define HEAP_STRENGTH_SHIFT 30 /* of a target: the strength above, the number of the object below */
@@ -20,7 +21,9 @@
     FIELD(absent_tables)   /* that were not there, or not whole */                                 \
     FIELD(refused_edges)   /* beyond what the heap's memory could hold */                          \
     FIELD(odd_objects)     /* left out: met twice, or at an impossible address */               \
-    FIELD(table_bytes)     /* of sizes: blocks in pools that belong to an object elsewhere */
+    FIELD(table_bytes)     /* of sizes: blocks in pools that belong to an object elsewhere */    \
+    FIELD(levels)          /* of a part: steps from the first objects up to which all is there */ \
+    FIELD(beyond)          /* of a part: references to what is farther */
 
 struct heap_graph_counters {
 #define HEAP_GRAPH_MEMBER(name) uint64_t name;
@@ -40,8 +43,8 @@ struct heap_graph {
     struct heap_graph_counters counters;
 };
 
-/* Walk the heap and build its graph. Returns 0 or a negative errno. */
-int heap_graph_build(struct heap *heap, struct heap_graph *ret);
+/* Walk the heap and build its graph, or that of a part only (if not NULL). Returns 0 or a negative errno. */
+int heap_graph_build(struct heap *heap, const struct heap_near *part, struct heap_graph *ret);
 
 void heap_graph_close(struct heap_graph *graph);
 

@@ -41,6 +41,18 @@ static PyObject *as_dict(PyObject *module, struct heap_graph *graph)
     return Py_NewRef(result);
 }
 
+/* Find the part that is wanted, and build its graph. */
+static int build_part(struct heap *heap, const Py_buffer *first, uint64_t most, struct heap_graph *ret)
+{
+    struct heap_near part = {0};
+    int err = heap_near_find(heap, first->buf, (size_t)first->len / sizeof(uint64_t), (size_t)most, &part);
+
+    if (err == 0)
+        err = heap_graph_build(heap, &part, ret);
+    heap_near_close(&part);
+    return err;
+}
+
 PyObject *heap_graph_method(HeapObject *self, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {"progress", NULL};
@@ -51,7 +63,23 @@ PyObject *heap_graph_method(HeapObject *self, PyObject *arguments, PyObject *key
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:graph", names, &progress)
         || !heap_begin(self, progress))
         return NULL;
-    int err = heap_graph_build(&self->heap, &graph);
+    int err = heap_graph_build(&self->heap, NULL, &graph);
+    if (heap_end(self, err))
+        result = as_dict(PyType_GetModule(Py_TYPE((PyObject *)self)), &graph);
+    heap_graph_close(&graph);
+    return result;
+}
+
+PyObject *heap_graph_near_method(HeapObject *self, PyObject *arguments)
+{
+    scope(scope_release) Py_buffer first = {0};
+    unsigned int most = 0;
+    struct heap_graph graph = {0};
+    PyObject *result = NULL;
+
+    if (!PyArg_ParseTuple(arguments, "y*I:graph_near", &first, &most) || !heap_begin(self, NULL))
+        return NULL;
+    int err = build_part(&self->heap, &first, most, &graph);
     if (heap_end(self, err))
         result = as_dict(PyType_GetModule(Py_TYPE((PyObject *)self)), &graph);
     heap_graph_close(&graph);

@@ -252,6 +252,7 @@ static PyMethodDef methods[] = {
     {"sample", (PyCFunction)(void (*)(void))heap_sample_method, METH_VARARGS, NULL},
     {"changes", (PyCFunction)(void (*)(void))heap_changes_method, METH_NOARGS, NULL},
     {"graph", (PyCFunction)(void (*)(void))heap_graph_method, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"graph_near", (PyCFunction)(void (*)(void))heap_graph_near_method, METH_VARARGS, NULL},
     {"types", (PyCFunction)(void (*)(void))heap_types_method, METH_NOARGS, NULL},
     {"counters", (PyCFunction)(void (*)(void))heap_counters_method, METH_NOARGS, NULL},
     {"find_type", (PyCFunction)(void (*)(void))heap_find_type_method, METH_O, NULL},

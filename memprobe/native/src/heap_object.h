@@ -37,6 +37,7 @@ PyObject *heap_objects_of_method(HeapObject *self, PyObject *arguments);
 PyObject *heap_frozen_method(HeapObject *self, PyObject *head);
 PyObject *heap_frozen_objects_method(HeapObject *self, PyObject *head);
 PyObject *heap_graph_method(HeapObject *self, PyObject *arguments, PyObject *keywords);
+PyObject *heap_graph_near_method(HeapObject *self, PyObject *arguments);
 PyObject *heap_find_type_method(HeapObject *self, PyObject *address);
 
 extern PyType_Spec heap_object_spec;

@@ -62,6 +62,7 @@ static void ask_array(struct running *run, uint64_t address, uint64_t count, uns
 {
     struct heap_edges *edges = run->edges;
 
+    count = heap_edges_followed(edges, count);
     if (count == 0 || !heap_may_be_object(edges, address))
         return;
     if (!heap_edges_reserve(edges, count))
@@ -143,6 +144,7 @@ static void ask_table(struct running *run, struct heap_pending pending, uint64_t
 {
     struct heap_edges *edges = run->edges;
 
+    room = heap_edges_followed(edges, room);
     if (!heap_may_be_object(edges, pending.address))
         return;
     if (room > UINT32_MAX || !heap_edges_reserve(edges, room))
@@ -391,6 +393,8 @@ static void add_deque(struct running *run, const struct heap_member *member)
         .strength = (uint8_t)member->strength,
     };
 
+    /* Its blocks are followed as long as there are items to come. */
+    pending.count = heap_edges_followed(run->edges, count);
     if (count > 0 && count <= run->edges->slot_limit)
         ask_table(run, pending, count);
 }
@@ -592,6 +596,8 @@ void heap_recipe_run(struct heap_edges *edges, const struct heap_object *object,
     struct running run = {.edges = edges, .object = object, .node = node};
     const struct heap_type *type = object->type;
 
+    edges->passing = object->address;
+    edges->is_cut = false;
     for (uint32_t i = 0; i < type->recipe_count; i++) {
         /* heap_read may make the walk meet no new types, so the recipes stay where they are. */
         struct heap_member member = edges->heap->types.recipe[type->recipe_start + i];

@@ -34,7 +34,7 @@ static inline void put(struct heap_edges *edges, struct heap_pending *pending, u
     if (!heap_may_be_object(edges, target))
         return;
     if (pending->room == 0) {
-        edges->graph->counters.torn_tables++;
+        edges->graph->counters.torn_tables += edges->most_of_one == UINT64_MAX;
         return;
     }
     pending->room--;
@@ -307,6 +307,8 @@ static void take_element(struct heap_edges *edges, struct heap_pending *pending,
     }
     heap_edges_late(edges, pending->node, heap_word(data), pending->strength);
     pending->count = heap_word(data + 8);
+    if (pending->count > edges->most_of_one)
+        pending->count = edges->most_of_one;
     pending->address = heap_word(data + 24);
     pending->table = HEAP_TABLE_LATE;
     if (pending->count > 0 && pending->count <= edges->slot_limit)

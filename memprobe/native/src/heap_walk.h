@@ -118,7 +118,8 @@ enum heap_object_flags {
     HEAP_LARGE = 2,     /* outside the arenas */
     HEAP_IMMORTAL = 4,
     HEAP_HAS_GC = 8,    /* has a collector's header, tracked or not */
-    HEAP_UNSURE = 16    /* from a pool that would not hold still */
+    HEAP_UNSURE = 16,   /* from a pool that would not hold still */
+    HEAP_CUT = 32       /* refers to more than was followed */
 };
 
 /* One live object. `body` points into a buffer that is valid during the call; the type's presize
