@@ -50,11 +50,12 @@ EXCLUSIVE_SHARE = 0.5
 class Answers:
     """Everything that is asked of one graph."""
 
-    def __init__(self, heap: OpenHeap, graph: HeapGraph) -> None:
+    def __init__(self, heap: OpenHeap, graph: HeapGraph, members: Members | None = None) -> None:
+        """`members` are those of the same target, if there are."""
         self.heap = heap
         self.graph = graph
         self._lengths = Lengths(heap.python.objects, heap.types)
-        self._members = Members(heap.python)
+        self._members = Members(heap.python) if members is None else members
         self.roots: list[Root] = []
         """All of them, an object perhaps several times; empty until they have been read."""
         self._deferred: list[int] = []
@@ -63,8 +64,11 @@ class Answers:
         """Read where holding begins; what comes after this needs the target for names only."""
         heap, graph = self.heap, self.graph
         roots = Roots(heap.python, self._members, heap.mappings)
-        self.roots = roots.read(lambda kind: graph.node(kind) is None)
-        self._deferred = roots.deferred()
+        self.take_roots(roots.read(lambda kind: graph.node(kind) is None), roots.deferred())
+
+    def take_roots(self, roots: list[Root], deferred: list[int]) -> None:
+        """Take the roots from who had to read them before there was a graph."""
+        self.roots, self._deferred = roots, deferred
 
     @cached_property
     def holders(self) -> Holders:

@@ -17,6 +17,7 @@ from memprobe.heap.lengths import Lengths
 from memprobe.heap.naming import Path
 from memprobe.heap.references import Role
 from memprobe.heap.subjects.counted import Counted
+from memprobe.heap.subjects.cut import retained_by_all
 from memprobe.heap.subjects.elements import Fillings
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.limits import Limits
@@ -135,11 +136,12 @@ class Collections:
     def _chosen(self, before: Remembered, keys: dict[int, int]) -> list[int]:
         """Return which places matter: what grew, what was told before, what is large."""
         places = self._places
-        grown = self._growth(before)
+        known = places.are_whole | places.are_single
+        grown = np.where(known, self._growth(before), 0)
         by_growth = [index for index in _most(grown, GROWN) if grown[index] >= LEAST_GROWTH]
-        again = np.flatnonzero(np.isin(self._identities(), np.array(list(keys), np.uint64))).tolist()
+        again = np.flatnonzero(known & np.isin(self._identities(), np.array(list(keys), np.uint64))).tolist()
         # Of many collections in one place only growth is worth a word: there may just be more of them.
-        alone = places.are_single | (places.members == 1)
+        alone = known & (places.are_single | (places.members == 1))
         single = np.where(alone, places.entries, 0) // np.where(self._are_tables(), TABLES, 1)
         large = [index for index in _most(single, LARGEST) if single[index] >= LEAST_ENTRIES]
         return list(dict.fromkeys((*by_growth, *again, *large)))[:MOST]
@@ -194,7 +196,7 @@ class Collections:
             self._subject(first, nodes, count),
             f"container:{first.key:016x}",
             count,
-            int(self._holders.holding.retained[nodes].sum()) * members // len(nodes),
+            retained_by_all(self._holders.holding, self._kinds, nodes, count) * members // len(nodes),
             seen=seen,
             watched=self._watched(nodes) if members == len(nodes) and self._is_settled(same) else (),
         )

@@ -87,7 +87,9 @@ class Concurrency:
                 yield Counted(Subject(What.QUEUE, name), f"queue:{name}", count, None)
 
     def _ended(self) -> Iterator[Counted]:
-        """Yield the futures and tasks that have ended and are still there."""
+        """Yield the futures and tasks that have ended and are still there, if the graph has them all."""
+        if self._answers.graph.is_part:
+            return
         hubs = Hubs(self._answers, self._kinds)
         for kind in range(len(self._kinds.names)):
             if _FUTURES.isdisjoint(self._kinds.ancestors(kind)):

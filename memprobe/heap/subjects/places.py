@@ -5,6 +5,9 @@ name in that) until it passes through a collection: whatever lies behind that ha
 many of its sort. Two of those are the same thing if the ways to them part at the same collection and go on
 over the same types. The links of a chain are one thing, too. So places are what the paths would be without
 keys, found without naming any.
+
+In the graph of a part of the heap (`memprobe.heap.part`) a place is whole if all collections there are in it:
+nothing on the ways to them was cut, and they end before the part does.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ import numpy.typing as npt
 from memprobe.heap.answers import Answers
 from memprobe.heap.arrays import pieces
 from memprobe.heap.dominators import NO_NODE
-from memprobe.heap.graph import NODE_MASK
+from memprobe.heap.graph import CUT, NODE_MASK
 from memprobe.heap.references import Role
 from memprobe.heap.roots import Root
+from memprobe.heap.subjects.cut import made_whole
 from memprobe.heap.subjects.kinds import Flags, Kinds
 
 Nodes = npt.NDArray[np.uint32]
@@ -72,10 +76,13 @@ class Places:
         self._graph = answers.graph
         self._holding = answers.holders.holding
         self._memory = answers.heap.python.objects.memory
+        self._answers = answers
         self._kinds = kinds
         self.namespaces = self._namespaces()
         nodes, weights, scale = self._candidates()
-        self._numbers, self._singles = self._placed(nodes)
+        ways = self._ways(nodes)
+        self._numbers, self._singles = self._placed(nodes, ways)
+        whole = self._is_whole(ways)
         self._nodes, self._weights, self.scale = nodes, weights, scale
         """Of how many light collections each that was looked at stands for."""
         self._order = np.lexsort((self._graph.addresses[nodes], -weights, self._numbers))
@@ -85,6 +92,8 @@ class Places:
         self._members = members
         self.entries = np.add.reduceat(weights[self._order], self._starts) if len(nodes) else members
         """Of each place about how many entries there are."""
+        self.are_whole: Flags = np.minimum.reduceat(whole[self._order], self._starts) if len(nodes) else whole
+        """Of each place whether all collections there are known."""
 
     @property
     def members(self) -> npt.NDArray[np.int64]:
@@ -137,6 +146,8 @@ class Places:
         degrees = (graph.starts[nodes.astype(np.int64) + 1] - graph.starts[nodes]).astype(np.int64)
         words = (graph.sizes[nodes].astype(np.int64) - _OVERHEAD_BYTES) >> _WORD_SHIFT
         weights = np.maximum(degrees, words)
+        if graph.is_part:
+            weights = made_whole(self._answers, self._kinds, nodes, weights)
         light = weights < HEAVY
         scale = 1
         while int(light.sum()) > MOST_LIGHT * scale:
@@ -161,9 +172,22 @@ class Places:
         found[inside] = pointers == graph.addresses[nodes[inside]]
         return found
 
-    def _placed(self, nodes: Nodes) -> tuple[Hashes, Flags]:
+    def _is_whole(self, ways: list[Nodes]) -> Flags:
+        """Say of each collection whether its like are all in the graph, too."""
+        graph = self._graph
+        whole = np.ones(len(ways[0]), np.bool_)
+        if not graph.is_part:
+            return whole
+        steps = np.zeros(len(ways[0]), np.int64)
+        for way in ways[1:]:
+            there = np.flatnonzero(way < len(graph))
+            steps[there] += 1
+            whole[there] &= graph.flags[way[there]] & CUT == 0
+        return whole & (steps <= graph.counters["levels"])
+
+    def _placed(self, nodes: Nodes, ways: list[Nodes]) -> tuple[Hashes, Flags]:
         """Return the place of each collection, and whether it is the only one there can be."""
-        graph, ways = self._graph, self._ways(nodes)
+        graph = self._graph
         numbers = np.zeros(len(nodes), np.uint64)
         single = np.ones(len(nodes), np.bool_)
         passed = np.zeros(len(nodes), np.bool_)

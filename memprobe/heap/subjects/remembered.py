@@ -20,6 +20,7 @@ MOST_COUNTED = 20_000
 
 MOST_TOLD = 1_000
 _HEADER = 4
+_PART = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Remembered:
 
     counted: Rows = field(default_factory=lambda: no_rows(COUNTED))
     told: Rows = field(default_factory=lambda: no_rows(TOLD))
+    is_of_part: bool = False
+    """Whether collections were looked for in a part of the heap only."""
 
     @property
     def is_empty(self) -> bool:
@@ -51,7 +54,7 @@ class Remembered:
 
     def packed(self) -> bytes:
         """Return it as bytes."""
-        size = len(self.counted).to_bytes(_HEADER, "little")
+        size = (len(self.counted) | self.is_of_part * _PART).to_bytes(_HEADER, "little")
         return size + self.counted.tobytes() + self.told.tobytes()
 
 
@@ -60,19 +63,23 @@ def remember(
     members: npt.NDArray[np.int64],
     entries: npt.NDArray[np.int64],
     told: dict[int, int],
+    *,
+    is_of_part: bool = False,
 ) -> Remembered:
     """Keep what has most entries."""
     most = np.sort(np.argsort(-entries, kind="stable")[:MOST_COUNTED])
     counted = np.empty(len(most), COUNTED)
     counted["number"], counted["members"], counted["entries"] = numbers[most], members[most], entries[most]
     counted.sort(order="number")
-    return Remembered(counted, np.array(sorted(told.items())[:MOST_TOLD], TOLD))
+    return Remembered(counted, np.array(sorted(told.items())[:MOST_TOLD], TOLD), is_of_part)
 
 
 def unpacked(data: bytes) -> Remembered:
     """Undo `packed`; nothing is remembered of anything else."""
-    count = int.from_bytes(data[:_HEADER], "little")
+    header = int.from_bytes(data[:_HEADER], "little")
+    count = header & ~_PART
     middle = _HEADER + count * COUNTED.itemsize
     if len(data) < middle or (len(data) - middle) % TOLD.itemsize:
         return Remembered()
-    return Remembered(np.frombuffer(data[_HEADER:middle], COUNTED), np.frombuffer(data[middle:], TOLD))
+    counted, told = np.frombuffer(data[_HEADER:middle], COUNTED), np.frombuffer(data[middle:], TOLD)
+    return Remembered(counted, told, header & _PART != 0)

@@ -8,6 +8,9 @@
 A first survey can only tell what is large. The next ones tell what has grown, too, however small it is:
 for that a survey remembers a number for each place and type (`remembered`). What one pass over the heap
 counts has the time of its middle: under load a pass takes a second.
+
+Of a heap that is too large for a whole graph, types are counted by a census, and collections looked for in
+the part that is nearest to the roots (`memprobe.heap.part`); waste needs the whole graph, and is left out.
 """
 
 from __future__ import annotations
@@ -15,19 +18,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.census import Progress, remarks
+from memprobe.heap.census import Progress, remarks, take_census
 from memprobe.heap.graph import build_graph, open_for_graph
+from memprobe.heap.opening import OpenHeap
+from memprobe.heap.part import answers_near_roots, is_large, remark
 from memprobe.heap.subjects.collections import Collections
 from memprobe.heap.subjects.concurrency import Concurrency
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.places import Places
 from memprobe.heap.subjects.remembered import remember, unpacked
-from memprobe.heap.subjects.type_counts import TypeCount, type_counts
+from memprobe.heap.subjects.type_counts import TypeCount, census_counts, type_counts
 from memprobe.heap.subjects.types import Types
 from memprobe.heap.subjects.waste import Waste
 from memprobe.target.cpython.python import Python
@@ -51,6 +57,15 @@ class Evidence:
     remarks: tuple[str, ...] = ()
 
 
+class _Times(NamedTuple):
+    """When things were read, in the middle."""
+
+    counted_ns: int
+    """The objects by type."""
+
+    roots_ns: int
+
+
 class Surveyor:
     """Surveys one process."""
 
@@ -72,32 +87,56 @@ class Surveyor:
         steps that come after.
         """
         with open_for_graph(self._process, self._python) as heap:
-            begin_ns = time.monotonic_ns()
-            answers = Answers(heap, build_graph(heap, progress))
-            end_ns, counters = time.monotonic_ns(), heap.native.counters()
-            objects, torn = len(answers.graph), counters["torn_objects"]
-            self.evidence = Evidence(objects, torn, tuple(remarks(heap, counters)))
-            yield from self._of_graph(answers, (begin_ns + end_ns) // 2, progress)
+            large = is_large(heap, was_large=self._before.is_of_part)
+            yield from self._of_part(heap, progress) if large else self._of_whole(heap, progress)
 
-    def _of_graph(self, answers: Answers, counted_ns: int, progress: Progress) -> Iterator[Counted]:
+    def _of_whole(self, heap: OpenHeap, progress: Progress) -> Iterator[Counted]:
+        begin_ns = time.monotonic_ns()
+        answers = Answers(heap, build_graph(heap, progress))
+        middle_ns, counters = (begin_ns + time.monotonic_ns()) // 2, heap.native.counters()
+        objects, torn = len(answers.graph), counters["torn_objects"]
+        self.evidence = Evidence(objects, torn, tuple(remarks(heap, counters)))
         counts = type_counts(answers)
-        yield from sums(answers, counts, counted_ns)
+        yield from sums(counts, unowned_bytes(answers), middle_ns)
         begin_ns = time.monotonic_ns()
         answers.read_roots()
         roots_ns = (begin_ns + time.monotonic_ns()) // 2
         progress(0, 0)
-        waste = Waste(answers, counted_ns)
+        waste = Waste(answers, middle_ns)
+        yield from self._of_graph(answers, counts, _Times(middle_ns, roots_ns), waste, progress)
+
+    def _of_part(self, heap: OpenHeap, progress: Progress) -> Iterator[Counted]:
+        begin_ns = time.monotonic_ns()
+        census = take_census(heap, progress)
+        middle_ns, counts = (begin_ns + time.monotonic_ns()) // 2, census_counts(census)
+        yield from sums(counts, census.unowned_bytes, middle_ns)
+        begin_ns = time.monotonic_ns()
+        answers = answers_near_roots(heap)
+        roots_ns = (begin_ns + time.monotonic_ns()) // 2
+        said = (*census.remarks, remark(answers.graph, census.count))
+        self.evidence = Evidence(census.count, census.torn_objects, said)
+        yield from self._of_graph(answers, counts, _Times(middle_ns, roots_ns), None, progress)
+
+    def _of_graph(
+        self,
+        answers: Answers,
+        counts: Sequence[TypeCount],
+        times: _Times,
+        waste: Waste | None,
+        progress: Progress,
+    ) -> Iterator[Counted]:
+        """Yield what a graph tells; `waste` was found in it before its counts were given up."""
         progress(0, 0)
         kinds = Kinds(answers)
         progress(0, 0)
         places = Places(answers, kinds)
         progress(0, 0)
         collections = Collections(answers, kinds, places)
-        types = Types(answers, kinds, counts, counted_ns)
+        types = Types(answers, kinds, counts, times.counted_ns)
         yield from collections.tell(self._before)
-        yield from collections.at_exit(roots_ns)
+        yield from collections.at_exit(times.roots_ns)
         yield from types.tell(self._before)
-        yield from waste.tell()
+        yield from () if waste is None else waste.tell()
         yield from Concurrency(answers, kinds).tell()
         counted = types.numbered
         self._before = remember(
@@ -105,12 +144,17 @@ class Surveyor:
             np.concatenate((places.members, counted.objects)),
             np.concatenate((places.entries, counted.sizes)),
             collections.told | types.told,
+            is_of_part=answers.graph.is_part,
         )
 
 
-def sums(answers: Answers, counts: Sequence[TypeCount], counted_ns: int) -> Iterator[Counted]:
+def unowned_bytes(answers: Answers) -> int:
+    """Return what the blocks without an object take, by a whole graph."""
+    return max(0, answers.heap.native.counters()["raw_bytes"] - answers.graph.counters["table_bytes"])
+
+
+def sums(counts: Sequence[TypeCount], unowned: int, counted_ns: int) -> Iterator[Counted]:
     """Yield what all objects take, and what no object has."""
     allocated = sum(one.allocated_bytes for one in counts)
-    unowned = max(0, answers.heap.native.counters()["raw_bytes"] - answers.graph.counters["table_bytes"])
     for name, size in ((OBJECTS, allocated), (BLOCKS, unowned)):
         yield Counted(Subject(What.MEMORY, name), f"memory:{name}", size, size, time_ns=counted_ns)

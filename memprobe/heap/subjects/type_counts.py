@@ -1,4 +1,4 @@
-"""How many objects of each type a graph has: what a census would say, without another walk over the heap."""
+"""How many objects of each type there are, by a graph (without another walk over the heap) or a census."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from memprobe.heap.answers import Answers
 from memprobe.heap.arrays import pieces
-from memprobe.heap.census import is_churning
+from memprobe.heap.census import Census, is_churning
+from memprobe.heap.tally import counted_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ def type_counts(answers: Answers) -> tuple[TypeCount, ...]:
         for name, same in found.items()
     ]
     return tuple(sorted(counts, key=lambda one: (-one.allocated_bytes, one.type)))
+
+
+def census_counts(census: Census) -> tuple[TypeCount, ...]:
+    """Return the same of a census: for heaps of which there is no whole graph."""
+    return tuple(
+        TypeCount(row.type, row.objects, row.allocated_bytes, row.churning) for row in counted_types(census)
+    )
 
 
 def _by_address(answers: Answers) -> Iterator[TypeCount]:
