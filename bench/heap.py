@@ -15,7 +15,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -202,12 +202,18 @@ def leak_table(objects: int) -> Iterator[str]:
     cpu_s = overhead["profiler_cpu_pct"] / 100 * report["window"]["duration_s"]
     yield "\n## A leak of 100 objects a second in a large heap\n"
     yield f"`memprobe attach --duration {LEAK_DURATION_S}`.\n"
-    yield "| objects | found after s | what | memprobe's CPU s | its memory MB, at most |"
-    yield "|---:|---:|---|---:|---:|"
+    yield (
+        "| objects | found after s | what | memprobe's CPU s | its memory MB, at most "
+        "| slows the program by % (budget) |"
+    )
+    yield "|---:|---:|---|---:|---:|---:|"
     yield (
         f"| {census['objects']:,} | **{after}** (limit 30) | {title} | {cpu_s:.0f} "
-        f"| {overhead['profiler_rss_peak_mb']:.0f} |"
+        f"| {overhead['profiler_rss_peak_mb']:.0f} | {overhead['target_slowdown_pct']} "
+        f"({overhead['budget_pct']:g}) |"
     )
+    yield "\nWhat the report says that it did not see:\n"
+    yield from (f"- {sentence}" for sentence in report["evidence"]["invisible"])
 
 
 def attach(pid: int) -> dict[str, Any]:
@@ -229,39 +235,43 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only",
         choices=("census", "graph", "command", "sample", "leak"),
-        help="one of the tables, not written",
+        help="one of the tables; in the results it takes the place of the one before",
     )
     parser.add_argument("--leak-objects", type=int, default=22_000_000, help="of the heap with the leak")
     return parser.parse_args(arguments)
+
+
+def tables(options: argparse.Namespace) -> Iterator[Iterator[str]]:
+    """Yield the tables that are wanted, each being made as it is read."""
+    wanted: dict[str, Callable[[], Iterator[str]]] = {
+        "census": lambda: census_table(options.objects, options.tool or list(TOOLS)),
+        "graph": lambda: graph_table(options.graph_objects),
+        "command": lambda: command_table(options.objects * 3 // 2),
+        "sample": lambda: sample_table(options.sample_objects),
+        "leak": lambda: leak_table(options.leak_objects),
+    }
+    yield from (make() for name, make in wanted.items() if options.only in (None, name))
+
+
+def sections(page: str) -> dict[str, str]:
+    """The parts of a page by their headings."""
+    parts = page.split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.strip()}" for part in parts}
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure, print, write."""
     options = options_of(arguments)
     busy_before = os.getloadavg()[0]
-    lines: list[str] = []
-    if options.only in (None, "census"):
-        lines += census_table(options.objects, options.tool or list(TOOLS))
-        print("\n".join(lines), flush=True)
-    if options.only in (None, "graph"):
-        lines += graph_table(options.graph_objects)
-        print("\n".join(lines), flush=True)
-    if options.only in (None, "command"):
-        lines += command_table(options.objects * 3 // 2)
-        print("\n".join(lines), flush=True)
-    if options.only in (None, "sample"):
-        lines += sample_table(options.sample_objects)
-        print("\n".join(lines), flush=True)
-    if options.only in (None, "leak"):
-        lines += leak_table(options.leak_objects)
-    text = "\n".join(lines)
-    print(text)
-    if options.only is None:
+    found = sections(RESULTS.read_text(encoding="utf-8")) if options.only else {}
+    for table in tables(options):
+        text = "\n".join(table).strip()
+        print(text, flush=True)
         load = f"load average {busy_before:.1f} before, {os.getloadavg()[0]:.1f} after"
         where = f"CPython {platform.python_version()}, {os.cpu_count()} cores, {load}."
-        RESULTS.write_text(
-            f"# Reading a heap\n\nWritten by `bench/heap.py`. {where}\n\n{text}\n", encoding="utf-8"
-        )
+        found |= sections(f"\n{text}\n\n{where}")
+    page = "\n\n".join(("# Reading a heap", "Written by `bench/heap.py`.", *found.values()))
+    RESULTS.write_text(f"{page}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
