@@ -99,6 +99,12 @@ def regions_outside(mappings: Sequence[Mapping], arenas: Sequence[Arena]) -> Ite
         guarded = mapping.end if is_guard else 0
 
 
+def room_of(heap: OpenHeap) -> int:
+    """Return the bytes in which objects can be."""
+    outside = sum(size for _, size, _ in regions_outside(heap.mappings, heap.arenas))
+    return outside + sum(arena.size for arena in heap.arenas)
+
+
 def _can_hold_objects(mapping: Mapping) -> bool:
     return (
         mapping.permissions.startswith("rw")

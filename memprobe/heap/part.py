@@ -13,7 +13,7 @@ from collections.abc import Callable
 from memprobe.heap.answers import Answers
 from memprobe.heap.graph import CUT, HeapGraph, build_part
 from memprobe.heap.members import Members
-from memprobe.heap.opening import OpenHeap, regions_outside
+from memprobe.heap.opening import OpenHeap, regions_outside, room_of
 from memprobe.heap.roots import Roots, Tier
 from memprobe.heap.sampling import take_sample
 
@@ -35,9 +35,7 @@ SEED = 1
 
 def is_large(heap: OpenHeap, *, was_large: bool) -> bool:
     """Say whether a heap has too many objects for a whole graph: by a sample, 0.1 s for 4 GiB."""
-    room = sum(arena.size for arena in heap.arenas)
-    room += sum(size for _, size, _ in regions_outside(heap.mappings, heap.arenas))
-    if room < SMALL_BYTES:
+    if room_of(heap) < SMALL_BYTES:
         return False
     objects = take_sample(heap, FRACTION, SEED).total_count.value
     return objects > WHOLE_OBJECTS * (AGAIN if was_large else 1)

@@ -17,10 +17,11 @@ from memprobe.heap.holding import Holding
 from memprobe.heap.opening import OpenHeap
 from memprobe.heap.part import answers_near_roots
 from memprobe.heap.reaching import reached
+from memprobe.heap.subjects import counting
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.remembered import Remembered, unpacked
 from memprobe.heap.subjects.surveyor import Surveyor
-from memprobe.vocab.subject import What
+from memprobe.vocab.subject import Seen, What
 from pythons import Interpreter
 
 pytestmark = pytest.mark.few_interpreters
@@ -123,6 +124,23 @@ def test_a_survey_of_it_tells_the_same(
     types = of(expected, What.TYPE)
     assert types.keys() == of(found, What.TYPE).keys()
     assert all(one.count == types[key].count for key, one in of(found, What.TYPE).items())
+
+
+def test_of_a_very_large_heap_types_are_estimated(
+    interpreter: Interpreter, targets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part, "SMALL_BYTES", 0)
+    monkeypatch.setattr(part, "WHOLE_OBJECTS", 0)
+    with piling(interpreter, targets) as pid:
+        _, expected = survey(pid)
+        monkeypatch.setattr(counting, "CENSUS_BYTES", 0)
+        surveyor, found = survey(pid)
+    assert any("estimated" in sentence for sentence in surveyor.evidence.remarks)
+    assert not of(found, What.MEMORY)
+    assert of(found, What.CONTAINER).keys() == of(expected, What.CONTAINER).keys()
+    counted, estimated = of(expected, What.TYPE)["type:str"], of(found, What.TYPE)["type:str"]
+    assert estimated.seen is Seen.CHURNING
+    assert estimated.count == pytest.approx(counted.count, rel=0.2)
 
 
 def test_a_heap_that_was_too_large_stays_so(

@@ -23,17 +23,18 @@ from typing import NamedTuple
 import numpy as np
 
 from memprobe.heap.answers import Answers
-from memprobe.heap.census import Progress, remarks, take_census
+from memprobe.heap.census import Progress, remarks
 from memprobe.heap.graph import build_graph, open_for_graph
 from memprobe.heap.opening import OpenHeap
 from memprobe.heap.part import answers_near_roots, is_large, remark
 from memprobe.heap.subjects.collections import Collections
 from memprobe.heap.subjects.concurrency import Concurrency
 from memprobe.heap.subjects.counted import Counted
+from memprobe.heap.subjects.counting import count_types
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.places import Places
 from memprobe.heap.subjects.remembered import remember, unpacked
-from memprobe.heap.subjects.type_counts import TypeCount, census_counts, type_counts
+from memprobe.heap.subjects.type_counts import TypeCount, type_counts
 from memprobe.heap.subjects.types import Types
 from memprobe.heap.subjects.waste import Waste
 from memprobe.target.cpython.python import Python
@@ -107,15 +108,16 @@ class Surveyor:
 
     def _of_part(self, heap: OpenHeap, progress: Progress) -> Iterator[Counted]:
         begin_ns = time.monotonic_ns()
-        census = take_census(heap, progress)
-        middle_ns, counts = (begin_ns + time.monotonic_ns()) // 2, census_counts(census)
-        yield from sums(counts, census.unowned_bytes, middle_ns)
+        counted = count_types(heap, progress)
+        middle_ns = (begin_ns + time.monotonic_ns()) // 2
+        if counted.unowned_bytes is not None:
+            yield from sums(counted.types, counted.unowned_bytes, middle_ns)
         begin_ns = time.monotonic_ns()
         answers = answers_near_roots(heap)
         roots_ns = (begin_ns + time.monotonic_ns()) // 2
-        said = (*census.remarks, remark(answers.graph, census.count))
-        self.evidence = Evidence(census.count, census.torn_objects, said)
-        yield from self._of_graph(answers, counts, _Times(middle_ns, roots_ns), None, progress)
+        said = (*counted.remarks, remark(answers.graph, counted.objects))
+        self.evidence = Evidence(counted.objects, counted.torn_objects, said)
+        yield from self._of_graph(answers, counted.types, _Times(middle_ns, roots_ns), None, progress)
 
     def _of_graph(
         self,
