@@ -33,7 +33,7 @@ class Course:
     """One subject's numbers over time."""
 
     def __init__(self, subject: Subject, age_s: float | None) -> None:
-        """`age_s` is how long the process had been running at the first point."""
+        """`age_s` is how long the process had been running at the first point, once it had loaded."""
         unit = TELLING_BYTES if subject.what == What.MEMORY else 1.0
         self._series = Series(limit=subject.limit, unit=unit, age_s=age_s)
         self._growth: Growth | None = None
@@ -82,7 +82,7 @@ class Courses:
             if int(row["count"]) != NOT_MEASURED and key in ledger.populations:
                 time_ns = int(row["time_ns"])
                 if key not in self._courses:
-                    age_s = ledger.processes.age_s(key[0], time_ns)
+                    age_s = ledger.processes.settled_s(key[0], time_ns)
                     self._courses[key] = Course(ledger.populations.subjects[key[1]], age_s)
                 self._courses[key].add(time_ns, int(row["count"]))
 

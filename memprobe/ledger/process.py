@@ -10,6 +10,9 @@ from memprobe.ledger.memory_account import MemoryAccount, memory_account
 from memprobe.vocab.rows import NOT_MEASURED, SAMPLE, Rows, no_rows
 
 MIB = 1 << 20
+BUILT_BYTES_PER_S = 20e6
+"""So fast a process builds what it has on the whole: loading and parsing, beside other work."""
+
 SERIES = 4096
 """Points kept of a process's RSS; when they are full every other one is dropped."""
 
@@ -133,12 +136,18 @@ class ProcessLedger:
         """Return the last sample of a process: a table of one row."""
         return self._processes[pid].last if pid in self._processes else None
 
-    def age_s(self, pid: int, time_ns: int) -> float | None:
-        """Return how long a process had been running at an instant; None before its first sample."""
+    def settled_s(self, pid: int, time_ns: int) -> float | None:
+        """Return how long a process had been running at an instant; None before its first sample.
+
+        Less the time that it took to build what it had at the first look: of 2 GB that is minutes, and what
+        begins then begins with the process.
+        """
         sample = self.last(pid)
         if sample is None or sample["age_ns"][0] == NOT_MEASURED:
             return None
-        return max(0, int(sample["age_ns"][0]) + time_ns - int(sample["time_ns"][0])) / 1e9
+        age_s = (int(sample["age_ns"][0]) + time_ns - int(sample["time_ns"][0])) / 1e9
+        rss_bytes = max(0, int(self._processes[pid].earliest["rss_bytes"][0]))
+        return max(0.0, age_s - rss_bytes / BUILT_BYTES_PER_S)
 
     def rss(self, pid: int) -> list[tuple[int, int]]:
         """Return the course of a process's RSS: (time_ns, bytes)."""
