@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memprobe.detectors.evidence import Evidence, Grown
+from memprobe.detectors.memory_rates import PART, Rates, memory_rates
 from memprobe.ledger.memory_account import MemoryAccount
 from memprobe.models.growth import Shape
-from memprobe.vocab.finding import Finding
+from memprobe.vocab.finding import Finding, Kind
 from memprobe.vocab.subject import What
 
 LEAK, FRAGMENTATION, WARM_UP = "leak", "fragmentation", "warm-up"
@@ -19,6 +20,8 @@ LEAST_BYTES = MIB
 
 FREE_BYTES, FREE_SHARE = 8 * MIB, 0.25
 """So much of it free inside of Python's arenas is fragmentation."""
+
+MOST_NAMED = 3
 
 SHARE = 0.5
 AT_REST = frozenset({Shape.WARM_UP, Shape.BOUNDED, Shape.ONE_OFF, Shape.FLAT, Shape.SPIKE, Shape.SAWTOOTH})
@@ -53,8 +56,7 @@ def _grown(
     course = _course(evidence, account.pid)
     rests = course is not None and course.growth.shape in AT_REST
     if sure:
-        most = max(sure, key=lambda one: one.bytes_per_s or 0.0)
-        return LEAK, f"{grew}; first of all by this: {most.title}."
+        return LEAK, f"{grew}{_causes(evidence, account.pid, sure)}"
     if (account.arena_free.added or 0) >= SHARE * added:
         free = _mib(account.arena_free.added or 0)
         return FRAGMENTATION, f"{grew}, and {free} MB of it are free again inside of Python's arenas."
@@ -65,6 +67,27 @@ def _grown(
     if rests:
         return WARM_UP, f"{grew} and has come to rest."
     return GROWING, f"{grew} and goes on; whether for good is not known yet."
+
+
+def _causes(evidence: Evidence, pid: int, sure: Sequence[Finding]) -> str:
+    """Name what has a large part in the growth: of several leaks the largest first, of which C may be one."""
+    rates = next((one for one in memory_rates(evidence) if one.grown.pid == pid), None)
+    takes = {one.id: _bytes_per_s(one, rates) for one in sure}
+    total = rates.anonymous if rates else sum(takes.values())
+    large = [one for one in sure if takes[one.id] >= max(PART * total, 1.0)]
+    large.sort(key=lambda one: -takes[one.id])
+    told = [one.title for one in large[:MOST_NAMED]]
+    if rates and rates.unexplained >= PART * total > 0 and all(one.kind is not Kind.NATIVE for one in sure):
+        told.insert(0, f"{rates.unexplained / 1024:,.0f} kB every second that no Python object explains")
+    if not told:
+        return "; none of what was found explains a large part of that."
+    return f"; most of it by this: {'; '.join(told)}."
+
+
+def _bytes_per_s(finding: Finding, rates: Rates | None) -> float:
+    """What a leak costs: of objects no more than all objects together, whatever they seem to hold."""
+    cost = finding.bytes_per_s or 0.0
+    return cost if rates is None or finding.kind is Kind.NATIVE else min(cost, max(rates.objects, 0.0))
 
 
 def _course(evidence: Evidence, pid: int) -> Grown | None:

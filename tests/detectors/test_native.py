@@ -121,6 +121,27 @@ def test_the_memory_in_one_word(told: tuple[Course, ...], word: str) -> None:
     assert verdict.memory_why is not None
 
 
+def test_of_two_leaks_the_word_on_memory_names_both() -> None:
+    cache = Subject(What.CONTAINER, "app.Row", "app.rows")
+
+    def why(bytes_per_s: int) -> str:
+        story = run(
+            objects=lambda second: bytes_per_s * second,
+            more=lambda second: {cache: (2000 + 100 * second, bytes_per_s * second)},
+        )
+        return story.verdicts.verdict.memory_why or ""
+
+    both = why(PER_S * 2 // 5)
+    assert "no Python object explains" in both
+    assert "app.rows" in both
+    native = why(PER_S // 20)
+    assert "no Python object explains" in native
+    assert "app.rows" not in native
+    objects = why(PER_S)
+    assert "no Python object explains" not in objects
+    assert "app.rows" in objects
+
+
 def test_a_collection_with_a_limit_is_a_bounded_cache() -> None:
     cache = Subject(What.CONTAINER, "app.Row", "app.rows", limit=2000)
     story = run(objects=steady, more=lambda s: {cache: (min(2000, 100 * s), 400_000 * s)})
