@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from memprobe.heap.reaching import reached
+from memprobe.heap.subjects import places
 from memprobe.heap.subjects.collections import LRU_CACHE, ON_METHOD
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.surveyor import Surveyor
@@ -175,3 +176,15 @@ def test_types_that_were_told_are_told_again(interpreter: Interpreter, targets: 
     with interpreter.spawn(targets / "watched.py") as target, surveying(target.pid) as surveyor:
         before = by_type(survey(surveyor), What.TYPE)
         assert before.keys() <= by_type(survey(surveyor), What.TYPE).keys()
+
+
+def test_of_many_small_collections_some_speak_for_all_and_the_large_ones_stay(
+    interpreter: Interpreter, targets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "MOST_LIGHT", 100)
+    with interpreter.spawn(targets / "piles.py") as target, surveying(target.pid) as surveyor:
+        target.expect("done")
+        found = collections(survey(surveyor))
+    assert found["__main__.NUMBERS"].count == 300
+    assert found["__main__.SESSIONS"].count == 200
+    assert found["__main__.CACHE.items"].count == 300

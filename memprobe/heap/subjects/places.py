@@ -153,7 +153,8 @@ class Places:
         while int(light.sum()) > MOST_LIGHT * scale:
             scale *= 2
         if scale > 1:
-            taken = ~light | (_mixed(graph.addresses[nodes] >> np.uint64(4)) >> np.uint64(40)) % scale == 0
+            lots = (_mixed(graph.addresses[nodes] >> np.uint64(4)) >> np.uint64(40)) % np.uint64(scale)
+            taken = ~light | (lots == 0)
             nodes, weights = nodes[taken], weights[taken]
         own = self._own_dicts(nodes)
         return nodes[~own], weights[~own], scale
