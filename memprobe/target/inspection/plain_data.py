@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -29,9 +31,9 @@ def as_plain(value: Any) -> Any:
         return {field.name: as_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple | list):
         return [as_plain(item) for item in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: as_plain(item) for key, item in value.items()}
-    return value
+    return value.value if isinstance(value, Enum) else value
 
 
 def from_plain(kind: type[T], value: Any, name: str = "") -> T:
@@ -51,6 +53,8 @@ def _build(kind: Any, value: Any, name: str) -> Any:
         return _tuple(typing.get_args(kind), value, name)
     if origin is dict:
         return _dictionary(typing.get_args(kind)[1], value, name)
+    if origin is Mapping:
+        return types.MappingProxyType(_dictionary(typing.get_args(kind)[1], value, name))
     if is_dataclass(kind):
         return _dataclass(kind, value, name)
     return _scalar(kind, value, name)
@@ -97,6 +101,8 @@ def _hints(kind: Any) -> tuple[dict[str, Any], set[str]]:
 
 
 def _scalar(kind: Any, value: Any, name: str) -> Any:
+    if issubclass(kind, Enum):
+        return _member(kind, value, name)
     is_whole = type(value) is int  # not isinstance: True is no number here
     if is_whole and not -INTEGER_LIMIT < value < INTEGER_LIMIT:
         raise WrongData(f"{name} is too large")
@@ -107,3 +113,10 @@ def _scalar(kind: Any, value: Any, name: str) -> Any:
     if kind is float and not math.isfinite(value):
         raise WrongData(f"{name} is not finite")
     return value
+
+
+def _member(kind: type[Enum], value: Any, name: str) -> Enum:
+    try:
+        return kind(value)
+    except ValueError:
+        raise WrongData(f"{name} is none of {', '.join(str(one.value) for one in kind)}") from None
