@@ -13,7 +13,7 @@ from itertools import count
 
 import numpy as np
 
-from memprobe.errors import MemprobeError, NotPython, TargetGone, TargetReplaced
+from memprobe.errors import MemprobeError, TargetGone, TargetReplaced
 from memprobe.heap.looker.followed import Followed
 from memprobe.heap.looker.lengths import Size
 from memprobe.heap.looker.pace import NS, Pace
@@ -58,13 +58,13 @@ class HeapSource:
     name = "heap"
     tier = 1
 
-    def __init__(self, target: TargetId) -> None:
+    def __init__(self, target: TargetId, pace: Pace | None = None) -> None:
         """Prepare to look at the heap of a process; `follow` adds others."""
         self._main = target
         self._wanted = frozenset({target})
         self._followed: dict[TargetId, Followed] = {}
         self._troubles: dict[TargetId, _Trouble] = {}
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._patience = Patience()
         self._numbers = count(1)
         self._errand: Errand | None = None
@@ -82,13 +82,14 @@ class HeapSource:
         self._hold(self._since_ns, _Seen())
         self._look_at_next(self._since_ns)
 
-    def set_main(self, target: TargetId) -> None:
-        """Say which process the run is about from now on."""
-        self._main = target
-
     def follow(self, targets: Iterable[TargetId]) -> None:
         """Say which processes there are now, beside the one that the run is about."""
         self._wanted = frozenset({self._main, *targets})
+
+    @property
+    def followed(self) -> int:
+        """How many processes there are to look at."""
+        return len(self._followed)
 
     def look_now(self) -> None:
         """Have the next look begin at once: there may be no later one."""
@@ -225,8 +226,7 @@ class HeapSource:
         trouble = self._troubles.setdefault(target, _Trouble())
         error = outcome.error
         if isinstance(error, MemprobeError):
-            # Of a shell or a compiler among the children there is nothing to see.
-            trouble.why = "" if isinstance(error, TargetGone | NotPython) else error.line
+            trouble.why = "" if isinstance(error, TargetGone) else error.line
         elif isinstance(error, ReaderDied):
             trouble.why = " ".join([str(error), *getattr(error, "__notes__", ())])
         pause_ns = min(FIRST_PAUSE_NS << min(trouble.times, 10), LONGEST_PAUSE_NS)

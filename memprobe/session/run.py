@@ -16,6 +16,7 @@ from memprobe.errors import OutputNotWritable
 from memprobe.experience import Experience, Remembered, Stand, remembered
 from memprobe.governor import (
     CHECK_INTERVAL_NS,
+    Calibrator,
     Governor,
     Limits,
     LiveGovernor,
@@ -24,20 +25,19 @@ from memprobe.governor import (
 )
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
-from memprobe.session.arming import Armed
+from memprobe.models.learning.opinion import Opinion
 from memprobe.session.fate import Fate
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.gathering import Gathering
 from memprobe.session.keeping import Keeper
-from memprobe.session.known import LoadedPackages
 from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
-from memprobe.session.program import Program
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
+from memprobe.vocab.finding import Verdict
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
 from memprobe.vocab.subject import What
@@ -50,36 +50,25 @@ CALM_S = 0.5
 
 
 class Session:
-    """A run on a live process, or on a program that memprobe has started."""
+    """A run on a live process."""
 
-    def __init__(
-        self,
-        target: Opened,
-        options: Options,
-        *watchers: Judge,
-        program: Program | None = None,
-        armed: Armed | None = None,
-    ) -> None:
-        """A program ends with its first process, and what its kernel source has told is `armed`."""
+    def __init__(self, target: Opened, options: Options, *watchers: Judge) -> None:
         self.target, self.options = target, options
         self._watchers = watchers
-        self._program = program
-        self._root = root = target.process if program is None else program.root
         self._config = config = options.config
         self.ledger = Ledger(tree=config.run.tree)
         self._known = remembered(program_in(target)) if config.run.learn else Remembered("", Normal())
-        self._experience = Experience(root.pid, tree=config.run.tree, normal=self._known.normal)
-        self._verdicts = Verdicts(root.pid, config, normal=self._known.normal)
-        self._verdicts.main = target.process.pid
+        self._experience = Experience(target.process.pid, tree=config.run.tree, normal=self._known.normal)
+        self._verdicts = Verdicts(target.process.pid, config, normal=self._known.normal)
         self.ended: str | None = None
         self._invisible: list[str] = list(self._known.remarks)
-        self._sources = Listening(target, root, config, armed)
+        self._calibrator = Calibrator()
+        self._sources = Listening(target, config, self._calibrator)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
-        self._packages = LoadedPackages()
-        self._fate = Fate(root, is_watched=config.record.on_oom)
+        self._fate = Fate(target.process, is_watched=config.record.on_oom)
         self._learned = self._known.normal.as_json()
-        self._begin_s, self._begin_ns = armed.begun if armed else (time.time(), time.monotonic_ns())
+        self._begin_s, self._begin_ns = time.time(), time.monotonic_ns()
         self._ended_s = 0.0
         self._sample_due_ns = self._check_due_ns = 0
 
@@ -92,17 +81,14 @@ class Session:
         sheddable = self._sources.sheddable
         budget = self._config.budget
         limits = Limits(budget.slowdown_pct, budget.cpu_pct)
-        governor = Governor(limits, knobs_of(sheddable), self._sources.armed.calibrator.calibration)
+        governor = Governor(limits, knobs_of(sheddable), self._calibrator.calibration)
         self._governor = LiveGovernor(governor, self._sources.metered, sheddable)
         if self.options.record is not None:
             self._keeper = Keeper(self.options.record, self._facts(), self._config.record)
-        for told in self._sources.armed.take():
-            self._take(told)
 
     def close(self) -> None:
         """Leave nothing behind, whichever source fails at that. May be called twice."""
         with ExitStack() as closing:
-            closing.callback(self._packages.close)
             if self._keeper is not None:
                 closing.callback(self._keeper.close)
             for source in reversed(self._sources.all):
@@ -135,14 +121,12 @@ class Session:
             self._poll(self._sources.blame)
         self._watch_fate(now_ns)
         is_hurried = self._fate.is_hurried(now_ns)
-        is_due = (is_hurried or now_ns >= self._sample_due_ns) and not self.target.is_ending()
+        is_due = is_hurried or now_ns >= self._sample_due_ns
         if is_due:
             self._sample_due_ns = now_ns + int(self._config.intervals.scan_s * 1e9)
             self._take_gathered()
             self._poll_heap()
             self._poll(self._sources.procfs)
-            self._packages.note(self.target, self._verdicts.verdict.findings, now_ns)
-            self._follow_program()
             self._wish()
             self._note()
         if now_ns >= self._check_due_ns:
@@ -150,26 +134,14 @@ class Session:
             self._check(now_ns)
         if is_hurried and self._keeper is not None:
             self._keeper.queue.flush(0)
-        if self.ended is None and self._root.has_ended():
+        if self.ended is None and self.target.process.has_ended():
             self._say_ended()
         return is_due
-
-    def _follow_program(self) -> None:
-        """Report on another Python of a program once the first has ended, or is another program now."""
-        if self._program is not None and (target := self._program.follow()) is not None:
-            if (end := self._program.take_end()) is not None:
-                self._take(end)
-            self.target, self._verdicts.main = target, target.process.pid
-            self._sources.follow(target)
-            if self._keeper is not None:
-                self._keeper.note_target(self._facts())
 
     def _watch_fate(self, now_ns: int) -> None:
         """Look at what there is while it is there."""
         if self._fate.is_near(now_ns):
-            self._sources.procfs.request_pictures()
-            if self._sources.heap is not None:
-                self._sources.heap.look_now()
+            self.look_now()
 
     def _poll_heap(self) -> None:
         """Before /proc: verdicts are made of what is known when its numbers come."""
@@ -200,7 +172,6 @@ class Session:
                 self._poll(source)
             self._take_gathered()
         self._verdicts.settle(self.ledger)
-        self._packages.note(self.target, self._verdicts.verdict.findings, time.monotonic_ns())
         if self.ended is not None:
             self._say_ended()  # how it ended shows a little later than that it did
         self._check(time.monotonic_ns())
@@ -231,11 +202,10 @@ class Session:
             self._take(batch)
 
     def _take(self, batch: Batch) -> None:
-        batch = batch if self._program is None else self._program.without_end(batch)
         if self._keeper is not None:
             self._keeper.queue.write(batch)
         judges: tuple[Judge, ...] = (self._experience, self._verdicts, *self._watchers)
-        if fold(self.ledger, batch, self._root.pid, *judges) and self.ended is None:
+        if fold(self.ledger, batch, self.target.process.pid, *judges) and self.ended is None:
             self._say_ended()
 
     def _take_gathered(self) -> None:
@@ -246,10 +216,32 @@ class Session:
     def _say_ended(self) -> None:
         self._ended_s = self._ended_s or time.time()
         self._fate.settle()
-        since = "attach" if self._program is None else "start"
-        self.ended = self._fate.told(self._ended_s - self._begin_s, since)
+        self.ended = self._fate.told(self._ended_s - self._begin_s)
+
+    # What somebody asks for -------------------------------------------------------------------------
+
+    def look_now(self) -> int:
+        """Have everything looked at as soon as may be; return how many looks at heaps that will be."""
+        self._sources.procfs.request_pictures()
+        if self._sources.heap is None:
+            return 0
+        self._sources.heap.look_now()
+        return self._sources.heap.followed
+
+    def judge(self) -> None:
+        """Judge what came since the last verdict. Not in a run that is recorded: its replay would not."""
+        self._verdicts.settle(self.ledger)
+
+    def hear(self, opinion: Opinion) -> None:
+        """Take the user's word into account from the next verdict on."""
+        self._known.normal.opinions += (opinion,)
 
     # What is known of it ----------------------------------------------------------------------------
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the run has come to, as of the last judgement."""
+        return self._verdicts.verdict
 
     def report(self) -> Run:
         """What is known of the run beside the ledger."""
@@ -264,7 +256,6 @@ class Session:
         governor = self._governor.governor
         return {
             "pid": self.target.process.pid,
-            "root": self._root.pid,
             "target": {**asdict(self.target.facts), "cmdline": list(self.target.facts.cmdline)},
             "created_at": iso(self._begin_s),
             "tier": self._sources.tier,
@@ -272,7 +263,6 @@ class Session:
             "seed": self._config.sampling.seed,
             "config": plain(self._config),
             "learned": self._learned,
-            "packages": self._packages.versions,
             "begin_ns": self._begin_ns,
             "ended": self.ended,
             **self._fate.facts(),
