@@ -16,6 +16,7 @@ GROUND = ("errors", "abi", "vocab")
 
 FLOORS = {
     **dict.fromkeys(GROUND, 0),
+    "inside": 0,
     "native": 1,
     "config": 1,
     "target": 2,
@@ -45,7 +46,7 @@ OWNERS: dict[str, set[str]] = {
     "psutil": {"target", "sources", "governor"},
     "sqlite3": {"recording", "learned"},
     "bcc": {"sources"},
-    "ctypes": {"native", "target"},
+    "ctypes": {"native", "target", "inside"},
     "http": {"sidecar"},
     "socketserver": {"sidecar"},
     "pickle": set(),

@@ -25,11 +25,12 @@ COMMANDS = {
     "doctor": "What memprobe may do here, and what grants it the rest.",
     "inspect": "Say exactly what a Python process is and what it is doing.",
     "attach": "Watch a process: what leaks, who holds it, and which line makes it.",
-    "run": "Start a program and watch it from its first instruction on.",
     "heap": "What is alive in a process, how much of it, and who holds it.",
     "handles": "What a process holds open, since when, and which line opened it.",
     "tasks": "Which asyncio tasks a process has, where each one waits, and who awaits whom.",
     "blame": "Which lines fill a container, and which ones empty it.",
+    "config": "Every setting, its value, and where that came from.",
+    "guard": "Watch a process on its own orders: what protect() starts inside an application.",
     "learn": "What earlier runs have taught memprobe of programs, and your word on it.",
     "record": "Watch a process and keep what was seen: all of it, or the last minutes.",
     "report": "Report on a recording.",
@@ -88,11 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(sys.argv[1:] if arguments is None else list(arguments), invocation)
     except MemprobeError as error:
-        return complain(error.line, error.exit_code)
+        return _complain(error.line, error.exit_code)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        return complain(_usage(error), USAGE)
+        return _complain(_usage(error), USAGE)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
@@ -102,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return leaving.code if isinstance(leaving.code, int) else BUG
     except OSError as error:
         if error.errno not in NO_ROOM:
-            return bug(error, invocation)
-        return complain(f"standard output cannot be written: {error.strerror}", OutputNotWritable.exit_code)
+            return _bug(error, invocation)
+        return _complain(f"standard output cannot be written: {error.strerror}", OutputNotWritable.exit_code)
     except Exception as error:  # noqa: BLE001 (never a traceback that nobody asked for)
-        return bug(error, invocation)
+        return _bug(error, invocation)
     return 0
 
 
@@ -133,8 +134,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise SystemExit(TERMINATED)
 
 
-def complain(line: str, code: int) -> int:
-    """Say in one line on standard error what went wrong; return the code."""
+def _complain(line: str, code: int) -> int:
     from memprobe.views.escaping import escape
 
     if code == OutputNotWritable.exit_code:
@@ -153,14 +153,13 @@ def _usage(error: click.ClickException) -> str:
     return f"{message}; see: {command} --help"
 
 
-def bug(error: Exception, invocation: Invocation) -> int:
-    """Say that memprobe itself has failed; return the exit code for that."""
+def _bug(error: Exception, invocation: Invocation) -> int:
     kind = type(error).__name__
     if invocation.verbose:
         import traceback
 
         traceback.print_exception(error)
-    return complain(
+    return _complain(
         f"this is a bug in memprobe: {kind}: {error}; please report it with what the same command prints "
         "under -v and with the output of: memprobe doctor --json",
         BUG,

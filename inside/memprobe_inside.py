@@ -1,0 +1,1 @@
+../memprobe/inside.py
