@@ -3,9 +3,14 @@
 __version__ = "0.1.0"
 
 __all__ = [
+    "Recording",
+    "Report",
+    "Watch",
     "__version__",
     "analyze",
+    "attach",
     "get_report",
+    "open_recording",
     "protect",
     "protect_dev",
     "record_user_feedback",
@@ -13,6 +18,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    **dict.fromkeys(("Recording", "Report", "Watch", "attach", "open_recording"), "memprobe.api"),
     **dict.fromkeys(
         ("analyze", "get_report", "protect", "protect_dev", "record_user_feedback", "stop"),
         "memprobe.inside",
