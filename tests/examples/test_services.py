@@ -12,7 +12,7 @@ from cli.unprivileged import needs_root
 from examples.serving import NAMES, SERVICES, Service, is_named, load, serving
 from memprobe.api import Report
 
-KINDS = ("handles", "caches", "threads")
+KINDS = ("handles", "caches")
 PATIENCE_S = 60
 
 

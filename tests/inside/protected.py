@@ -50,6 +50,7 @@ def watched(interpreter: pythons.Interpreter, state: Path, *, ordinary: bool = T
     # access(2), which looks for the command, does not know of the right to reach it.
     command = ["/bin/sh", "-c", 'exec "$@"', "sh", *command]
     ordinary = ordinary and os.geteuid() == 0
+    state.mkdir(exist_ok=True)
     if ordinary:
         os.chown(state, NOBODY, NOBODY)
     script = pythons.ROOT / "tests" / "targets" / "protected.py"
