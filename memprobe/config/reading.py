@@ -170,6 +170,8 @@ def _on_command_line(spoken: Spoken) -> Iterator[_Said]:
             raise UsageError(f"--set: there is no {shown(key)}", remedy=_remedy(key))
         yield _Said(key, value.strip(), Place(Layer.COMMAND_LINE, f"--set {key}"))
     for key, written in spoken.options.items():
+        if key not in SETTINGS:
+            raise UsageError(f"there is no {shown(key)}", remedy=_remedy(key))
         yield _Said(key, written, Place(Layer.COMMAND_LINE, SETTINGS[key].option or key))
 
 
