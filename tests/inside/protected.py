@@ -81,6 +81,20 @@ def guards(pid: int) -> list[int]:
     return found
 
 
+def guard_of(pid: int) -> int:
+    """The one process that watches a pid, without those that it has look at heaps."""
+    found = guards(pid)
+    (guard,) = (one for one in found if parent_of(one) not in found)
+    return guard
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended
+        return 0
+
+
 def sockets(pid: int) -> list[str]:
     """The sockets by which a process is answered."""
     names = Path("/proc/net/unix").read_text().split()

@@ -16,7 +16,7 @@ import pytest
 
 import pythons
 from cli.unprivileged import needs_root
-from inside.protected import Watched, guards, nothing_is_left, sockets, watched
+from inside.protected import Watched, guard_of, guards, nothing_is_left, sockets, watched
 
 SHARP = "poll_interval_s=0.2, preset='aggressive'"
 PATIENCE_S = 90
@@ -91,10 +91,10 @@ def test_a_fork_is_watched_by_the_guard_of_its_parent(
 ) -> None:
     with watched(interpreter, tmp_path) as program:
         assert [program.protect(), program.protect()] == [True, True]
-        (guard,) = guards(program.target.pid)
+        guard = guard_of(program.target.pid)
         words = f"[protect(command={program.command!r}), get_report()['target']['pid'], stop()]"
         assert program(f"in_fork({words!r})") == [True, program.target.pid, False]
-        assert guards(program.target.pid) == [guard]
+        assert guard_of(program.target.pid) == guard
         assert program("get_report()")["target"]["tier"] >= 1
         ended(program)
 
@@ -193,7 +193,7 @@ def test_only_the_guard_is_allowed_to_read(interpreter: pythons.Interpreter, tmp
         program(f"exec({PTRACER!r}, globals())")
         program("exec('import ctypes; CALLS = []; ctypes.CDLL = Recorder', globals())")
         program.protect()
-        (guard,) = guards(program.target.pid)
+        guard = guard_of(program.target.pid)
         allowed = [0x59616D61, guard, 0, 0, 0]
         assert program("CALLS") == [allowed]
         assert program("in_fork('CALLS')") == [allowed, allowed]
