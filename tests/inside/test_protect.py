@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import pythons
+from cli.running import COMMAND, complaint
 from cli.unprivileged import needs_root
 from inside.protected import Watched, guard_of, guards, nothing_is_left, sockets, watched
 
@@ -209,3 +210,10 @@ def test_at_the_exit_of_a_program_in_development(tmp_path: Path) -> None:
         program.target.process.wait(60)
         assert "memprobe: no leak found" in program.target.errors()
         assert nothing_is_left(program.target.pid)
+
+
+@pytest.mark.parametrize("orders", ["", "{}", '{"socket": "mine", "threshold_mb": null}'])
+def test_it_is_not_called_by_hand(orders: str) -> None:
+    command = [*COMMAND, "guard", str(os.getpid())]
+    done = subprocess.run(command, input=orders, capture_output=True, text=True)
+    assert "standard input has no orders of an application" in complaint(done, 2)

@@ -13,7 +13,8 @@ def leak():
 
 
 def start():
-    if threading.active_count() < 3 and not CACHE:
+    if not CACHE:
+        CACHE[0] = "the first one"
         threading.Thread(target=leak, daemon=True).start()
 
 
