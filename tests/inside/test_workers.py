@@ -63,9 +63,9 @@ def test_every_worker_of_uvicorn_is_watched(bpf: None, targets: Path, tmp_path: 
         assert sorted(reports) == sorted(pids)
         assert [leaks(one) for one in reports.values()] == [["guarded_asgi.CACHE"]] * WORKERS, target.errors()
         assert len({guard_of(pid) for pid in pids}) == WORKERS
-        print([one["overhead"] for one in reports.values()])
         for report in reports.values():
             assert report["target"]["tier"] == 2
+            assert report["overhead"]["target_slowdown_pct"] <= report["overhead"]["budget_pct"]
         while sum(len(guards(pid)) for pid in pids) and time.monotonic() < end_s:
             ask(port, "/stop")
         assert all(nothing_is_left(pid) for pid in pids)
