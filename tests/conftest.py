@@ -25,11 +25,9 @@ settings.register_profile(
 )
 settings.load_profile("untimed")
 
-# What tests learn is forgotten with them, and is not the user's.
+# What tests learn is forgotten with them; patterns and settings of the user do not count.
 _state = tempfile.TemporaryDirectory(prefix="memprobe-state-")
-os.environ["XDG_STATE_HOME"] = _state.name
-# And what the user has configured does not count.
-os.environ["XDG_CONFIG_HOME"] = _state.name
+os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = _state.name
 
 _passed_under: set[str] = set()
 
