@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from memprobe.blame import births
 from memprobe.blame.survivors import Survivors, SurvivorSampling
+from memprobe.ledger import Ledger
+from memprobe.ledger.insertions import Filled
+from memprobe.session import fold
 from memprobe.sources.kernel import KernelOptions, KernelSource
 from memprobe.sources.kernel.options import Settings
-from memprobe.target.inspection.opening import opened
+from memprobe.target.inspection.opening import Opened, opened
 from memprobe.vocab import Stack
 from memprobe.vocab.stack import own_frame
 from programs import Target
@@ -73,3 +77,44 @@ def test_the_line_whose_objects_stay_is_first(interpreter: Interpreter, targets:
     assert nodes[0].caught >= 0.9 * sum(one.caught for one in nodes)
     assert nodes[0].per_s.low <= truth_per_s * 1.1
     assert nodes[0].per_s.high >= truth_per_s * 0.9
+
+
+@pytest.mark.few_interpreters
+def test_what_a_run_is_told_of_a_chain(
+    interpreter: Interpreter, targets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of objects that no collection holds: another line makes most and touches the pages, this one keeps."""
+    monkeypatch.setattr(births, "TELL_NS", 500_000_000)
+    program = targets / "chained.py"
+    lines = program.read_text().splitlines()
+    known = 1 + next(index for index, line in enumerate(lines) if "known line: chaining" in line)
+    with interpreter.spawn(program) as target, opened(target.pid) as held:
+        assert held.python is not None
+        kernel = KernelSource(held.process, held.python, OPTIONS)
+        kernel.start()
+        try:
+            filled = _told(kernel, held, target.pid)
+        finally:
+            kernel.close()
+    first = own_frame(filled.flows[0].site)
+    assert first is not None
+    assert (first.function.rpartition(".")[2], first.line) == ("chaining", known)
+    assert filled.flows[0].net_per_s >= 0.7 * (filled.added_per_s - filled.removed_per_s)
+
+
+def _told(kernel: KernelSource, held: Opened, pid: int) -> Filled:
+    """Ask for the births until some have survived."""
+    assert kernel.births is not None
+    assert held.python is not None
+    sampling = SurvivorSampling(kernel.births, held.process, held.python, budget_pct=5.0, horizon_s=HORIZON_S)
+    source, ledger, deadline_s = births.BirthSource(sampling), Ledger(tree=False), time.monotonic() + 60
+    while ledger.insertions.seen((pid, 3))[0] < WANTED:
+        assert time.monotonic() < deadline_s, f"too few after {sampling.births} births"
+        source.wish({(pid, 3): "__main__.Link"})
+        for batch in (kernel.poll(), source.poll()):
+            assert batch is not None
+            fold(ledger, batch, pid)
+        time.sleep(0.02)
+    filled = ledger.filled((pid, 3))
+    assert filled is not None
+    return filled
