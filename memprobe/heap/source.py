@@ -13,7 +13,7 @@ from itertools import count
 
 import numpy as np
 
-from memprobe.errors import MemprobeError, TargetGone, TargetReplaced
+from memprobe.errors import MemprobeError, NotPython, TargetGone, TargetReplaced
 from memprobe.heap.looker.followed import Followed
 from memprobe.heap.looker.lengths import Size
 from memprobe.heap.looker.pace import NS, Pace
@@ -82,14 +82,13 @@ class HeapSource:
         self._hold(self._since_ns, _Seen())
         self._look_at_next(self._since_ns)
 
+    def set_main(self, target: TargetId) -> None:
+        """Say which process the run is about from now on."""
+        self._main = target
+
     def follow(self, targets: Iterable[TargetId]) -> None:
         """Say which processes there are now, beside the one that the run is about."""
         self._wanted = frozenset({self._main, *targets})
-
-    @property
-    def followed(self) -> int:
-        """How many processes there are to look at."""
-        return len(self._followed)
 
     def look_now(self) -> None:
         """Have the next look begin at once: there may be no later one."""
@@ -226,7 +225,9 @@ class HeapSource:
         trouble = self._troubles.setdefault(target, _Trouble())
         error = outcome.error
         if isinstance(error, MemprobeError):
-            trouble.why = "" if isinstance(error, TargetGone) else error.line
+            # Of a shell or a compiler beside the target there is nothing to see.
+            is_no_news = isinstance(error, NotPython) and target != self._main
+            trouble.why = "" if isinstance(error, TargetGone) or is_no_news else error.line
         elif isinstance(error, ReaderDied):
             trouble.why = " ".join([str(error), *getattr(error, "__notes__", ())])
         pause_ns = min(FIRST_PAUSE_NS << min(trouble.times, 10), LONGEST_PAUSE_NS)
