@@ -30,7 +30,7 @@ PR_SET_PTRACER = 0x59616D61
 """prctl(2): who may read this process's memory where Yama restricts that; forgotten in forks."""
 
 LAUNCH = 'exec 3<&0; "$@" <&3 3<&- >/dev/null & echo $!'
-"""Starts a command that is no child of the application: nothing to wait for, no SIGCHLD."""
+"""Starts a command that is no child of the application: nothing to wait for, no SIGCHLD. Tells its pid."""
 
 ASPECTS = ("path", "peer", "type", "holder")
 """What of a finding a pattern may be about."""

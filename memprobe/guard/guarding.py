@@ -13,6 +13,7 @@ from memprobe.errors import TargetGone
 from memprobe.guard.door import Door, Request
 from memprobe.guard.hearing import take_word
 from memprobe.guard.orders import Orders
+from memprobe.native.lifetime import adopt_orphans, outlive_children
 from memprobe.session import Options, Session, session
 from memprobe.views.escaping import escape
 from memprobe.views.findings import one_line
@@ -135,8 +136,10 @@ def guarded(pid: int, orders: Orders, is_asked: Callable[[], bool]) -> None:
             guard = Guard(run, door, orders)
             run.run(lambda: guard.goes_on() and not is_asked(), guard.look)
             guard.close()
+            adopt_orphans()  # the helpers that take the probes away are nobody's children
     except TargetGone:
         pass  # it has not waited for its guard
+    outlive_children()
 
 
 def say(sentence: str) -> None:
