@@ -70,10 +70,8 @@ def test_a_report_is_the_document_of_the_command(bpf: None, targets: Path, tmp_p
         assert recording.report() == report
 
 
-GOLDEN = [
-    ROOT / "tests" / "golden" / "recordings" / f"{name}.mprobe.gz"
-    for name in ("format-1", "caches-reports-fast")
-]
+RECORDINGS = ROOT / "tests" / "golden" / "recordings"
+GOLDEN = [RECORDINGS / f"{name}.mprobe.gz" for name in ("format-1", "caches-reports-fast")]
 """One of the first format, and one with a finding; every recording is replayed elsewhere."""
 
 
