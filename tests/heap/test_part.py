@@ -13,7 +13,7 @@ import pytest
 from memprobe.heap import part
 from memprobe.heap.answers import Answers
 from memprobe.heap.dominators import NO_NODE
-from memprobe.heap.graph import CUT, HeapGraph, build_graph, open_for_graph
+from memprobe.heap.graph import CUT, NODE_MASK, HeapGraph, build_graph, open_for_graph
 from memprobe.heap.holding import Holding
 from memprobe.heap.opening import OpenHeap
 from memprobe.heap.part import answers_near_roots
@@ -107,6 +107,18 @@ def test_it_takes_no_more_than_it_may(interpreter: Interpreter, targets: Path) -
         assert near.is_part
         wider = answers_near_roots(heap, 30_000).graph
         assert wider.counters["levels"] > near.counters["levels"]
+
+
+def test_a_level_may_have_very_many_tables(interpreter: Interpreter, targets: Path) -> None:
+    with interpreter.spawn(targets / "wide.py") as target, heap_of(target.pid) as heap:
+        near = answers_near_roots(heap, 500_000).graph
+        kinds = [heap.types.name(int(kind)) for kind in near.type_addresses]
+        is_list, is_dict = near.types == kinds.index("list"), near.types == kinds.index("dict")
+        assert is_list.sum() >= 100_100
+        starts = near.starts.astype(np.int64)
+        sources = np.repeat(np.arange(len(near)), starts[1:] - starts[:-1])
+        with_a_list = np.unique(sources[is_list[near.targets & NODE_MASK]])
+        assert is_dict[with_a_list].sum() >= 100_000
 
 
 def test_a_survey_of_it_tells_the_same(

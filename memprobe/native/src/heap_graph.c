@@ -205,7 +205,7 @@ static int visit(void *state, const struct heap_object *object)
     if (edges->is_cut)
         ((uint8_t *)edges->graph->flags.data)[edges->nodes] |= HEAP_CUT;
     ask_for_size(edges, edges->nodes++);
-    if (edges->pending.count >= TABLES_AT_ONCE)
+    if (!edges->is_part && edges->pending.count >= TABLES_AT_ONCE)
         err = heap_tables_read(edges);
     return err != 0 ? err : edges->error;
 }
@@ -398,8 +398,15 @@ static int visit_part(struct heap_edges *edges, const struct heap_near *part)
     edges->wide_count = part->first_count;
     edges->graph->counters.levels = part->levels;
     edges->graph->counters.beyond = part->beyond;
-    int err = heap_fetch(edges->heap, part->addresses, part->count, visit, edges);
-    return err != 0 ? err : heap_tables_read(edges);
+    int err = 0;
+    for (size_t done = 0; done < part->count && err == 0; done += HEAP_FETCH_AT_ONCE) {
+        size_t left = part->count - done;
+        size_t here = left < HEAP_FETCH_AT_ONCE ? left : HEAP_FETCH_AT_ONCE;
+        err = heap_fetch(edges->heap, part->addresses + done, here, visit, edges);
+        if (err == 0)
+            err = heap_tables_read(edges);
+    }
+    return err;
 }
 
 int heap_graph_build(struct heap *heap, const struct heap_near *part, struct heap_graph *ret)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLES_AT_ONCE ((size_t)1 << 16)
 /* A long chain has a link a level; its end is nobody's holder. */
 #define MOST_LEVELS 64
 
@@ -79,8 +78,7 @@ static int visit(void *state, const struct heap_object *object)
 
     near->addresses[near->count++] = object->address;
     heap_recipe_run(&search->edges, object, 0);
-    int err = search->edges.pending.count >= TABLES_AT_ONCE ? heap_tables_read(&search->edges) : 0;
-    return err != 0 ? err : search->edges.error;
+    return search->edges.error;
 }
 
 /* The next level: what the last one refers to. */
@@ -100,10 +98,15 @@ static void gather(struct search *search)
 static int search_level(struct search *search)
 {
     struct heap *heap = search->edges.heap;
-    int err = heap_fetch(heap, search->level, search->level_count, visit, search);
+    int err = 0;
 
-    if (err == 0)
-        err = heap_tables_read(&search->edges);
+    for (size_t done = 0; done < search->level_count && err == 0; done += HEAP_FETCH_AT_ONCE) {
+        size_t left = search->level_count - done;
+        size_t here = left < HEAP_FETCH_AT_ONCE ? left : HEAP_FETCH_AT_ONCE;
+        err = heap_fetch(heap, search->level + done, here, visit, search);
+        if (err == 0)
+            err = heap_tables_read(&search->edges);
+    }
     if (err == 0 && heap->tick != NULL)
         err = heap->tick(heap->tick_state);
     if (err == 0)
@@ -130,6 +133,22 @@ static int begin(struct search *search, const uint64_t *first, size_t count)
     return 0;
 }
 
+/* As a walk goes: those in arenas first, each part in order of address. */
+static void put_in_order(const struct heap *heap, struct heap_near *near)
+{
+    size_t inside = 0;
+
+    for (size_t i = 0; i < near->count; i++) {
+        uint64_t address = near->addresses[i];
+        if (heap_find_arena(heap, address) < 0)
+            continue;
+        near->addresses[i] = near->addresses[inside];
+        near->addresses[inside++] = address;
+    }
+    qsort(near->addresses, inside, sizeof(uint64_t), compare);
+    qsort(near->addresses + inside, near->count - inside, sizeof(uint64_t), compare);
+}
+
 int heap_near_find(struct heap *heap, const uint64_t *first, size_t count, size_t most, struct heap_near *ret)
 {
     struct search search = {.near = ret};
@@ -144,6 +163,8 @@ int heap_near_find(struct heap *heap, const uint64_t *first, size_t count, size_
     }
     ret->beyond += search.graph.counters.refused_edges + search.level_count;
     close_search(&search);
+    if (err == 0)
+        put_in_order(heap, ret);
     return err;
 }
 

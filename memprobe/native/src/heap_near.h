@@ -17,7 +17,7 @@
 
 /* All zero is none; heap_near_close may always be called. */
 struct heap_near {
-    uint64_t *addresses; /* of objects that are alive, each once, in no order */
+    uint64_t *addresses; /* of objects that are alive, each once, in the order of a walk */
     size_t count;
     uint64_t *first;     /* those that all began with: addresses, in order */
     size_t first_count;
