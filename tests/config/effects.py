@@ -29,12 +29,12 @@ from memprobe.detectors.piles import is_heavy
 from memprobe.detectors.ranking import severity
 from memprobe.detectors.timers import Timers
 from memprobe.detectors.verdicts import Verdicts
-from memprobe.governor import Calibrator
 from memprobe.ledger import Ledger
 from memprobe.recording import RecordingReader
 from memprobe.session import Session
+from memprobe.session.arming import Armed
 from memprobe.session.keeping import Keeper
-from memprobe.session.listening import Listening, looks_of
+from memprobe.session.listening import looks_of
 from memprobe.target.inspection.opening import opened
 from memprobe.target.proc.pressure import Pressure
 from memprobe.vocab import TargetId
@@ -160,15 +160,18 @@ def shed(config: Config, slowdown_pct: float, cpu_pct: float) -> bool:
     return max(world.run(200).positions) > 0
 
 
-def hits_of_watchpoints(config: Config) -> float:
-    """What watchpoints are allowed, of what the process may lose."""
-    allowed: list[float] = []
-    with pythons.own().spawn(TARGETS / "piling_up.py") as target, run_on(target.pid, config) as run:
-        run._sources.blame = mock.Mock(afford=allowed.append, poll=lambda: None)
-        run._wish()
-        allowed_pct = run._governor.governor.allowed_pct
-        run._sources.blame = None
-    return round(allowed[0] / allowed_pct, 6)
+def allowed(name: str) -> Callable[[Config], float]:
+    """What watchpoints or bursts are allowed, of what the process may lose."""
+
+    def observed(config: Config) -> float:
+        told: list[float] = []
+        with pythons.own().spawn(TARGETS / "piling_up.py") as target, run_on(target.pid, config) as run:
+            setattr(run._sources, name, mock.Mock(afford=told.append))
+            run._wish()
+            setattr(run._sources, name, None)
+            return round(told[0] / run._governor.governor.allowed_pct, 6)
+
+    return observed
 
 
 # Sampling: by the programs in the kernel ----------------------------------------------------------------
@@ -199,14 +202,14 @@ def growth_with_stacks(config: Config) -> float:
 
 def seen_by_kernel(config: Config, name: str, order: str) -> list[Any]:
     with pythons.own().spawn(TARGETS / name) as target, opened(target.pid, patient=True) as process:
-        source = Listening(process, config, Calibrator())._started_kernel()
-        assert source is not None
+        armed = Armed(process.process, process.python, config)
         try:
+            assert armed.kernel is not None
             target.ask(order)
-            source.settle()
-            return [one for one in (source.poll() for _ in range(3)) if one is not None]
+            armed.kernel.settle()
+            return [one for one in (armed.kernel.poll() for _ in range(3)) if one is not None]
         finally:
-            source.close()
+            armed.close()
 
 
 # Kinds, protection and price ----------------------------------------------------------------------------
@@ -365,7 +368,7 @@ def kept(config: Config, folder: Path, seconds: int) -> Path:
         one = batch(second)
         ledger.fold(one)
         keeper.queue.write(one)
-        facts = FACTS | {"ending": None, "danger": None, "shed": []}
+        facts = FACTS | {"ending": None, "danger": None, "shed": [], "packages": {}}
         keeper.note(facts | {"ended": "it ended" if second == seconds else None}, ledger)
     keeper.close()
     return path
