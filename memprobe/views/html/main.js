@@ -19,7 +19,7 @@ function summary() {
       number('cost of the leaks', report.cost_usd_per_month === null ? UNKNOWN : `${report.cost_usd_per_month.toFixed(2)} USD/month`),
       number('slow-down', overhead.target_slowdown_pct === null ? UNKNOWN : `${overhead.target_slowdown_pct.toFixed(2)} %`)),
     facts([
-      ['command', element('code', null, target.cmdline.join(' '))], ['python', target.python && `${target.python}, ${target.build}`],
+      ['command', element('code', null, (target.cmdline || []).join(' ') || UNKNOWN)], ['python', target.python && `${target.python}, ${target.build}`],
       ['container', target.container], ['memory', memory.verdict && `${memory.verdict}: ${memory.why}`],
       ['limit', memory.limit_mb === null ? null : megabytesOf(memory.limit_mb)],
       ['memprobe', `${overhead.profiler_cpu_pct === null ? UNKNOWN : `${overhead.profiler_cpu_pct.toFixed(1)} %`} of a core, ${megabytesOf(overhead.profiler_rss_mb)}`],
