@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from memprobe.detectors.evidence import Evidence, Grown
 from memprobe.detectors.memory_rates import PART, Rates, memory_rates
+from memprobe.detectors.native import grows_at
+from memprobe.detectors.sites import where
 from memprobe.ledger.memory_account import MemoryAccount
 from memprobe.models.growth import Shape
 from memprobe.vocab.finding import Finding, Kind
@@ -78,7 +80,10 @@ def _causes(evidence: Evidence, pid: int, sure: Sequence[Finding]) -> str:
     large.sort(key=lambda one: -takes[one.id])
     told = [one.title for one in large[:MOST_NAMED]]
     if rates and rates.unexplained >= PART * total > 0 and all(one.kind is not Kind.NATIVE for one in sure):
-        told.insert(0, f"{rates.unexplained / 1024:,.0f} kB every second that no Python object explains")
+        taken = where("most memory taken", grows_at(evidence, pid))
+        told.insert(
+            0, f"{rates.unexplained / 1024:,.0f} kB every second that no Python object explains{taken}"
+        )
     if not told:
         return "; none of what was found explains a large part of that."
     return f"; most of it by this: {'; '.join(told)}."

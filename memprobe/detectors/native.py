@@ -10,7 +10,7 @@ from memprobe.detectors.fixes import Cause
 from memprobe.detectors.memory_rates import Rates, memory_of, memory_rates, surest
 from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.stack import Frame, is_native, own_frame
+from memprobe.vocab.stack import Frame, own_frame
 from memprobe.vocab.subject import What
 
 NATIVE = "<native code>"
@@ -19,10 +19,6 @@ NATIVE = "<native code>"
 OWNERS = tuple(set(What) - {What.MEMORY})
 OWNING = 0.3
 """Growth of anything else that is so sure may be what owns the memory: files have buffers, threads heaps."""
-
-NO_FUNCTION = "Which C function took it is not known: the line is the one that called it."
-
-GROWTH_SITE = "The line is the one below which memory grows most."
 
 FEW = 16
 """Fewer objects come and go between two looks."""
@@ -40,7 +36,7 @@ class Native:
             if grown.added >= FEW and (memory or grown.growth.probability > 0):
                 yield _unheld(evidence, grown, memory)
         for rates in memory_rates(evidence):
-            site = _grows_at(evidence, rates.grown.pid)
+            site = grows_at(evidence, rates.grown.pid)
             if rates.is_native and not _has_owner(evidence, rates.grown.pid, site):
                 yield _memory(rates, site)
 
@@ -73,7 +69,7 @@ def _memory(rates: Rates, site: tuple[Frame, ...]) -> Suspect:
         site=site,
         evidence=tuple(_account(rates)),
         fix=Cause.NATIVE_MEMORY,
-        limits=() if any(map(is_native, site)) else (NO_FUNCTION,),
+        limits=("Which C function took it is not known: the line is the one that called it.",),
     )
 
 
@@ -95,7 +91,7 @@ def _kib(size_bytes: float) -> str:
 
 def _unheld(evidence: Evidence, grown: Grown, memory: Grown | None) -> Suspect:
     subject = grown.subject
-    site = subject.site or _grows_at(evidence, grown.pid)
+    site = subject.site or grows_at(evidence, grown.pid)
     signs = [Sign.UNREACHABLE] if memory is None else [Sign.UNREACHABLE, Sign.CORROBORATED]
     return Suspect(
         kind=Kind.NATIVE,
@@ -112,11 +108,11 @@ def _unheld(evidence: Evidence, grown: Grown, memory: Grown | None) -> Suspect:
             *([f"The memory of the process goes with them: {memory.growth.sentence}."] if memory else []),
         ),
         fix=Cause.REFERENCES_LOST,
-        limits=() if subject.site else (GROWTH_SITE,),
+        limits=() if subject.site else ("The line is the one below which memory grows most.",),
     )
 
 
-def _grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
+def grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
     """Return the stack below which most memory was touched for the first time, of the line with most.
 
     What was touched without any Python code has no line.

@@ -134,6 +134,7 @@ def test_of_two_leaks_the_word_on_memory_names_both() -> None:
     both = why(PER_S * 2 // 5)
     assert "no Python object explains" in both
     assert "app.rows" in both
+    assert "store.py:12" in both
     native = why(PER_S // 20)
     assert "no Python object explains" in native
     assert "app.rows" not in native
