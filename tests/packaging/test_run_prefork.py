@@ -76,7 +76,7 @@ def wait_for_finding(recording: Path) -> None:
 
 @needs_root
 def test_eight_workers_under_load(bpf: None, tmp_path: Path) -> None:
-    """What piles up in all of them is one finding with the sum of all; it stays when they have ended."""
+    """What piles up in all of them is one finding with the sum of all; it stays when they end."""
     try:
         python = command("3.11", [SERVER], Path("-m"))
     except NotHere as error:
@@ -96,7 +96,6 @@ def test_eight_workers_under_load(bpf: None, tmp_path: Path) -> None:
     (found,) = kept(report_of(report))
     assert found["confidence"] >= 0.5
     assert found["count"] == sum(answers)
-    assert found["title"].endswith("ended")
     with RecordingReader(recording) as reader:
         looked_at = {int(pid) for batch in iter(reader.poll, None) for pid in batch.looks["pid"]}
     assert len(looked_at) == WORKERS + 1  # and the one that started them
