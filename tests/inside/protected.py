@@ -81,11 +81,19 @@ def guards(pid: int) -> list[int]:
     return found
 
 
-def guard_of(pid: int) -> int:
-    """The one process that watches a pid, without those that it has look at heaps."""
-    found = guards(pid)
-    (guard,) = (one for one in found if parent_of(one) not in found)
-    return guard
+def guard_of(pid: int, within_s: float = 30.0) -> int:
+    """The one process that watches a pid, without those that it has look at heaps.
+
+    While it becomes another program its command line is empty for an instant.
+    """
+    end_s = time.monotonic() + within_s
+    while True:
+        found = guards(pid)
+        heads = [one for one in found if parent_of(one) not in found]
+        if len(heads) == 1 or time.monotonic() > end_s:
+            (guard,) = heads
+            return guard
+        time.sleep(0.05)
 
 
 def parent_of(pid: int) -> int:
