@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from memprobe.detectors.patterns.format import CPYTHON, Match, Pattern
 from memprobe.detectors.patterns.versions import is_within
@@ -118,10 +119,12 @@ def keyless(path: str) -> str:
     return _KEYS.sub("[]", path[:LETTERS])
 
 
+@lru_cache(4096)
 def module(file: str) -> str:
     """Return the module that is in a file: "aiohttp.cookiejar"; of a program's own file its last part."""
-    inside = _ROOT.sub("", file[-LETTERS:])
-    name = inside if inside != file else file.rpartition("/")[2]
+    end = file[-LETTERS:]
+    root = _ROOT.match(end)
+    name = end[root.end() :] if root else file.rpartition("/")[2]
     return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
