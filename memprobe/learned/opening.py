@@ -39,9 +39,15 @@ def failures(path: Path) -> Iterator[None]:
 
 
 def default_path() -> Path:
-    """Return where the store of this user is: under $XDG_STATE_HOME, or ~/.local/state."""
+    """Return where the store of this user is: under $XDG_STATE_HOME, or ~/.local/state.
+
+    Raises StoreFailed if the user has no home.
+    """
     state = os.environ.get("XDG_STATE_HOME", "")
-    folder = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
+    try:
+        folder = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
+    except RuntimeError as error:  # neither HOME nor a line in /etc/passwd, as in many containers
+        raise StoreFailed(f"user {os.getuid()} has no home") from error
     return folder / "memprobe" / NAME
 
 

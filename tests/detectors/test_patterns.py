@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from memprobe.detectors.patterns.library import built_in
 from memprobe.detectors.patterns.making import pattern_of
 from memprobe.detectors.patterns.matching import fits, module
 from memprobe.detectors.patterns.versions import BadVersion, is_within, key
+from memprobe.errors import UsageError
 from memprobe.vocab.finding import Finding, Kind, Severity
 from memprobe.vocab.stack import Frame
 
@@ -199,7 +201,7 @@ def test_versions_are_in_the_order_of_releases() -> None:
     assert sorted(ordered, key=key) == ordered
     assert key("1.0") == key("1.0.0") == key("v1")
     assert key("1.0+local") == key("1.0")
-    assert not is_within("nonsense", ">=0")
+    assert not any(is_within(odd, ">=0") for odd in ("nonsense", "1.0prev\u0131ew1", "\u0661.0"))
     with pytest.raises(BadVersion):
         key("")
 
@@ -218,6 +220,15 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     users_folder().mkdir(parents=True)
     all_patterns.cache_clear()
     return users_folder()
+
+
+def test_who_has_no_home_has_no_patterns_there(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert all_patterns().patterns == built_in()
+    with pytest.raises(UsageError, match="has no home"):
+        users_folder()
 
 
 def test_the_users_own_patterns_come_first_and_a_broken_file_costs_itself_only(config: Path) -> None:

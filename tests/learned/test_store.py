@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import random
 import signal
 import sqlite3
@@ -81,6 +82,14 @@ def test_it_lies_under_the_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("XDG_STATE_HOME", "not/absolute")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert default_path() == tmp_path / "home" / ".local" / "state" / "memprobe" / "learned.sqlite3"
+
+
+def test_who_has_no_home_has_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    with pytest.raises(StoreFailed, match="has no home"):
+        Store()
 
 
 def test_eight_runs_at_once_lose_nothing(tmp_path: Path) -> None:

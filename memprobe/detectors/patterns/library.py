@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from memprobe.detectors.patterns.format import BadPattern, Pattern, parsed
+from memprobe.errors import UsageError
 
 MOST_FILES, MOST_BYTES = 500, 1 << 20
 """Of the user's folder, and of one file in it."""
@@ -25,16 +26,26 @@ class Library:
 
 
 def users_folder() -> Path:
-    """Return where the user's own patterns are: under $XDG_CONFIG_HOME, or ~/.config."""
+    """Return where the user's own patterns are: under $XDG_CONFIG_HOME, or ~/.config.
+
+    Raises UsageError if the user has no home.
+    """
     config = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(config) if config.startswith("/") else Path.home() / ".config"
+    try:
+        folder = Path(config) if config.startswith("/") else Path.home() / ".config"
+    except RuntimeError as error:  # neither HOME nor a line in /etc/passwd, as in many containers
+        fact = f"user {os.getuid()} has no home, so no patterns"
+        raise UsageError(fact, remedy="XDG_CONFIG_HOME names the folder of configurations") from error
     return folder / "memprobe" / "patterns"
 
 
 @cache
 def library() -> Library:
     """Return all patterns, read once."""
-    own, remarks = _users(users_folder())
+    try:
+        own, remarks = _users(users_folder())
+    except UsageError:
+        own, remarks = (), ()  # who has no home has none there
     return Library((*own, *built_in()), remarks)
 
 
