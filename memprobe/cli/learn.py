@@ -153,11 +153,15 @@ def pattern(key: str, file: str, advice: str | None, source: str | None, output:
     if said[-1:] != ["confirmed"]:
         remedy = f"if it is a leak indeed, say so first: memprobe learn feedback {key} confirmed"
         raise UsageError(f"{key!r} is not confirmed", remedy=remedy)
-    text = written(pattern_of(_finding(file, key), advice or "", source or ""))
     try:
+        text = written(pattern_of(_finding(file, key), advice or "", source or ""))
         parsed(text)
     except BadPattern as error:
-        raise UsageError(f"no pattern comes of {key!r}: {error.place}: {error.fact}") from error
+        why = f"{error.place}: {error.fact}" if error.place else error.fact
+        way_out = "--advice and --source may help, or write it by hand (docs/patterns.md)"
+        raise UsageError(f"no pattern comes of {key!r}: {why}", remedy=way_out) from error
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise UsageError(f"{file}: {key!r} is not written as memprobe writes a finding") from error
     if output is None:
         output = str(users_folder() / f"{parsed(text)[0].id}.toml")
         with suppress(OSError):  # which writing will say

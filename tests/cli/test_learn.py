@@ -235,6 +235,8 @@ def test_what_no_pattern_comes_of_is_said(found: tuple[Path, str], tmp_path: Pat
     (tmp_path / "other.json").write_text('{"findings": []}')
     assert "no finding" in complaint(run("learn", "pattern", number, str(tmp_path / "other.json")), 2)
     assert "neither" in complaint(run("learn", "pattern", number, str(tmp_path / "none.json")), 2)
+    (tmp_path / "odd.json").write_text(json.dumps({"findings": [{"id": number, "site": [7]}]}))
+    assert "not written" in complaint(run("learn", "pattern", number, str(tmp_path / "odd.json")), 2)
     assert "/nowhere" in complaint(run("learn", "pattern", number, "/nowhere"), 2)
     http = run("learn", "pattern", number, str(recording), "--source", "http://example.org")
     assert "https://" in complaint(http, 2)
