@@ -28,6 +28,8 @@ NAME, PROJECT = "memprobe.toml", "pyproject.toml"
 TABLE = ("tool", "memprobe")
 """Where in a pyproject.toml settings are."""
 
+HEADER = b"[tool.memprobe"
+
 MOST_BYTES = 1 << 20
 _AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -44,7 +46,10 @@ class File:
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:
-        return key_lines(self.text)
+        try:
+            return key_lines(self.text)
+        except RecursionError:  # it is nested nearly too deeply; errors name the file alone
+            return {}
 
     def place(self, *path: str | int) -> Place:
         """Return the place of a key, or of what it is in."""
@@ -62,9 +67,16 @@ class Found:
 
 def named(path: str) -> Found:
     """Return the file that somebody has named."""
-    file = opened(path, is_project=os.path.basename(path) == PROJECT)
+    try:
+        data, _ = _read(path)
+    except OSError as error:
+        fact = f"{path}: the settings cannot be read: {error.strerror}"
+        raise UsageError(fact, remedy="name a file of settings, or none") from error
+    file = _file(path, data, is_project=os.path.basename(path) == PROJECT)
     if file is None:
-        raise UsageError(f"{path}: there is no table [tool.memprobe] in it")
+        raise UsageError(
+            f"{path}: there is no table [tool.memprobe] in it", remedy="write it, or name another file"
+        )
     return Found([file])
 
 
@@ -94,21 +106,22 @@ def _take(paths: list[str], found: Found, environment: Mapping[str, str]) -> boo
         if not os.path.isfile(path):
             continue
         is_project = os.path.basename(path) == PROJECT
-        stranger = _stranger(path, environment)
-        if stranger and not is_project:
-            found.remarks.append(f"{path} does not count: {stranger}; --config {path} takes it.")
-        elif not stranger and (file := opened(path, is_project=is_project)) is not None:
+        try:
+            data, status = _read(path)
+        except OSError as error:
+            found.remarks.append(f"{path} does not count: it cannot be read: {error.strerror}.")
+            continue
+        stranger = _stranger(status, environment)
+        if not stranger and (file := _file(path, data, is_project=is_project)) is not None:
             found.files.append(file)
             return True
+        if stranger and (not is_project or HEADER in data):
+            found.remarks.append(f"{path} does not count: {stranger}; --config {path} takes it.")
     return False
 
 
-def _stranger(path: str, environment: Mapping[str, str]) -> str:
+def _stranger(status: os.stat_result, environment: Mapping[str, str]) -> str:
     """Return why a file that was found may not be of whoever runs memprobe; "" if it is."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ""  # opening it says why
     friends = {0, os.geteuid()}
     if os.geteuid() == 0 and environment.get("SUDO_UID", "").isdecimal():
         friends.add(int(environment["SUDO_UID"]))
@@ -117,11 +130,11 @@ def _stranger(path: str, environment: Mapping[str, str]) -> str:
     return "everybody may write to it" if status.st_mode & stat.S_IWOTH else ""
 
 
-def opened(path: str, *, is_project: bool) -> File | None:
-    """Read a file; None if it is a pyproject.toml that says nothing of memprobe."""
-    text = _text(path)
-    if is_project and "memprobe" not in text:
+def _file(path: str, data: bytes, *, is_project: bool) -> File | None:
+    """Return what a file sets; None if it is a pyproject.toml that says nothing of memprobe."""
+    if is_project and b"memprobe" not in data:
         return None
+    text = _text(path, data)
     content: Any = _parsed(path, text)
     table = TABLE if is_project else ()
     for number, name in enumerate(table, 1):
@@ -133,12 +146,13 @@ def opened(path: str, *, is_project: bool) -> File | None:
     return File(path, text, content, table)
 
 
-def _text(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path}: the settings cannot be read: {error.strerror}") from error
+def _read(path: str) -> tuple[bytes, os.stat_result]:
+    """Read a file, and say whose it is: of the same one, whatever is called so a moment later."""
+    with open(path, "rb") as file:
+        return file.read(MOST_BYTES + 1), os.fstat(file.fileno())
+
+
+def _text(path: str, data: bytes) -> str:
     if len(data) > MOST_BYTES:
         raise UsageError(f"{path}: the settings are longer than {MOST_BYTES >> 20} MB")
     try:

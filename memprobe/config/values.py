@@ -8,7 +8,7 @@ from typing import Any
 from memprobe.config.nearest import remedy
 from memprobe.config.places import Layer, Place
 from memprobe.config.protection import MOST_LETTERS, Aspect, Protection
-from memprobe.config.setting import Setting, Sort, Value
+from memprobe.config.setting import MOST, Setting, Sort, Value
 from memprobe.errors import UsageError
 
 NOTHING = "none"
@@ -24,7 +24,7 @@ _FLAGS = {
     "no": False,
     "0": False,
 }
-_NUMBER = re.compile(r"([+-]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)\s*([^\s0-9]*)")
+_NUMBER = re.compile(r"([+-]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)\s*([^\s0-9]*)")
 _SHOWN = 60
 """Letters of a wrong value that an error repeats."""
 
@@ -87,7 +87,9 @@ def _in_range(setting: Setting, number: float, place: Place) -> float | int:
     is_low = number <= setting.low if setting.above else number < setting.low
     # Said so that NaN is outside, too.
     if is_low or not number <= setting.high:
-        raise UsageError(f"{place.subject(setting.key)} must be {setting.range}")
+        is_bounded = is_low or setting.high < MOST
+        allowed = setting.range if is_bounded else f"at most {MOST:,.0f}"
+        raise UsageError(f"{place.subject(setting.key)} must be {allowed}")
     if setting.sort is Sort.NUMBER:
         return float(number)
     if not isinstance(number, int):
@@ -97,7 +99,14 @@ def _in_range(setting: Setting, number: float, place: Place) -> float | int:
 
 def _wrong_type(setting: Setting, written: Any, place: Place) -> UsageError:
     fact = f"{place.subject(setting.key)} must be {setting.sort}, and {shown(written)} is none"
-    return UsageError(fact, remedy=f"it is {setting.default!r} by default" if not setting.optional else "")
+    return UsageError(fact, remedy=f"by default it is {_said(setting.default)}")
+
+
+def _said(value: Value) -> str:
+    """Return a value as one may write it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "not set" if value in (None, ()) else str(value)
 
 
 def _wrong_unit(setting: Setting, unit: str, place: Place) -> UsageError:

@@ -75,6 +75,9 @@ def test_any_bytes_are_settings_or_an_error(tmp_path_factory: pytest.TempPathFac
         ("a = " + "[" * 5000 + "]" * 5000, 1, "too deeply"),
         ("a = " + "9" * 5000, 1, "no TOML"),
         ("[run]\nduration_s = 0", 2, "run.duration_s must be above 0 s"),
+        ("[run]\nduration_s = 2e9", 2, "run.duration_s must be at most 1,000,000,000"),
+        ("[run]\nduration_s = '1__0'", 2, "must be a number, and '1__0' is none"),
+        ("[run]\nduration_s = '1_'", 2, "'_' is no such unit"),
     ],
 )
 def test_what_is_said(tmp_path: Path, text: str, line: int, words: str) -> None:

@@ -135,6 +135,23 @@ def test_a_strangers_file_is_passed_over_and_said(machine: Machine) -> None:
     assert machine.config(Spoken(file=str(file))).intervals.heap_s == 24.0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+@pytest.mark.parametrize(("table", "is_said"), [("memprobe.report", True), ("other", False)])
+def test_a_strangers_pyproject_is_said_if_it_sets_something(
+    machine: Machine, table: str, is_said: bool
+) -> None:
+    file = machine.write("project/src/pyproject.toml", f"[tool.{table}]\nsource = true\n")
+    os.chown(file, 12345, 12345)
+    config = machine.config()
+    assert config.places == {}
+    assert [one.partition(" does not")[0] for one in config.remarks] == [str(file)] * is_said
+
+
+def test_a_pyproject_that_is_no_text_and_not_ours_is_passed_over(machine: Machine) -> None:
+    (machine.root / "project" / "src" / "pyproject.toml").write_bytes(b"# \xe4")
+    assert machine.config().remarks == ()
+
+
 def test_patterns_of_all_layers_count(machine: Machine) -> None:
     machine.write("home/memprobe/memprobe.toml", "[[protect]]\npath = '/user'\nreason = 'u'\n")
     machine.write("project/memprobe.toml", "[[protect]]\ntype = 'project'\nreason = 'p'\n")
