@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import Any
 
-from memprobe.blame.choosing import Candidate, chosen
-from memprobe.config.plain import plain
 from memprobe.detectors.evidence import Grown
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import OutputNotWritable
 from memprobe.experience import Experience, Remembered, Stand, remembered
-from memprobe.governor import (
-    CHECK_INTERVAL_NS,
-    Calibrator,
-    Governor,
-    Limits,
-    LiveGovernor,
-    governor_facts,
-    knobs_of,
-)
+from memprobe.governor import CHECK_INTERVAL_NS, Governor, Limits, LiveGovernor, knobs_of
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
 from memprobe.models.learning.opinion import Opinion
+from memprobe.session.account import Account
+from memprobe.session.arming import Armed
 from memprobe.session.fate import Fate
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.gathering import Gathering
 from memprobe.session.keeping import Keeper
+from memprobe.session.known import LoadedPackages
 from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
-from memprobe.target.inspection.evidence import iso
+from memprobe.session.program import Program
+from memprobe.session.states import Standing
+from memprobe.session.wishing import wish
 from memprobe.target.inspection.opening import Opened
+from memprobe.views.history import History
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import Verdict
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
-from memprobe.vocab.subject import What
 
 TICK_S = 0.1
 """At least between two looks at the ring: at 200,000 events a second it is half full by then."""
@@ -50,26 +44,34 @@ CALM_S = 0.5
 
 
 class Session:
-    """A run on a live process."""
+    """A run on a live process, or on a program that memprobe has started."""
 
-    def __init__(self, target: Opened, options: Options, *watchers: Judge) -> None:
+    def __init__(
+        self,
+        target: Opened,
+        options: Options,
+        *watchers: Judge,
+        program: Program | None = None,
+        armed: Armed | None = None,
+    ) -> None:
+        """A program ends with its first process, and what its kernel source has told is `armed`."""
         self.target, self.options = target, options
         self._watchers = watchers
+        self._program = program
+        self._root = root = target.process if program is None else program.root
         self._config = config = options.config
         self.ledger = Ledger(tree=config.run.tree)
         self._known = remembered(program_in(target)) if config.run.learn else Remembered("", Normal())
-        self._experience = Experience(target.process.pid, tree=config.run.tree, normal=self._known.normal)
-        self._verdicts = Verdicts(target.process.pid, config, normal=self._known.normal)
-        self.ended: str | None = None
-        self._invisible: list[str] = list(self._known.remarks)
-        self._calibrator = Calibrator()
-        self._sources = Listening(target, config, self._calibrator)
+        self._experience = Experience(root.pid, tree=config.run.tree, normal=self._known.normal)
+        self._verdicts = Verdicts(root.pid, config, normal=self._known.normal)
+        self._verdicts.main = target.process.pid
+        self._sources = Listening(target, root, config, armed)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
-        self._fate = Fate(target.process, is_watched=config.record.on_oom)
-        self._learned = self._known.normal.as_json()
-        self._begin_s, self._begin_ns = time.time(), time.monotonic_ns()
-        self._ended_s = 0.0
+        self._packages = LoadedPackages()
+        self._fate = Fate(root, is_watched=config.record.on_oom)
+        begun = armed.begun if armed else (time.time(), time.monotonic_ns())
+        self._account = Account(config, self._known, begun)
         self._sample_due_ns = self._check_due_ns = 0
 
     # Life -------------------------------------------------------------------------------------------
@@ -77,18 +79,21 @@ class Session:
     def start(self) -> None:
         """Attach what can be attached; without BPF /proc alone is polled."""
         self._sources.start()
-        self._invisible += self._sources.invisible
+        self._account.invisible += self._sources.invisible
         sheddable = self._sources.sheddable
         budget = self._config.budget
         limits = Limits(budget.slowdown_pct, budget.cpu_pct)
-        governor = Governor(limits, knobs_of(sheddable), self._calibrator.calibration)
+        governor = Governor(limits, knobs_of(sheddable), self._sources.armed.calibrator.calibration)
         self._governor = LiveGovernor(governor, self._sources.metered, sheddable)
         if self.options.record is not None:
             self._keeper = Keeper(self.options.record, self._facts(), self._config.record)
+        for told in self._sources.armed.take():
+            self._take(told)
 
     def close(self) -> None:
         """Leave nothing behind, whichever source fails at that. May be called twice."""
         with ExitStack() as closing:
+            closing.callback(self._packages.close)
             if self._keeper is not None:
                 closing.callback(self._keeper.close)
             for source in reversed(self._sources.all):
@@ -107,41 +112,52 @@ class Session:
     def _rest(self) -> None:
         """Wait for the next tick; the programs call if a stack is new, or the ring fills."""
         time.sleep(TICK_S)
+        more_s = min(CALM_S, self._config.intervals.scan_s) - TICK_S
         if self._sources.kernel is None:
-            time.sleep(CALM_S - TICK_S)
+            time.sleep(more_s)
         else:
-            self._sources.kernel.wait(CALM_S - TICK_S)
+            self._sources.kernel.wait(more_s)
 
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""
         now_ns = time.monotonic_ns()
         if self._sources.kernel is not None:
             self._poll(self._sources.kernel)
-        if self._sources.blame is not None:
-            self._poll(self._sources.blame)
-        self._watch_fate(now_ns)
+        for source in (self._sources.blame, self._sources.births):
+            if source is not None:
+                self._poll(source)
+        if self._fate.is_near(now_ns):
+            self.look_now()  # while there is something to look at
         is_hurried = self._fate.is_hurried(now_ns)
-        is_due = is_hurried or now_ns >= self._sample_due_ns
+        is_due = (is_hurried or now_ns >= self._sample_due_ns) and not self.target.is_ending()
         if is_due:
             self._sample_due_ns = now_ns + int(self._config.intervals.scan_s * 1e9)
             self._take_gathered()
             self._poll_heap()
             self._poll(self._sources.procfs)
+            self._packages.note(self.target, self._verdicts.verdict.findings, now_ns)
+            self._follow_program()
             self._wish()
             self._note()
+            self._keep()
         if now_ns >= self._check_due_ns:
             self._check_due_ns = now_ns + CHECK_INTERVAL_NS
             self._check(now_ns)
         if is_hurried and self._keeper is not None:
             self._keeper.queue.flush(0)
-        if self.ended is None and self.target.process.has_ended():
+        if self.ended is None and self._root.has_ended():
             self._say_ended()
         return is_due
 
-    def _watch_fate(self, now_ns: int) -> None:
-        """Look at what there is while it is there."""
-        if self._fate.is_near(now_ns):
-            self.look_now()
+    def _follow_program(self) -> None:
+        """Report on another Python of a program once the first has ended, or is another program now."""
+        if self._program is not None and (target := self._program.follow()) is not None:
+            if (end := self._program.take_end()) is not None:
+                self._take(end)
+            self.target, self._verdicts.main = target, target.process.pid
+            self._sources.follow(target)
+            if self._keeper is not None:
+                self._keeper.note_target(self._facts())
 
     def _poll_heap(self) -> None:
         """Before /proc: verdicts are made of what is known when its numbers come."""
@@ -150,15 +166,9 @@ class Session:
             self._poll(self._sources.heap)
 
     def _wish(self) -> None:
-        """Have those watched that grow, and of which it is not known yet who fills them."""
-        if self._sources.blame is not None:
-            grown = (one for one in self._verdicts.grown if one.subject.what is What.CONTAINER)
-            candidates = [
-                Candidate(one.key, one.growth.probability, one.growth.per_s, one.bytes_per_s) for one in grown
-            ]
-            self._sources.blame.wish(chosen(candidates, self.ledger))
-            share = self._config.budget.blame_pct / 100
-            self._sources.blame.afford(share * self._governor.governor.allowed_pct)
+        allowed_pct = self._governor.governor.allowed_pct
+        grown, pid = self._verdicts.grown, self.target.process.pid
+        wish(self._sources, grown, self.ledger, pid, self._config.budget, allowed_pct)
 
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
@@ -167,11 +177,13 @@ class Session:
             for settling in (source for source in self._sources.all if isinstance(source, Settling)):
                 settling.settle()
         one = self._sources
-        for source in (one.kernel, one.heap, one.blame, one.procfs, one.kernel, one.kernel):
+        for source in (one.kernel, one.heap, one.blame, one.births, one.procfs, one.kernel, one.kernel):
             if source is not None:
                 self._poll(source)
             self._take_gathered()
+        self._keep(is_last=True)
         self._verdicts.settle(self.ledger)
+        self._packages.note(self.target, self._verdicts.verdict.findings, time.monotonic_ns())
         if self.ended is not None:
             self._say_ended()  # how it ended shows a little later than that it did
         self._check(time.monotonic_ns())
@@ -183,9 +195,11 @@ class Session:
         if self._config.run.learn:
             stands = [_stand(one) for one in self._verdicts.grown]
             findings = self._verdicts.verdict.findings
-            self._invisible += self._experience.hand_on(self._known.program, self.ledger, stands, findings)
+            said = self._experience.hand_on(self._known.program, self.ledger, stands, findings)
+            self._account.invisible += said
 
     def _check(self, now_ns: int) -> None:
+        self._governor.governor.calibration = self._sources.armed.calibrator.calibration
         sample = self._governor.check(now_ns)
         if self._keeper is not None:
             self._keeper.write_cost(sample)
@@ -195,17 +209,18 @@ class Session:
         if batch is None:
             if source is self._sources.procfs and self.ended is None:
                 self._say_ended()
-        elif source in (self._sources.kernel, self._sources.blame):
+        elif source in (self._sources.kernel, self._sources.blame, self._sources.births):
             if self._gathering.add(batch):
                 self._take_gathered()
         else:
             self._take(batch)
 
     def _take(self, batch: Batch) -> None:
+        batch = batch if self._program is None else self._program.without_end(batch)
         if self._keeper is not None:
             self._keeper.queue.write(batch)
         judges: tuple[Judge, ...] = (self._experience, self._verdicts, *self._watchers)
-        if fold(self.ledger, batch, self.target.process.pid, *judges) and self.ended is None:
+        if fold(self.ledger, batch, self._root.pid, *judges) and self.ended is None:
             self._say_ended()
 
     def _take_gathered(self) -> None:
@@ -214,9 +229,7 @@ class Session:
             self._take(ready)
 
     def _say_ended(self) -> None:
-        self._ended_s = self._ended_s or time.time()
-        self._fate.settle()
-        self.ended = self._fate.told(self._ended_s - self._begin_s)
+        self._account.end(self._fate, "attach" if self._program is None else "start")
 
     # What somebody asks for -------------------------------------------------------------------------
 
@@ -239,6 +252,11 @@ class Session:
     # What is known of it ----------------------------------------------------------------------------
 
     @property
+    def ended(self) -> str | None:
+        """What became of the target; None as long as it runs."""
+        return self._account.ended
+
+    @property
     def verdict(self) -> Verdict:
         """What the run has come to, as of the last judgement."""
         return self._verdicts.verdict
@@ -253,38 +271,27 @@ class Session:
         return None if self._keeper is None else self._keeper.failure
 
     def _facts(self) -> dict[str, Any]:
-        governor = self._governor.governor
-        return {
-            "pid": self.target.process.pid,
-            "target": {**asdict(self.target.facts), "cmdline": list(self.target.facts.cmdline)},
-            "created_at": iso(self._begin_s),
-            "tier": self._sources.tier,
-            "tree": self._config.run.tree,
-            "seed": self._config.sampling.seed,
-            "config": plain(self._config),
-            "learned": self._learned,
-            "begin_ns": self._begin_ns,
-            "ended": self.ended,
-            **self._fate.facts(),
-            "governor": governor_facts(governor),
-            "overhead": governor.overhead,
-            "invisible": [
-                *self._config.remarks,
-                *self.target.invisible,
-                *self._invisible,
-                *self._unrecorded(),
-            ],
-            "shed": governor.invisible,
-        }
-
-    def _unrecorded(self) -> Iterator[str]:
-        if self.recording_failure is not None:
-            yield f"The recording is not whole: {self.recording_failure.fact}."
+        return self._account.facts(
+            self.target,
+            self._root.pid,
+            tier=self._sources.tier,
+            packages=self._packages.versions,
+            fate=self._fate,
+            governor=self._governor.governor,
+            failure=self.recording_failure,
+        )
 
     def _note(self) -> None:
         """Keep in the recording what only the session knows; it must report even if killed now."""
         if self._keeper is not None:
             self._keeper.note(self._facts(), self.ledger)
+
+    def _keep(self, *, is_last: bool = False) -> None:
+        """Keep in the recording what the batches have come to, so that its report need not fold them."""
+        if self._keeper is not None:
+            history = next((one for one in self._watchers if isinstance(one, History)), None)
+            standing = Standing(self.ledger, self._experience, self._verdicts, history)
+            self._keeper.keep(standing, is_last=is_last)
 
 
 def _stand(one: Grown) -> Stand:
