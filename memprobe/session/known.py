@@ -61,7 +61,7 @@ def advised(verdict: Verdict, facts: Mapping[str, Any]) -> Verdict:
     """Return a verdict whose findings say which known leak they are, by the facts of a run."""
     if not verdict.findings:
         return verdict
-    python, packages = facts.get("target", {}).get("python"), facts.get("packages")
+    python, packages = dict(facts.get("target") or {}).get("python"), facts.get("packages")
     versions = packages if isinstance(packages, Mapping) else {}
     known = Facts(str(python or ""), {str(name): str(version) for name, version in versions.items()})
     return with_known(verdict, known, library().patterns)

@@ -70,5 +70,7 @@ def test_facts_of_a_recording_may_be_damaged_or_old(packages: object) -> None:
     verdict = Verdict((cookies,))
     told = advised(verdict, {"target": {"python": None}, "packages": packages})
     assert told.findings[0].known is None
+    told = advised(verdict, {"target": [["python", "3.11.2"]], "packages": {"aiohttp": "3.12.2"}})
+    assert told.findings[0].known is not None
     told = advised(verdict, {"packages": {"aiohttp": "3.12.2"}})
     assert told.findings[0].known is not None
