@@ -93,11 +93,12 @@ def feedback(key: str, verdict: str, reason: str) -> None:
 def export(file: str | None) -> None:
     """Write everything that is known as JSON to F, or to standard output."""
     from memprobe.learned import exported
+    from memprobe.views.files import STDOUT
 
     with _store() as store:
         document = exported(store, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     text = json.dumps(document, indent=2) + "\n"
-    if file is None:
+    if file is None or file == STDOUT:
         click.echo(text, nl=False)
         return
     try:

@@ -111,6 +111,7 @@ def test_what_is_exported_can_be_imported_elsewhere(
     assert run("learn", "export", str(file)).returncode == 0
     assert file.stat().st_mode & 0o777 == 0o600
     assert json.loads(run("learn", "export").stdout)["programs"] == json.loads(file.read_text())["programs"]
+    assert json.loads(run("learn", "export", "-").stdout)["programs"]
     before = document("learn", "show", "shop")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
     for _ in range(2):  # a word is taken over once, what was counted is added up
