@@ -34,7 +34,7 @@ class Launched:
     It has memprobe's standard streams, its terminal and its process group: a terminal treats both alike.
     """
 
-    def __init__(self, command: Sequence[str], mask: set[signal.Signals]) -> None:
+    def __init__(self, command: Sequence[str], mask: set[int]) -> None:
         """Fork; `mask` is what the program finds blocked."""
         self.command = tuple(command)
         waits_at, self._gate = os.pipe()
@@ -82,7 +82,7 @@ class Launched:
         return pid == self.pid
 
 
-def _become(command: tuple[str, ...], mask: set[signal.Signals], gate: int, failing: int) -> None:
+def _become(command: tuple[str, ...], mask: set[int], gate: int, failing: int) -> None:
     """Wait at the gate and become the program; if memprobe dies meanwhile, too."""
     code = NOT_RUNNABLE
     try:
