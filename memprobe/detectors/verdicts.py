@@ -86,6 +86,11 @@ class Verdicts:
 
         self._now_ns = self._judged_ns = 0
 
+    @property
+    def config(self) -> Config:
+        """The settings by which it is judged."""
+        return self._config
+
     def fold(self, ledger: Ledger, news: News, samples: Rows) -> None:
         """Take in what a batch brought, after the ledger has; with a sample of the target, judge."""
         self._courses.add(news.populations, ledger)

@@ -28,6 +28,7 @@ _LENGTH = struct.Struct("<I")
 _ATOMS = frozenset({type(None), bool, int, float, str})
 
 Node = list[Any]
+Names = tuple[str, ...]
 
 
 class Sort(IntEnum):
@@ -61,10 +62,13 @@ class Sort(IntEnum):
     OBJECT = 11
     """Class, and the values of its attributes."""
 
+    GIVEN = 12
+    """What writer and reader both have: which of them."""
 
-def packed_object(root: object) -> bytes:
-    """Return an object, and all that it refers to, as bytes."""
-    packer = _Packer()
+
+def packed_object(root: object, *given: object) -> bytes:
+    """Return an object, and all that it refers to, as bytes; without what the reader will have."""
+    packer = _Packer(given)
     packer.value(root)
     head = json.dumps(
         {"classes": list(packer.classes), "nodes": packer.nodes}, separators=(",", ":")
@@ -72,7 +76,7 @@ def packed_object(root: object) -> bytes:
     return b"".join((_LENGTH.pack(len(head)), head, *packer.blobs))
 
 
-def unpacked_object(data: bytes, may_be_of: Callable[[str], bool]) -> Any:
+def unpacked_object(data: bytes, may_be_of: Callable[[str], bool], *given: object) -> Any:
     """Undo `packed_object`; classes are taken from modules of which `may_be_of` says yes.
 
     Raises BadBlob if the bytes are not such objects, or not of these classes.
@@ -80,9 +84,9 @@ def unpacked_object(data: bytes, may_be_of: Callable[[str], bool]) -> Any:
     try:
         (length,) = _LENGTH.unpack_from(data)
         head = json.loads(data[_LENGTH.size : _LENGTH.size + length])
-        classes = [_class(module, name, may_be_of) for module, name, _ in head["classes"]]
-        attributes = [tuple(map(str, names)) for _, _, names in head["classes"]]
-        return _Unpacker(head["nodes"], classes, attributes, data[_LENGTH.size + length :]).node(0)
+        classes = [(_class(module, name, may_be_of), names) for module, name, names in head["classes"]]
+        blobs = data[_LENGTH.size + length :]
+        return _Unpacker(head["nodes"], classes, blobs, given).node(0)
     except (*BROKEN, AttributeError, ImportError) as error:
         raise BadBlob(f"not a state: {error!r}") from error
 
@@ -90,13 +94,14 @@ def unpacked_object(data: bytes, may_be_of: Callable[[str], bool]) -> Any:
 class _Packer:
     """Numbers the objects as it meets them."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: tuple[object, ...]) -> None:
+        self._given = given
         self.nodes: list[Node] = []
-        self.classes: dict[tuple[str, str, tuple[str, ...]], int] = {}
+        self.classes: dict[tuple[str, str, Names], int] = {}
         self.blobs: list[bytes] = []
         self._blob_bytes = 0
         self._numbers: dict[int, int] = {}
-        self._slots: dict[type, tuple[str, ...]] = {}
+        self._slots: dict[type, Names] = {}
         self._kept: list[object] = []
         """What was met: an address is that of one object only while this lives."""
 
@@ -110,8 +115,14 @@ class _Packer:
             self._kept.append(value)
             node: Node = []
             self.nodes.append(node)
-            node.extend(_PACKING.get(type(value), _Packer._other)(self, value))
+            node.extend(self._node(value))
         return [number]
+
+    def _node(self, value: Any) -> Iterable[Any]:
+        for number, given in enumerate(self._given):
+            if value is given:
+                return [Sort.GIVEN, number]
+        return _PACKING.get(type(value), _Packer._other)(self, value)
 
     def values(self, values: Iterable[Any]) -> Iterator[Any]:
         """Return what stands for each."""
@@ -137,7 +148,7 @@ class _Packer:
         names += tuple(getattr(value, "__dict__", ()))
         return [Sort.OBJECT, self._class(kind, names), *self.values(getattr(value, name) for name in names)]
 
-    def _class(self, kind: type, names: tuple[str, ...]) -> int:
+    def _class(self, kind: type, names: Names) -> int:
         return self.classes.setdefault((kind.__module__, kind.__qualname__, names), len(self.classes))
 
     def _blob(self, data: bytes) -> tuple[int, int]:
@@ -163,9 +174,9 @@ class _Unpacker:
     """Makes every node once."""
 
     def __init__(
-        self, nodes: list[Node], classes: list[type], attributes: list[tuple[str, ...]], blobs: bytes
+        self, nodes: list[Node], classes: list[tuple[type, Names]], blobs: bytes, given: tuple[object, ...]
     ) -> None:
-        self._nodes, self._classes, self._attributes, self._blobs = nodes, classes, attributes, blobs
+        self._nodes, self._classes, self._blobs, self._given = nodes, classes, blobs, given
         self._made: dict[int, Any] = {}
 
     def node(self, number: int) -> Any:
@@ -223,13 +234,13 @@ class _Unpacker:
         return np.frombuffer(self._blob(*place), type_of(kind))[0]
 
     def _member(self, number: int, parts: Node) -> Any:
-        kind, value = self._classes[parts[0]], parts[1]
+        (kind, _), value = self._classes[parts[0]], parts[1]
         if not issubclass(kind, Enum):
             raise BadBlob(f"{kind} has no members")
         return kind(value)
 
     def _object(self, number: int, parts: Node) -> Any:
-        kind, names = self._classes[parts[0]], self._attributes[parts[0]]
+        kind, names = self._classes[parts[0]]
         if issubclass(kind, Enum):
             raise BadBlob(f"{kind} has no attributes")
         made = self._made[number] = object.__new__(kind)
@@ -257,6 +268,7 @@ _UNPACKING: dict[int, Callable[[_Unpacker, int, Node], Any]] = {
     Sort.SCALAR: _Unpacker._scalar,
     Sort.MEMBER: _Unpacker._member,
     Sort.OBJECT: _Unpacker._object,
+    Sort.GIVEN: lambda unpacker, number, parts: unpacker._given[parts[0]],
 }
 
 

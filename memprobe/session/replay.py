@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from memprobe.config import Config
+from memprobe.config.plain import restored
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import UnreadableRecording, UsageError
 from memprobe.experience import Experience, recorded_normal
@@ -16,11 +18,18 @@ from memprobe.ledger.opening import opening
 from memprobe.models.learning.normal import Normal
 from memprobe.recording.reader import RecordingReader
 from memprobe.session.folding import Judge, fold, run_of
+from memprobe.session.known import advised
+from memprobe.session.states import last_standing
+from memprobe.views.history import History
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
-from memprobe.vocab.finding import USD_PER_GB_HOUR, Verdict
+from memprobe.vocab.finding import Verdict
 
 NS = 1_000_000_000
+ALWAYS_NS = (1 << 63) - 1
+
+SHOWING = ("report.fail_on", "report.min_confidence", "report.source", "report.full")
+"""Settings by which nothing is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +43,42 @@ class Window:
 class Replay:
     """A recording under way: what its run had come to at the instant that is reached."""
 
-    def __init__(self, reader: RecordingReader, usd_per_gb_hour: float | None, *judges: Judge) -> None:
+    def __init__(self, reader: RecordingReader, said: Config | None, *judges: Judge) -> None:
         self._reader, self._judges = reader, judges
         self._facts = _whole(reader)
         self._run = _run_of(reader, self._facts)
         self.ledger = Ledger(tree=self._run.tree)
-        price = _price(reader.facts) if usd_per_gb_hour is None else usd_per_gb_hour
+        recorded = _config(reader).having({"run.tree": self._run.tree})
+        self._config = recorded.over(said)
+        self._judges_otherwise = (
+            self._config.having({key: recorded.value(key) for key in SHOWING}) != recorded
+        )
         normal = _normal(reader)
         self._root = int(self._facts.get("root", self._run.pid))
-        self._experience = Experience(self._root, tree=self._run.tree, normal=normal)
-        self.verdicts = Verdicts(self._root, tree=self._run.tree, normal=normal, usd_per_gb_hour=price)
+        self.experience = Experience(self._root, tree=self._run.tree, normal=normal)
+        self.verdicts = Verdicts(self._root, self._config, normal=normal)
         self.verdicts.main = self._run.pid
+
+    def take_up(self, until_ns: int) -> None:
+        """Begin with what the run had come to, as late until an instant as is stored; the history, too.
+
+        With other settings than the recorded ones everything is judged anew: that needs all batches.
+        """
+        if self._judges_otherwise:
+            return
+        histories = [judge for judge in self._judges if isinstance(judge, History)]
+        standing = last_standing(self._reader, until_ns, self._config, with_history=bool(histories))
+        if standing is None:
+            return
+        self.ledger, self.experience, self.verdicts = standing.ledger, standing.experience, standing.verdicts
+        self.verdicts.main = self._run.pid
+        for history in histories:
+            if standing.history is not None:
+                history.take_up(standing.history)
 
     def fold(self, batch: Batch) -> None:
         """Take in what comes next."""
-        fold(self.ledger, batch, self._root, self._experience, self.verdicts, *self._judges)
+        fold(self.ledger, batch, self._root, self.experience, self.verdicts, *self._judges)
 
     def run(self) -> Run:
         """What is known of the run beside the ledger."""
@@ -56,7 +86,8 @@ class Replay:
         start = self._run.created_at
         if self._late_s > 1:
             start = _later(start, self._late_s)
-        return replace(self._run, verdict=self.verdicts.verdict, invisible=told, created_at=start)
+        verdict = advised(self.verdicts.verdict, self._facts)
+        return replace(self._run, verdict=verdict, invisible=told, created_at=start)
 
     @property
     def _late_s(self) -> float:
@@ -73,26 +104,28 @@ class Replay:
 
 
 def replayed(
-    path: Path, usd_per_gb_hour: float | None = None, *judges: Judge, window: Window | None = None
+    path: Path, said: Config | None = None, *judges: Judge, window: Window | None = None
 ) -> tuple[Ledger, Run]:
-    """Fold a recording; the same as its run came to, at its price of memory or at another.
+    """Fold a recording; the same as its run came to by its settings, unless other ones are `said`.
 
     Of a window only what happened in it counts, with what was open and held when it began.
     """
     with RecordingReader(path) as reader:
-        replay = Replay(reader, usd_per_gb_hour, *judges)
-        for batch in batches(reader, window or Window()):
+        window = window or Window()
+        replay = Replay(reader, said, *judges)
+        if window.begin_s is None:
+            _, end_ns = bounds(reader, window)
+            replay.take_up(ALWAYS_NS if end_ns is None else end_ns)
+        for batch in batches(reader, window):
             replay.fold(batch)
         replay.verdicts.settle(replay.ledger)
         return replay.ledger, replay.run()
 
 
-def played(
-    path: Path, usd_per_gb_hour: float | None = None, *judges: Judge
-) -> Iterator[tuple[int, Ledger, Run]]:
+def played(path: Path, said: Config | None = None, *judges: Judge) -> Iterator[tuple[int, Ledger, Run]]:
     """Yield what was known at every look at /proc, and when that was."""
     with RecordingReader(path) as reader:
-        replay = Replay(reader, usd_per_gb_hour, *judges)
+        replay = Replay(reader, said, *judges)
         for batch in batches(reader, Window()):
             replay.fold(batch)
             if len(batch.samples):
@@ -104,7 +137,7 @@ def played(
 def batches(reader: RecordingReader, window: Window) -> Iterator[Batch]:
     """Yield the batches of a window; the first says how things stood when it began."""
     begin_ns, end_ns = bounds(reader, window)
-    before = None if window.begin_s is None else Ledger(tree=bool(reader.facts.get("tree")))
+    before = None if window.begin_s is None else _before(reader, begin_ns)
     while (batch := reader.poll()) is not None:
         if end_ns is not None and batch.end_ns > end_ns:
             return
@@ -116,6 +149,12 @@ def batches(reader: RecordingReader, window: Window) -> Iterator[Batch]:
             before.fold(batch)
         else:
             yield batch
+
+
+def _before(reader: RecordingReader, begin_ns: int) -> Ledger:
+    """Return the ledger of what is before a window, as far as it is stored; the reader goes on from there."""
+    standing = last_standing(reader, begin_ns, _config(reader), with_history=False)
+    return Ledger(tree=bool(reader.facts.get("tree"))) if standing is None else standing.ledger
 
 
 def bounds(reader: RecordingReader, window: Window) -> tuple[int, int | None]:
@@ -169,9 +208,15 @@ def _later(created_at: str, seconds: float) -> str:
         return created_at
 
 
-def _price(facts: dict[str, Any]) -> float:
+def _config(reader: RecordingReader) -> Config:
+    """Return the settings of a run; before they were kept, the price of memory was."""
+    facts = reader.facts
     price = facts.get("usd_per_gb_hour")
-    return float(price) if isinstance(price, int | float) else USD_PER_GB_HOUR
+    before = {} if price is None else {"values": {"report.usd_per_gb_hour": price}}
+    try:
+        return restored(facts.get("config") or before)
+    except (TypeError, ValueError, AttributeError, UsageError) as error:
+        raise UnreadableRecording(f"{reader.path}: the settings of the run are damaged ({error})") from error
 
 
 def _normal(reader: RecordingReader) -> Normal:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 import memprobe
+from memprobe.config import Config
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.experience import Experience
 from memprobe.ledger import Ledger
@@ -60,16 +61,20 @@ class Pacer:
 def state_of(standing: Standing) -> State:
     """Return it as it is stored."""
     parts = (standing.ledger, standing.experience, standing.verdicts, standing.history)
-    return State(standing.ledger.now_ns, made_by(), packed_object(parts))
+    return State(standing.ledger.now_ns, made_by(), packed_object(parts, standing.verdicts.config))
 
 
-def last_standing(reader: RecordingReader, until_ns: int, *, with_history: bool) -> Standing | None:
+def last_standing(
+    reader: RecordingReader, until_ns: int, config: Config, *, with_history: bool
+) -> Standing | None:
     """Return how things stood as late as is stored until an instant; the reader goes on behind it.
+
+    Settings are not in it: they are those of the recording, with what is said now.
 
     None where nothing is stored that this memprobe can take up: then all is to be folded.
     """
     for batch, state in reader.states(until_ns):
-        standing = _standing(state)
+        standing = _standing(state, config)
         if standing is not None and not (with_history and standing.history is None):
             reader.skip_to(batch)
             return standing
@@ -86,11 +91,11 @@ def made_by() -> str:
     return digest.hexdigest()
 
 
-def _standing(state: State) -> Standing | None:
+def _standing(state: State, config: Config) -> Standing | None:
     if state.made_by != made_by():
         return None
     try:
-        ledger, experience, verdicts, history = unpacked_object(state.data, _is_of_a_state)
+        ledger, experience, verdicts, history = unpacked_object(state.data, _is_of_a_state, config)
     except (BadBlob, ValueError, TypeError):
         return None
     standing = Standing(ledger, experience, verdicts, history)

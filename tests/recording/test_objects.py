@@ -74,6 +74,15 @@ def test_what_is_shared_stays_shared_and_may_hold_itself() -> None:
     assert found["same"] is found[What.TYPE]
 
 
+def test_what_both_have_is_not_in_the_bytes() -> None:
+    secret, other = ["secret"], ["other"]
+    data = packed_object([secret, 1], secret)
+    assert b"secret" not in data
+    assert unpacked_object(data, is_vocab, other)[0] is other
+    with pytest.raises(BadBlob):
+        unpacked_object(data, is_vocab)
+
+
 def test_what_would_not_come_back_is_refused() -> None:
     with pytest.raises(TypeError):
         packed_object(Counter("abc"))

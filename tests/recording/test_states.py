@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from memprobe.config import DEFAULTS, Config, Recorded
+from memprobe.config.places import Place
 from memprobe.recording import RecordingQueue, RecordingReader, RecordingWriter, State
 from memprobe.recording.objects import packed_object
 from memprobe.recording.states import APART_NS
 from memprobe.session import Window, replayed
-from memprobe.session.keeping import Keeper, Keeping
+from memprobe.session.keeping import Keeper
 from memprobe.session.replay import ALWAYS_NS, Replay
 from memprobe.session.states import Standing, last_standing, state_of
 from memprobe.views.history import History
@@ -112,21 +114,27 @@ def test_a_state_that_cannot_be_taken_up_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "run.mprobe"
     recorded_again(path, NAMES[0])
     with RecordingReader(path) as reader:
-        assert last_standing(reader, ALWAYS_NS, with_history=True) is not None
+        assert last_standing(reader, ALWAYS_NS, DEFAULTS, with_history=True) is not None
     for number, changes in enumerate(SPOILT):
         spoilt = tmp_path / str(number)
         shutil.copyfile(path, spoilt)
         for name, value in changes.items():
             asked(spoilt, f"UPDATE states SET {name} = ?", value)
         with RecordingReader(spoilt) as reader:
-            assert last_standing(reader, ALWAYS_NS, with_history=True) is None, changes
+            assert last_standing(reader, ALWAYS_NS, DEFAULTS, with_history=True) is None, changes
             assert reader.poll() is not None
 
 
-def test_at_another_price_all_is_told_anew(tmp_path: Path) -> None:
+def said(key: str, value: Any) -> Config:
+    """Somebody sets something for the report."""
+    return Config.of({key: value}, places={key: Place(where="--option")})
+
+
+def test_with_other_settings_all_is_judged_anew(tmp_path: Path) -> None:
     path = tmp_path / "run.mprobe"
     recorded_again(path, NAMES[0])
-    reports = [document(*replayed(one, 5.0)) for one in (path, tmp_path / "old.mprobe")]
+    price = said("report.usd_per_gb_hour", 5.0)
+    reports = [document(*replayed(one, price)) for one in (path, tmp_path / "old.mprobe")]
     assert reports[0] == reports[1]
     assert reports[0]["cost_usd_per_month"] > document(*replayed(path))["cost_usd_per_month"]
 
@@ -161,7 +169,7 @@ def test_what_must_not_be_in_the_file_is_in_no_state(
     tmp_path: Path, keeping: dict[str, Any], count: int
 ) -> None:
     path = tmp_path / "run.mprobe"
-    keeper = Keeper(path, FACTS, Keeping(**keeping))
+    keeper = Keeper(path, FACTS, Recorded(**keeping))
     keeper.queue.write(batch(1))
     with RecordingWriter(tmp_path / "other", FACTS), RecordingReader(tmp_path / "other") as reader:
         keeper.keep(standing(Replay(reader, None), History()))
