@@ -21,8 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from memprobe.recording.columns import BadBlob, type_of, type_text
+from memprobe.recording.columns import LIMIT_BYTES, BadBlob, type_of, type_text
 from memprobe.recording.damage import BROKEN
+
+HEAD_BYTES = 1 << 24
+"""A longer JSON is not read: it takes twenty times as much once it is."""
+
+MOST_HASHING = 1 << 22
+"""Values that all hashing together may come by: nodes that share nodes can stand for any number of them."""
 
 _LENGTH = struct.Struct("<I")
 _ATOMS = frozenset({type(None), bool, int, float, str})
@@ -83,6 +89,8 @@ def unpacked_object(data: bytes, may_be_of: Callable[[str], bool], *given: objec
     """
     try:
         (length,) = _LENGTH.unpack_from(data)
+        if length > HEAD_BYTES:
+            raise BadBlob("too long")
         head = json.loads(data[_LENGTH.size : _LENGTH.size + length])
         classes = [(_class(module, name, may_be_of), names) for module, name, names in head["classes"]]
         blobs = data[_LENGTH.size + length :]
@@ -178,12 +186,19 @@ class _Unpacker:
     ) -> None:
         self._nodes, self._classes, self._blobs, self._given = nodes, classes, blobs, given
         self._made: dict[int, Any] = {}
+        self._weights: dict[int, int] = {}
+        """How many values hashing a node comes by, where that is more than one."""
+
+        self._hashing, self._bytes = MOST_HASHING, LIMIT_BYTES
+        """What may still be hashed, and be made of blobs: a blob may be that of many nodes."""
 
     def node(self, number: int) -> Any:
         """Return what a node is."""
         if number not in self._made:
             sort, *parts = self._nodes[number]
             self._made[number] = _UNPACKING[sort](self, number, parts)
+            if sort in _HASHED_BY_PARTS:
+                self._weights[number] = self._weight(parts)
         return self._made[number]
 
     def _value(self, value: Any) -> Any:
@@ -195,6 +210,21 @@ class _Unpacker:
     def _values(self, values: Iterable[Any]) -> Iterator[Any]:
         return map(self._value, values)
 
+    def _keys(self, values: Node) -> Iterator[Any]:
+        self._hashing -= self._weight(values)
+        if self._hashing < 0:
+            raise BadBlob("too much to hash")
+        return self._values(values)
+
+    def _weight(self, values: Node) -> int:
+        """Return how many values hashing some comes by; makes them."""
+        made = list(self._values(values))
+        nodes = (value[0] if type(value) is list else -1 for value in values)
+        weight = len(made) + sum(self._weights.get(number, 1) for number in nodes)
+        if weight > MOST_HASHING:
+            raise BadBlob("too much to hash")
+        return weight
+
     # What may be a part of itself is known before its parts are.
 
     def _list(self, number: int, parts: Node) -> list[Any]:
@@ -204,12 +234,12 @@ class _Unpacker:
         return made
 
     def _set(self, number: int, parts: Node) -> set[Any]:
-        return set(self._values(parts))
+        return set(self._keys(parts))
 
     def _dict(self, number: int, parts: Node) -> dict[Any, Any]:
         made: dict[Any, Any] = {}
         self._made[number] = made
-        made.update(zip(self._values(parts[::2]), self._values(parts[1::2]), strict=True))
+        made.update(zip(self._keys(parts[::2]), self._values(parts[1::2]), strict=True))
         return made
 
     def _deque(self, number: int, parts: Node) -> deque[Any]:
@@ -227,7 +257,9 @@ class _Unpacker:
         kind, shape, *place = parts
         dtype = type_of(kind)
         dense = dtype if dtype.names is None else np.dtype([(name, dtype[name]) for name in dtype.names])
-        return np.frombuffer(self._blob(*place), dense).reshape(shape).astype(dtype)
+        rows = np.frombuffer(self._blob(*place), dense).reshape(shape)
+        self._spend(rows.size * dtype.itemsize)  # between the fields there may be any distance
+        return rows.astype(dtype)
 
     def _scalar(self, number: int, parts: Node) -> Any:
         kind, *place = parts
@@ -248,7 +280,13 @@ class _Unpacker:
             object.__setattr__(made, _plain(name), value)
         return made
 
+    def _spend(self, count: int) -> None:
+        self._bytes -= count
+        if self._bytes < 0:
+            raise BadBlob("too large")
+
     def _blob(self, offset: int, length: int) -> bytes:
+        self._spend(max(length, 0))
         data = self._blobs[offset : offset + length] if offset >= 0 else b""
         if len(data) != length:
             raise BadBlob("a blob beyond the end")
@@ -259,7 +297,7 @@ _UNPACKING: dict[int, Callable[[_Unpacker, int, Node], Any]] = {
     Sort.TUPLE: lambda unpacker, number, parts: tuple(unpacker._values(parts)),
     Sort.LIST: _Unpacker._list,
     Sort.SET: _Unpacker._set,
-    Sort.FROZENSET: lambda unpacker, number, parts: frozenset(unpacker._values(parts)),
+    Sort.FROZENSET: lambda unpacker, number, parts: frozenset(unpacker._keys(parts)),
     Sort.DICT: _Unpacker._dict,
     Sort.DEQUE: _Unpacker._deque,
     Sort.BYTES: lambda unpacker, number, parts: unpacker._blob(*parts),
@@ -270,6 +308,8 @@ _UNPACKING: dict[int, Callable[[_Unpacker, int, Node], Any]] = {
     Sort.OBJECT: _Unpacker._object,
     Sort.GIVEN: lambda unpacker, number, parts: unpacker._given[parts[0]],
 }
+
+_HASHED_BY_PARTS = frozenset({Sort.TUPLE, Sort.FROZENSET, Sort.OBJECT})
 
 
 def _class(module: str, name: str, may_be_of: Callable[[str], bool]) -> type:

@@ -10,8 +10,9 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 
-from memprobe.recording.columns import SMALL_LEVEL, inflated
+from memprobe.recording.columns import SMALL_LEVEL, BadBlob, inflated
 from memprobe.recording.damage import BROKEN
 
 APART_NS = 3_600_000_000_000
@@ -19,6 +20,8 @@ APART_NS = 3_600_000_000_000
 
 LIMIT_BYTES = 1 << 26
 """A state that is larger is not kept."""
+
+_SEAL_BYTES = 16
 
 SCHEMA = """
 CREATE TABLE states (
@@ -46,7 +49,8 @@ def add_state(database: sqlite3.Connection, batch: int, state: State) -> None:
     earlier = database.execute("SELECT batch, end_ns FROM states ORDER BY batch DESC LIMIT 2").fetchall()
     if len(earlier) == 2 and earlier[0][1] - earlier[1][1] < APART_NS:
         database.execute("DELETE FROM states WHERE batch = ?", earlier[0][:1])
-    row = (batch, state.end_ns, state.made_by, zlib.compress(state.data, SMALL_LEVEL))
+    blob = zlib.compress(_seal(batch, state) + state.data, SMALL_LEVEL)
+    row = (batch, state.end_ns, state.made_by, blob)
     database.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", row)
 
 
@@ -60,6 +64,16 @@ def stored_states(database: sqlite3.Connection, until_ns: int) -> Iterator[tuple
     for batch, end_ns, made_by in found:
         try:
             (blob,) = database.execute("SELECT data FROM states WHERE batch = ?", (batch,)).fetchone()
-            yield int(batch), State(int(end_ns), str(made_by), inflated(blob, LIMIT_BYTES))
+            content = inflated(blob, _SEAL_BYTES + LIMIT_BYTES)
+            state = State(int(end_ns), str(made_by), content[_SEAL_BYTES:])
+            if content[:_SEAL_BYTES] != _seal(int(batch), state):
+                raise BadBlob("not what was stored")
         except BROKEN:
             continue
+        yield int(batch), state
+
+
+def _seal(batch: int, state: State) -> bytes:
+    """Return what tells that nothing of a state was changed since: of another batch it would be wrong."""
+    head = f"{batch} {state.end_ns} {state.made_by}\n".encode("utf-8", "replace")
+    return blake2b(head + state.data, digest_size=_SEAL_BYTES).digest()

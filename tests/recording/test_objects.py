@@ -115,7 +115,22 @@ HOSTILE = {
     "the class itself": packed([[Sort.OBJECT, 0, 1]], [[*FRAME[:2], ["__class__"]]]),
     "an attribute that it has not": packed([[Sort.OBJECT, 0, 1]], [[*FRAME[:2], ["shell"]]]),
     "a member of no enum": packed([[Sort.MEMBER, 0, 1]], [FRAME]),
+    "a long head": struct.pack("<I", 1 << 25) + b" " * (1 << 25),
+    "a blob of many nodes": packed(
+        [[Sort.LIST, *([number] for number in range(1, 600))], *[[Sort.BYTES, 0, 1 << 20]] * 600],
+        blobs=bytes(1 << 20),
+    ),
+    "rows far apart": packed(
+        [[Sort.TABLE, [1 << 20, [["a", 0, "<u1", []]]], [1 << 10], 0, 1 << 10]], blobs=bytes(1 << 10)
+    ),
 }
+
+
+@pytest.mark.parametrize("sort", [Sort.SET, Sort.FROZENSET, Sort.DICT])
+def test_what_would_be_hashed_without_end_is_refused(sort: Sort) -> None:
+    doubled = [[Sort.TUPLE, [number], [number]] for number in range(2, 62)]
+    with pytest.raises(BadBlob, match="too much to hash"):
+        unpacked_object(packed([[sort, [1], 1], *doubled, [Sort.TUPLE]]), is_vocab)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

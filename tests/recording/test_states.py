@@ -125,6 +125,13 @@ def test_a_state_that_cannot_be_taken_up_is_passed_over(tmp_path: Path) -> None:
             assert reader.poll() is not None
 
 
+def test_a_state_of_another_batch_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "run.mprobe"
+    recorded_again(path, NAMES[0])
+    asked(path, "UPDATE states SET batch = batch - 1")
+    assert told(path) == told(tmp_path / "old.mprobe")
+
+
 def said(key: str, value: Any) -> Config:
     """Somebody sets something for the report."""
     return Config.of({key: value}, places={key: Place(where="--option")})
