@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kernel_source.following import following
+from memprobe.abi import CookieRegister
 from memprobe.governor import Calibrator
-from memprobe.sources.kernel.birth_places import LARGEST_SMALL, find_birth_places
+from memprobe.sources.kernel.birth_places import LARGEST_SMALL, cookie_register, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
 from memprobe.sources.kernel.machine_code import instructions, is_shift
 from memprobe.target.binary.elf import file_reader
@@ -23,6 +24,12 @@ FEWEST_OF_STRIPPED = 40
 REGISTERS = [bytes((prefix, 0x81, 0xF8 | number)) for prefix in (0x48, 0x49) for number in range(8)]
 COMPARES = (b"\x48\x3d", *REGISTERS)
 """cmp with a number of four bytes."""
+
+
+def test_every_register_that_can_have_a_size_is_known() -> None:
+    names = [f"R{number}" for number in range(8, 16)]
+    assert [cookie_register(name).name for name in names] == names
+    assert cookie_register("RAX") is CookieRegister.AX
 
 
 def test_each_is_the_branch_behind_a_comparison(interpreter: Interpreter, targets: Path) -> None:

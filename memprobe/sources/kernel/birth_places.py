@@ -104,8 +104,14 @@ def _in_function(elf: Binary, function: Symbol) -> Iterator[BirthPlace]:
     code = elf.read_virtual(function.address, function.size)
     for branch, register in guards(code, function.address, LARGEST_SMALL):
         if _takes_class(code[branch.end - function.address :], branch.end):
-            cookie = CookieRegister[register.removeprefix("R")] << 8 | 1 << 24
+            cookie = cookie_register(register) << 8 | 1 << 24
             yield BirthPlace("copy", file_offset(elf, branch.address), cookie)
+
+
+def cookie_register(name: str) -> CookieRegister:
+    """Return a register by the name that the processor's manual has for it: RAX, R12."""
+    old = name.removeprefix("R")
+    return CookieRegister[name if old.isdigit() else old]
 
 
 def _takes_class(code: bytes, address: int) -> bool:
