@@ -51,6 +51,12 @@ class RecordingReader:
         self.is_pruned = False
         """Whether only the last minutes of the run were kept."""
 
+        self.trusts_states = True
+        """Whether states are taken up; without them all batches are folded."""
+
+        self.has_skipped = False
+        """Whether one was."""
+
         self._database: sqlite3.Connection | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._openings: frozenset[int] = frozenset()
@@ -111,12 +117,12 @@ class RecordingReader:
 
     def states(self, until_ns: int) -> Iterator[tuple[int, State]]:
         """Yield what the run had come to until an instant, the last first, each with its batch."""
-        if self._database is not None and "states" in self._tables:
+        if self._database is not None and "states" in self._tables and self.trusts_states:
             yield from stored_states(self._database, until_ns)
 
     def skip_to(self, batch: int) -> None:
-        """Go on with what comes behind a batch."""
-        self._batch = batch
+        """Go on with what comes behind a batch: a state tells the rest."""
+        self._batch, self.has_skipped = batch, True
 
     def costs(self) -> Iterator[CostSample]:
         """Yield what everything had cost, from sample to sample; a file of before there was this has none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from memprobe.config import Config
 from memprobe.config.plain import restored
 from memprobe.detectors.verdicts import Verdicts
-from memprobe.errors import UnreadableRecording, UsageError
+from memprobe.errors import MemprobeError, UnreadableRecording, UsageError
 from memprobe.experience import Experience, recorded_normal
 from memprobe.ledger import Ledger
 from memprobe.ledger.opening import opening
@@ -21,7 +21,9 @@ from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.known import advised
 from memprobe.session.states import last_standing
 from memprobe.views.history import History
-from memprobe.views.report import Run
+from memprobe.views.html.contents import contents
+from memprobe.views.report import Run, document
+from memprobe.views.story import Story
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import Verdict
 
@@ -111,15 +113,42 @@ def replayed(
     Of a window only what happened in it counts, with what was open and held when it began.
     """
     with RecordingReader(path) as reader:
-        window = window or Window()
-        replay = Replay(reader, said, *judges)
-        if window.begin_s is None:
-            _, end_ns = bounds(reader, window)
-            replay.take_up(ALWAYS_NS if end_ns is None else end_ns)
-        for batch in batches(reader, window):
-            replay.fold(batch)
-        replay.verdicts.settle(replay.ledger)
-        return replay.ledger, replay.run()
+        try:
+            return _folded(reader, said, judges, window or Window())
+        except MemprobeError:
+            raise
+        except Exception:
+            if not reader.has_skipped:
+                raise
+    for judge in judges:
+        if isinstance(judge, History):
+            judge.take_up(History())
+    with RecordingReader(path) as reader:
+        reader.trusts_states = False
+        return _folded(reader, said, judges, window or Window())
+
+
+def _folded(
+    reader: RecordingReader, said: Config | None, judges: Sequence[Judge], window: Window
+) -> tuple[Ledger, Run]:
+    replay = Replay(reader, said, *judges)
+    if window.begin_s is None:
+        _, end_ns = bounds(reader, window)
+        replay.take_up(ALWAYS_NS if end_ns is None else end_ns)
+    for batch in batches(reader, window):
+        replay.fold(batch)
+    replay.verdicts.settle(replay.ledger)
+    run = replay.run()
+    if reader.has_skipped:  # a state that somebody has made up may not bear a report
+        _try_out(replay.ledger, run, judges)
+    return replay.ledger, run
+
+
+def _try_out(ledger: Ledger, run: Run, judges: Sequence[Judge]) -> None:
+    report = document(ledger, run)
+    for judge in judges:
+        if isinstance(judge, History):
+            contents(Story(report, ledger, judge))
 
 
 def played(path: Path, said: Config | None = None, *judges: Judge) -> Iterator[tuple[int, Ledger, Run]]:

@@ -96,12 +96,12 @@ def _standing(state: State, config: Config) -> Standing | None:
         return None
     try:
         ledger, experience, verdicts, history = unpacked_object(state.data, _is_of_a_state, config)
-    except (BadBlob, ValueError, TypeError):
+        kinds = (Ledger, Experience, Verdicts, History | None)
+        are_such = map(isinstance, (ledger, experience, verdicts, history), kinds)
+        is_it = all(are_such) and ledger.now_ns == state.end_ns
+    except (BadBlob, ValueError, TypeError, AttributeError):
         return None
-    standing = Standing(ledger, experience, verdicts, history)
-    kinds = (Ledger, Experience, Verdicts, History | None)
-    are_such = map(isinstance, (ledger, experience, verdicts, history), kinds)
-    return standing if all(are_such) and ledger.now_ns == state.end_ns else None
+    return Standing(ledger, experience, verdicts, history) if is_it else None
 
 
 def _is_of_a_state(module: str) -> bool:

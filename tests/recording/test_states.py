@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import zlib
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from memprobe.config import DEFAULTS, Config, Recorded
 from memprobe.config.places import Place
 from memprobe.recording import RecordingQueue, RecordingReader, RecordingWriter, State
 from memprobe.recording.objects import packed_object
-from memprobe.recording.states import APART_NS
+from memprobe.recording.states import APART_NS, add_state
 from memprobe.session import Window, replayed
 from memprobe.session.keeping import Keeper
 from memprobe.session.replay import ALWAYS_NS, Replay
@@ -183,3 +184,23 @@ def test_what_must_not_be_in_the_file_is_in_no_state(
         keeper.keep(standing(Replay(reader, None), History()), is_last=True)
     keeper.close()
     assert len(states(path)) == count
+
+
+@pytest.mark.parametrize("attribute", ["populations", "now_ns"])
+def test_a_state_that_somebody_has_made_up_is_no_harm(tmp_path: Path, attribute: str) -> None:
+    path = tmp_path / "run.mprobe"
+    recorded_again(path, NAMES[1])
+    with RecordingReader(path) as reader:
+        history = History()
+        run = Replay(reader, None, history)
+        run.take_up(ALWAYS_NS)
+        state = state_of(standing(run, history))
+    assert attribute.encode() in state.data
+    spoilt = replace(
+        state, data=state.data.replace(b'"' + attribute.encode(), b'"' + attribute[::-1].encode())
+    )
+    with closing(sqlite3.connect(path)) as database, database:
+        batch = states(path)[-1]
+        database.execute("DELETE FROM states")
+        add_state(database, batch, spoilt)
+    assert told(path) == told(tmp_path / "old.mprobe")
