@@ -25,6 +25,9 @@ OVERLOOKED = 2
 LONGEST_ABSENCE = 30
 """Looks without one of its kind, after which any subject is forgotten."""
 
+MOST_MEASURED = 1 << 62
+"""Of a row's numbers."""
+
 Row = tuple[int, int, int, int, int, int, int]
 """A POPULATION row."""
 
@@ -133,4 +136,5 @@ class Numbering:
 
 
 def _measured(number: int | None) -> int:
-    return NOT_MEASURED if number is None else number
+    """Return a number as a row can have it: what is estimated from what a target says may be any."""
+    return NOT_MEASURED if number is None else min(number, MOST_MEASURED)

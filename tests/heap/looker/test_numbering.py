@@ -86,3 +86,9 @@ def test_what_was_counted_late_in_a_look_has_that_time() -> None:
     late = Told("t", 3, 8, None, 0, TYPE, 150)
     assert plain(numbering.counted([late], 100)[0]) == [(150, 1, 7, 0, 3, 8, -1)]
     assert plain(numbering.counted([told("t", 4)], 140)[0]) == [(150, 1, 7, 0, 4, 8, -1)]
+
+
+def test_what_a_hostile_target_makes_up_is_no_more_than_a_row_can_have() -> None:
+    rows, _ = Numbering(7, count(1)).counted([told("b", 1 << 70, BOX, 1 << 70)], 100)
+    assert rows["count"][0] > 1 << 60
+    assert rows["bytes"][0] > 1 << 60
