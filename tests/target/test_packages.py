@@ -70,7 +70,7 @@ def test_of_two_the_one_counts_that_python_finds_first(own: ProcFolder, tmp_path
         folder = tmp_path / str(number)
         folder.mkdir()
         distribution(folder, f"shop-{number}.dist-info", metadata=f"Name: shop\nVersion: {number}\n")
-    folders = ("/\ud800", "/\0", *(str(tmp_path / name) for name in ("none", "2", "1")))
+    folders = tuple(str(tmp_path / name) for name in ("none", "2", "1"))
     assert packages(own, Loaded(frozenset({"shop"}), folders)) == {"shop": "2"}
 
 
@@ -127,6 +127,11 @@ def test_a_link_leads_to_the_targets_own_root(tmp_path: Path) -> None:
             assert packages(target, Loaded(modules, ("/in",))) == {"shop": "1"}
             assert packages(target, Loaded(modules, ("/out", "/../../outside"))) == {}
         process.kill()
+
+
+def test_a_path_that_cannot_be_one_is_passed_over(own: ProcFolder, site: Path) -> None:
+    folders = ("/half\ud900", "/nul\0", str(site))
+    assert packages(own, Loaded(frozenset({"shop"}), folders)) == {"shop": "1.3.post1"}
 
 
 def test_no_more_is_read_than_allowed(
