@@ -13,7 +13,7 @@ from memprobe.ledger.growth import GROSS, HOW_NAMES
 from memprobe.ledger.ledger import News
 from memprobe.models.rates import FEWEST, NONE_SEEN, SIGNIFICANT, Rate, errors_between, rate
 from memprobe.recording.reader import RecordingReader
-from memprobe.session.replay import NS, Replay, Window, batches, bounds
+from memprobe.session.replay import NS, Replay, Window, batches, bounds, read
 from memprobe.vocab.rows import Rows
 from memprobe.vocab.stack import Frame, own_frame
 from memprobe.vocab.subject import Subject, What
@@ -141,14 +141,17 @@ class Side:
 
 def side(path: str, window: Window) -> Side:
     """Fold a recording, or a part of one, with marks."""
-    with RecordingReader(Path(path)) as reader:
-        begin_ns, end_ns = bounds(reader, window)
-        marks = Marks(begin_ns, reader.span()[1] if end_ns is None else end_ns)
-        replay = Replay(reader, None, marks)
-        for batch in batches(reader, window):
-            replay.fold(batch)
-        marks.settle(replay.ledger)
-        return Side(path, window, marks, replay.run().created_at)
+    return read(Path(path), lambda reader: _side(reader, path, window))
+
+
+def _side(reader: RecordingReader, path: str, window: Window) -> Side:
+    begin_ns, end_ns = bounds(reader, window)
+    marks = Marks(begin_ns, reader.span()[1] if end_ns is None else end_ns)
+    replay = Replay(reader, None, marks)
+    for batch in batches(reader, window):
+        replay.fold(batch)
+    marks.settle(replay.ledger)
+    return Side(path, window, marks, replay.run().created_at)
 
 
 def compared(one: Side, other: Side) -> list[Row]:

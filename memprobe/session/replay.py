@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from memprobe.config import Config
 from memprobe.config.plain import restored
@@ -26,6 +26,8 @@ from memprobe.views.report import Run, document
 from memprobe.views.story import Story
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import Verdict
+
+Folded = TypeVar("Folded")
 
 NS = 1_000_000_000
 ALWAYS_NS = (1 << 63) - 1
@@ -112,25 +114,29 @@ def replayed(
 
     Of a window only what happened in it counts, with what was open and held when it began.
     """
+    return read(path, lambda reader: _folded(reader, said, judges, window or Window()))
+
+
+def read(path: Path, fold: Callable[[RecordingReader], Folded]) -> Folded:
+    """Fold a recording, with what its run had come to; if somebody has made that up, without."""
     with RecordingReader(path) as reader:
         try:
-            return _folded(reader, said, judges, window or Window())
+            return fold(reader)
         except MemprobeError:
             raise
         except Exception:
             if not reader.has_skipped:
                 raise
-    for judge in judges:
-        if isinstance(judge, History):
-            judge.take_up(History())
     with RecordingReader(path) as reader:
         reader.trusts_states = False
-        return _folded(reader, said, judges, window or Window())
+        return fold(reader)
 
 
 def _folded(
     reader: RecordingReader, said: Config | None, judges: Sequence[Judge], window: Window
 ) -> tuple[Ledger, Run]:
+    if not reader.trusts_states:
+        _begin_anew(judges)
     replay = Replay(reader, said, *judges)
     if window.begin_s is None:
         _, end_ns = bounds(reader, window)
@@ -142,6 +148,12 @@ def _folded(
     if reader.has_skipped:  # a state that somebody has made up may not bear a report
         _try_out(replay.ledger, run, judges)
     return replay.ledger, run
+
+
+def _begin_anew(judges: Sequence[Judge]) -> None:
+    for judge in judges:
+        if isinstance(judge, History):
+            judge.take_up(History())
 
 
 def _try_out(ledger: Ledger, run: Run, judges: Sequence[Judge]) -> None:
