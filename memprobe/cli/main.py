@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "What memprobe may do here, and what grants it the rest.",
     "inspect": "Say exactly what a Python process is and what it is doing.",
     "attach": "Watch a process: what leaks, who holds it, and which line makes it.",
+    "run": "Start a program and watch it from its first instruction on.",
     "heap": "What is alive in a process, how much of it, and who holds it.",
     "handles": "What a process holds open, since when, and which line opened it.",
     "tasks": "Which asyncio tasks a process has, where each one waits, and who awaits whom.",
@@ -85,15 +86,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; no exception leaves this function."""
     invocation = Invocation()
     _prepare_streams()
-    signal.signal(signal.SIGTERM, _terminate)
+    _prepare_signals(invocation)
     try:
         _run(sys.argv[1:] if arguments is None else list(arguments), invocation)
     except MemprobeError as error:
-        return _complain(error.line, error.exit_code)
+        return complain(error.line, error.exit_code)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        return _complain(_usage(error), USAGE)
+        return complain(_usage(error), USAGE)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
@@ -103,10 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return leaving.code if isinstance(leaving.code, int) else BUG
     except OSError as error:
         if error.errno not in NO_ROOM:
-            return _bug(error, invocation)
-        return _complain(f"standard output cannot be written: {error.strerror}", OutputNotWritable.exit_code)
+            return bug(error, invocation)
+        return complain(f"standard output cannot be written: {error.strerror}", OutputNotWritable.exit_code)
     except Exception as error:  # noqa: BLE001 (never a traceback that nobody asked for)
-        return _bug(error, invocation)
+        return bug(error, invocation)
     return 0
 
 
@@ -124,6 +125,13 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _prepare_signals(invocation: Invocation) -> None:
+    signal.signal(signal.SIGTERM, _terminate)
+    # Ignored, it has the kernel collect children that memprobe waits for.
+    if signal.signal(signal.SIGCHLD, signal.SIG_DFL) is signal.SIG_IGN:
+        invocation.ignored = (signal.SIGCHLD,)
+
+
 def _flush() -> None:
     if sys.stdout is not None:
         sys.stdout.flush()
@@ -134,7 +142,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise SystemExit(TERMINATED)
 
 
-def _complain(line: str, code: int) -> int:
+def complain(line: str, code: int) -> int:
+    """Say in one line on standard error what went wrong; return the code."""
     from memprobe.views.escaping import escape
 
     if code == OutputNotWritable.exit_code:
@@ -153,13 +162,14 @@ def _usage(error: click.ClickException) -> str:
     return f"{message}; see: {command} --help"
 
 
-def _bug(error: Exception, invocation: Invocation) -> int:
+def bug(error: Exception, invocation: Invocation) -> int:
+    """Say that memprobe itself has failed; return the exit code for that."""
     kind = type(error).__name__
     if invocation.verbose:
         import traceback
 
         traceback.print_exception(error)
-    return _complain(
+    return complain(
         f"this is a bug in memprobe: {kind}: {error}; please report it with what the same command prints "
         "under -v and with the output of: memprobe doctor --json",
         BUG,

@@ -25,21 +25,21 @@ RELAYED = {
 }
 STOPPING = (signal.SIGTTIN, signal.SIGTTOU)
 SI_KERNEL = 0x80
-"""si_code of a signal from the terminal: its whole foreground group has it, the program too."""
+"""si_code of a signal from the terminal, or of a timer."""
 
 
 class Relay:
     """Holds signals back from memprobe until the block ends, and hands them on to a program."""
 
     def __init__(self) -> None:
-        self.mask: set[int] = set()
+        self.mask: set[signal.Signals] = set()
         """What was blocked before: what the program is to find."""
 
         self._thread: threading.Thread | None = None
         self._is_over = False
 
     def __enter__(self) -> Self:
-        self.mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, RELAYED))
+        self.mask = {signal.Signals(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, RELAYED)}
         return self
 
     def __exit__(
@@ -66,9 +66,16 @@ class Relay:
 
 
 def _hand_on(sent: signal.struct_siginfo, program: Launched) -> None:
-    if sent.si_code == SI_KERNEL:
+    if sent.si_code == SI_KERNEL and not _is_for_memprobe_alone(sent.si_signo):
         if sent.si_signo in STOPPING:  # the program has used the terminal from the background: the job stops
             os.kill(os.getpid(), signal.SIGSTOP)
     elif not program.includes(sent.si_pid):  # else it has signalled its whole group: it has it
         with suppress(ProcessLookupError):
             os.kill(program.pid, sent.si_signo)
+
+
+def _is_for_memprobe_alone(number: int) -> bool:
+    """Tell it from one that the whole foreground group of the terminal has, and so the program, too."""
+    if number == signal.SIGHUP:  # the terminal is gone: only the leader of its session is told
+        return os.getsid(0) == os.getpid()
+    return number == signal.SIGALRM  # alarm(2) of whoever became memprobe

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from memprobe.cli.failing import FINDINGS, fails_on, is_found, usd_per_gb_hour
+from memprobe.cli.configured import FAILING, OF_A_PROGRAM, configured
+from memprobe.cli.failing import FINDINGS, is_found
 from memprobe.cli.main import bug, complain
-from memprobe.cli.options import Invocation, as_json, full, max_overhead, of_a_program, source, verbose
+from memprobe.cli.options import Invocation, as_json, verbose
 from memprobe.cli.relaying import Relay
 from memprobe.cli.watching import check_new
-from memprobe.errors import MemprobeError, OutputNotWritable, UsageError
+from memprobe.config import Config
+from memprobe.errors import MemprobeError, OutputNotWritable
 from memprobe.target.launch import CannotRun, Launched
-
-if TYPE_CHECKING:
-    from memprobe.session import Options
 
 
 class Watched:
@@ -35,12 +34,7 @@ class Watched:
 @click.argument("command", metavar="-- CMD [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--report", metavar="F", help="Write the report to F; without it, to standard error.")
 @click.option("--record", metavar="F", help="Record the run in F; memprobe report F shows it again.")
-@max_overhead
-@of_a_program
-@usd_per_gb_hour
-@fails_on
-@source
-@full
+@configured(*OF_A_PROGRAM, "report.usd_per_gb_hour", *FAILING, "report.source", "report.full")
 @as_json
 @verbose
 @click.pass_context
@@ -49,14 +43,7 @@ def run(
     command: tuple[str, ...],
     report: str | None,
     record: str | None,
-    max_overhead: float,
-    seed: int,
-    no_learn: bool,
-    usd_per_gb_hour: float | None,
-    fail_on: tuple[str, ...],
-    min_confidence: float,
-    source: bool,
-    full: bool,
+    config: Config,
     as_json: bool,
 ) -> None:
     """Start a program, watch it and all its children, and report when it has ended.
@@ -74,33 +61,22 @@ def run(
     Tier 2, CAP_BPF and CAP_PERFMON (usually root): the line that opened each handle, and where memory grows.
     As another user: sudo memprobe run -- sudo -u NAME CMD
     """
-    if not 0 < max_overhead <= 100:
-        raise UsageError("--max-overhead must be above 0 and at most 100 percent")
     if record is not None:
         check_new(record)
     if report is not None:
         _check_folder(report)
-    options = _options(max_overhead, record, seed, not no_learn, usd_per_gb_hour)
     watched = Watched()
-    code = _run(command, options, watched)
+    invocation = context.ensure_object(Invocation)
+    code = _run(command, invocation.ignored, config, record, watched)
     try:
-        _show(watched.document, report, source=source, full=full, is_json=as_json)
+        _show(watched.document, report, config, is_json=as_json)
     except Exception as error:  # noqa: BLE001 (the exit code stays the program's)
         watched.troubles.append(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         pass  # somebody does not want to wait for the report
-    _complain(watched, command[0], context.ensure_object(Invocation))
-    is_failed = watched.document is not None and is_found(watched.document, fail_on, min_confidence)
+    _complain(watched, command[0], invocation)
+    is_failed = watched.document is not None and is_found(watched.document, config)
     context.exit(FINDINGS if is_failed and code == 0 else code)
-
-
-def _options(
-    max_overhead_pct: float, record: str | None, seed: int, learn: bool, usd_per_gb_hour: float | None
-) -> Options:
-    from memprobe.session import Options
-
-    options = Options(True, max_overhead_pct, None if record is None else Path(record), seed, learn=learn)
-    return options if usd_per_gb_hour is None else replace(options, usd_per_gb_hour=usd_per_gb_hour)
 
 
 def _check_folder(report: str) -> None:
@@ -109,16 +85,22 @@ def _check_folder(report: str) -> None:
         raise OutputNotWritable(f"{report}: there is no folder {folder}", remedy=f"mkdir -p {folder}")
 
 
-def _run(command: tuple[str, ...], options: Options, watched: Watched) -> int:
+def _run(
+    command: tuple[str, ...],
+    ignored: tuple[signal.Signals, ...],
+    config: Config,
+    record: str | None,
+    watched: Watched,
+) -> int:
     """Run a command to its end, and return its exit code; whatever goes wrong with watching it."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()  # what is buffered here would be the child's, too
     with Relay() as relay:
-        program = Launched(command, relay.mask)
-        relay.begin(program)
+        program = Launched(command, relay.mask, ignored)
         try:
             try:
-                _watch(program, options, watched)
+                relay.begin(program)
+                _watch(program, config, record, watched)
             finally:
                 program.release()
         except Exception as error:  # noqa: BLE001 (nothing that happens here is the program's fault)
@@ -127,10 +109,13 @@ def _run(command: tuple[str, ...], options: Options, watched: Watched) -> int:
     return program.collect()
 
 
-def _watch(program: Launched, options: Options, watched: Watched) -> None:
+def _watch(program: Launched, config: Config, record: str | None, watched: Watched) -> None:
+    # Only now: the program was forked from a process that is small, and has one thread.
+    from memprobe.session import Options
     from memprobe.session.launching import launched
     from memprobe.views.report import document
 
+    options = Options(config.having({"run.tree": True}), None if record is None else Path(record))
     with launched(program.pid, program.release, options) as session:
         session.run(lambda: True)
         watched.document = document(session.ledger, session.report())
@@ -152,16 +137,14 @@ def _complain(watched: Watched, name: str, invocation: Invocation) -> None:
             bug(error, invocation)
 
 
-def _show(
-    document: dict[str, Any] | None, report: str | None, *, source: bool, full: bool, is_json: bool
-) -> None:
+def _show(document: dict[str, Any] | None, report: str | None, config: Config, *, is_json: bool) -> None:
     """Show the report, if there is one, or write it into a file."""
     from memprobe.views import files, output, plain, report_page
     from memprobe.views.source_lines import with_source
 
     if document is None:
         return
-    if source:
+    if config.report.source:
         document = with_source(document)
     if report is not None:
         text = output.as_json(document) if is_json else plain.paint(report_page.page(document))
@@ -169,4 +152,4 @@ def _show(
     elif is_json:
         output.write_beside(output.as_json(document))
     else:
-        output.show_beside(document, full=full)
+        output.show_beside(document, full=config.report.full)

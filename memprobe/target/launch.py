@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from shutil import which
 
 from memprobe.errors import MemprobeError
 from memprobe.target.proc.procfs import ProcFolder
@@ -34,14 +35,18 @@ class Launched:
     It has memprobe's standard streams, its terminal and its process group: a terminal treats both alike.
     """
 
-    def __init__(self, command: Sequence[str], mask: set[int]) -> None:
-        """Fork; `mask` is what the program finds blocked."""
+    def __init__(
+        self, command: Sequence[str], mask: set[signal.Signals], ignored: Sequence[signal.Signals] = ()
+    ) -> None:
+        """Fork; `mask` is what the program finds blocked, `ignored` what memprobe does not ignore itself."""
         self.command = tuple(command)
         waits_at, self._gate = os.pipe()
         self._failed, failing = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._gate)
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
             _become(self.command, mask, waits_at, failing)
         os.close(waits_at)
         os.close(failing)
@@ -82,19 +87,29 @@ class Launched:
         return pid == self.pid
 
 
-def _become(command: tuple[str, ...], mask: set[int], gate: int, failing: int) -> None:
+def _become(command: tuple[str, ...], mask: set[signal.Signals], gate: int, failing: int) -> None:
     """Wait at the gate and become the program; if memprobe dies meanwhile, too."""
     code = NOT_RUNNABLE
     try:
         _forget_handlers()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.read(gate, 1)
-        os.execvp(command[0], command)
+        _exec(command)
     except OSError as error:
         code = NOT_FOUND if error.errno in (errno.ENOENT, errno.ENOTDIR) else NOT_RUNNABLE
         os.write(failing, str(error.errno or 0).encode())
     finally:
         os._exit(code)
+
+
+def _exec(command: tuple[str, ...]) -> None:
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+    # As execvp(3) does, and so env, nohup and timeout: a script that does not say whose it is.
+    os.execv("/bin/sh", ["sh", which(command[0]) or command[0], *command[1:]])
 
 
 def _forget_handlers() -> None:

@@ -97,17 +97,6 @@ def test_signals_sent_to_memprobe_are_the_programs(targets: Path) -> None:
     assert output == ""  # each once
 
 
-def test_what_was_blocked_is_blocked_for_the_program_too() -> None:
-    unnamed = signal.SIGRTMIN + 1  # Python has no name for it
-
-    def block() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, (unnamed, signal.SIGUSR1))
-
-    command = [*COMMAND, "run", "--", "grep", "SigBlk", "/proc/self/status"]
-    told = subprocess.run(command, preexec_fn=block, capture_output=True, text=True, check=True)
-    assert int(told.stdout.split()[1], 16) == 1 << unnamed - 1 | 1 << signal.SIGUSR1 - 1
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_ends_the_program_is_told_by_the_exit_code(
     number: signal.Signals, tmp_path: Path
@@ -142,6 +131,50 @@ runpy.run_path(sys.argv[1])
         assert said(program, "got") == "10"
         output, _ = finished(program, 7)
     assert output == ""
+
+
+ITIMER = "import os, signal, sys; signal.signal(signal.SIGALRM, signal.SIG_IGN); "
+ITIMER += "signal.setitimer(signal.ITIMER_REAL, 1, 1); os.execvp(sys.argv[1], sys.argv[1:])"
+ENDS_ON = "import os, signal; signal.signal(signal.{0}, lambda *_: os._exit(9)); {1} "
+ENDS_ON += "[signal.pause() for _ in iter(int, 1)]"
+
+
+def test_a_timer_of_whoever_became_memprobe_is_the_programs() -> None:
+    command = [PYTHON, "-c", ENDS_ON.format("SIGALRM", READY)]
+    with launched(command, wrapper=(PYTHON, "-c", ITIMER, *QUICKLY)) as program:
+        said(program, "ready")
+        assert program.wait(60) == 9
+
+
+def test_the_program_is_told_that_the_terminal_is_gone() -> None:
+    """The kernel tells the leader of the session, and nobody else."""
+    ours, theirs = os.openpty()
+    command = ["setsid", "--ctty", *QUICKLY, "--", PYTHON, "-c", ENDS_ON.format("SIGHUP", READY)]
+    leader = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    try:
+        os.close(theirs)
+        with os.fdopen(ours) as screen:
+            assert screen.readline() == "ready\n"
+        assert leader.wait(60) == 9
+    finally:
+        leader.kill()
+        leader.wait()
+
+
+def test_ended_children_are_nobodys_business() -> None:
+    """Who ignores SIGCHLD has the kernel collect its children: the program does, memprobe cannot."""
+    code = READY + "import signal; sys.exit(4 + (signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN))"
+    with launched([PYTHON, "-c", code], wrapper=("env", "--ignore-signal=CHLD", *QUICKLY)) as program:
+        finished(program, 5)
+
+
+def test_a_script_that_does_not_say_whose_it_is(tmp_path: Path) -> None:
+    script = tmp_path / "start"
+    script.write_text('echo "$0 $*"; exit 6\n')
+    script.chmod(0o755)
+    with launched([script, "a b"], wrapper=QUICKLY) as program:
+        output, _ = finished(program, 6)
+    assert output == f"{script} a b\n"
 
 
 ASKS = """
