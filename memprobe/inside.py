@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["analyze", "get_report", "protect", "protect_dev", "record_user_feedback", "stop"]
@@ -41,6 +42,9 @@ START_S = 20.0
 STOP_S = 60.0
 """The kernel takes 0.1 s to let go of each of some 25 probes, and longer while others wait for the same."""
 
+LONGEST_S = 1e6
+"""For ever."""
+
 REPLY_LIMIT = 64 << 20
 _CREDENTIALS = struct.Struct("3i")
 
@@ -50,21 +54,25 @@ class _Guard:
 
     def __init__(self, pid: int, name: str) -> None:
         self.pid, self.name, self.owner = pid, name, os.getpid()
+        self._begun = _begun(pid)
 
     def is_alive(self) -> bool:
         """Tell whether it runs; collect it where it came to be a child of this process, as below a pid 1."""
         try:
-            if os.waitpid(self.pid, os.WNOHANG)[0]:
-                return False
+            os.waitpid(self.pid, os.WNOHANG)
         except OSError:  # not a child
             pass
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
+        return self._begun is not None and self._begun == _begun(self.pid)
+
+
+def _begun(pid: int) -> bytes | None:
+    """Return when a process has begun, in ticks; None if it has ended, even where nobody collects it."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else fields[19]
 
 
 _guard: _Guard | None = None
@@ -276,9 +284,17 @@ def _allow(pid: int) -> None:
         import ctypes
 
         # A kernel without Yama knows no such call, and needs none.
-        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ctypes.c_ulong(pid), 0, 0, 0)
+        _prctl()(PR_SET_PTRACER, ctypes.c_ulong(pid), 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         LOG.debug("prctl cannot be called")
+
+
+@lru_cache
+def _prctl() -> Any:
+    """Return the function, looked up before any fork: a thread that is not there has the linker's lock."""
+    import ctypes
+
+    return ctypes.CDLL(None).prctl
 
 
 # Asking it ---------------------------------------------------------------------------------------------
@@ -307,13 +323,13 @@ def _connected(guard: _Guard, end_s: float) -> socket.socket:
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(max(0.01, end_s - time.monotonic()))
+            connection.settimeout(_left_s(end_s))
             connection.connect("\0" + guard.name)
             peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             if _CREDENTIALS.unpack(peer)[0] != guard.pid:
                 raise PermissionError("another process has its socket")
             return connection
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, BlockingIOError):  # it starts; too many ask at once
             connection.close()
             if time.monotonic() >= end_s or not guard.is_alive():
                 raise
@@ -321,6 +337,11 @@ def _connected(guard: _Guard, end_s: float) -> socket.socket:
         except BaseException:
             connection.close()
             raise
+
+
+def _left_s(end_s: float) -> float:
+    """Return how long to wait yet, in numbers that a socket takes."""
+    return min(max(0.01, end_s - time.monotonic()), LONGEST_S)
 
 
 def _send(connection: socket.socket, request: dict[str, Any]) -> None:
@@ -333,7 +354,7 @@ def _received(connection: socket.socket, end_s: float) -> bytes:
     parts: list[bytes] = []
     size = 0
     while size <= REPLY_LIMIT:
-        connection.settimeout(max(0.01, end_s - time.monotonic()))
+        connection.settimeout(_left_s(end_s))
         part = connection.recv(1 << 16)
         if not part:
             return b"".join(parts)

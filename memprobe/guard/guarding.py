@@ -100,7 +100,7 @@ class Guard:
 
     def _analyze(self, request: Request) -> None:
         timeout_s = request.words.get("timeout_s")
-        patience_s = min(float(timeout_s), LONGEST_S) if isinstance(timeout_s, int | float) else LONGEST_S
+        patience_s = float(min(timeout_s, LONGEST_S)) if isinstance(timeout_s, int | float) else LONGEST_S
         looks = self._run.ledger.looks + self._run.look_now()
         # A little earlier than the other side gives up.
         self._waiting.append(_Waiting(request, looks, time.monotonic() + 0.8 * patience_s))

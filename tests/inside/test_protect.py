@@ -123,6 +123,28 @@ def test_the_application_outlives_its_guard(tmp_path: Path) -> None:
         assert "memprobe does not answer" in program.target.errors()
 
 
+UNCOLLECTED = f"""
+import ctypes, os, signal, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+if os.fork() == 0:
+    import memprobe
+    for _ in range(2):
+        protected = memprobe.protect(command=[{sys.executable!r}, "-m", "memprobe.cli"])
+        print(protected, memprobe.get_report(float("inf")) is not None, flush=True)
+        guard = memprobe.inside._guard.pid
+        os.kill(guard, signal.SIGKILL)
+        while b") Z " not in open("/proc/%d/stat" % guard, "rb").read(): time.sleep(0.01)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_guard_that_has_ended_and_that_nobody_collects() -> None:
+    """Its parent is the first process of a container, which may not care."""
+    done = subprocess.run([sys.executable, "-c", UNCOLLECTED], capture_output=True, text=True, timeout=100)
+    assert done.stdout == "True True\n" * 2, done.stderr
+
+
 def test_an_application_that_ends_at_once(tmp_path: Path) -> None:
     with watched(pythons.own(), tmp_path) as program:
         program.protect()
