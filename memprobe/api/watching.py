@@ -47,6 +47,7 @@ class Watch:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait so long, or until the process has ended; return whether it still runs."""
+        self._check_begun()
         return not self._over.wait(seconds)
 
     def report(self) -> Report:
@@ -54,11 +55,16 @@ class Watch:
 
         Raises what has ended the run, if something has.
         """
+        self._check_begun()
         asked: Future[Report] = Future()
         self._asked.put(asked)
         if self._over.is_set():
             self._answer(self._last.result())
         return asked.result()
+
+    def _check_begun(self) -> None:
+        if self._thread.ident is None:
+            raise ValueError(f"pid {self._pid} is not watched: use the watch in a with statement")
 
     def _stop(self) -> None:
         self._leave.set()

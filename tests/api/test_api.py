@@ -99,6 +99,9 @@ def test_what_goes_wrong_is_raised(targets: Path, tmp_path: Path) -> None:
         raise AssertionError("that is no recording")
     with pytest.raises(WrongData):
         Report.from_dict({"schema": "memprobe.report/1"})
+    for ask in (memprobe.attach(1).report, memprobe.attach(1).wait):
+        with pytest.raises(ValueError, match="use the watch in a with statement"):
+            ask()
     assert not [one for one in threading.enumerate() if one.name == "memprobe"]
 
 
