@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -143,9 +144,18 @@ def guarded(pid: int, orders: Orders, is_asked: Callable[[], bool]) -> None:
 
 
 def say(sentence: str) -> None:
-    """Write a line to standard error, which is the application's; nobody may read it."""
+    """Write a line to standard error, which is the application's, if there is room: nobody may read it."""
     try:
+        if not _has_room(sys.stderr.fileno()):
+            return
         sys.stderr.write(f"memprobe: {escape(sentence)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass
+
+
+def _has_room(descriptor: int) -> bool:
+    """Tell whether writing a line does not block: the guard would outlive its application."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))

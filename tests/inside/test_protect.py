@@ -239,3 +239,22 @@ def test_it_is_not_called_by_hand(orders: str) -> None:
     command = [*COMMAND, "guard", str(os.getpid())]
     done = subprocess.run(command, input=orders, capture_output=True, text=True)
     assert "standard input has no orders of an application" in complaint(done, 2)
+
+
+FULL = """
+import os
+from memprobe.guard.guarding import say
+_, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True:
+        os.write(writer, b"." * 4096)
+except BlockingIOError:
+    os.set_blocking(writer, True)
+os.dup2(writer, 2)
+say("there is no room for this")
+"""
+
+
+def test_it_does_not_wait_for_who_reads_the_errors_of_the_application() -> None:
+    subprocess.run([sys.executable, "-c", FULL], check=True, timeout=60)
