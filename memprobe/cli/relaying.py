@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from memprobe.target.launch import Launched
+from memprobe.target.proc.descent import descends
 
 RELAYED = {
     signal.SIGHUP,
@@ -69,7 +70,7 @@ def _hand_on(sent: signal.struct_siginfo, program: Launched) -> None:
     if sent.si_code == SI_KERNEL and not _is_for_memprobe_alone(sent.si_signo):
         if sent.si_signo in STOPPING:  # the program has used the terminal from the background: the job stops
             os.kill(os.getpid(), signal.SIGSTOP)
-    elif not program.includes(sent.si_pid):  # else it has signalled its whole group: it has it
+    elif not descends(sent.si_pid, program.pid):  # else it has signalled its whole group: it has it
         with suppress(ProcessLookupError):
             os.kill(program.pid, sent.si_signo)
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from memprobe.errors import MemprobeError, OutputNotWritable
-from memprobe.target.proc.procfs import ProcFolder
+from memprobe.errors import OutputNotWritable
+from memprobe.target.proc.descent import descends
 
 REQUEST_LIMIT = 64 << 10
 BACKLOG = 64
@@ -25,9 +25,6 @@ PATIENCE_S = 0.5
 """For one that knocks and says nothing: the run waits meanwhile. Requests are sent with the connection."""
 
 ANSWER_S = 5.0
-GENERATIONS = 32
-"""So far down the line of its parents the application is looked for."""
-
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -95,19 +92,6 @@ class Door:
         except (OSError, ValueError, RecursionError):
             return None
         return Request(pid, words, connection) if isinstance(words, dict) else None
-
-
-def descends(pid: int, ancestor: int) -> bool:
-    """Tell whether a process is another, or a child of it, or a child of that."""
-    for _ in range(GENERATIONS):
-        if pid in (ancestor, 0, 1):
-            return pid == ancestor
-        try:
-            with ProcFolder(pid) as folder:
-                pid = folder.stat().parent
-        except (OSError, MemprobeError, ValueError):
-            return False
-    return False
 
 
 def _line(connection: socket.socket) -> bytes:

@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from shutil import which
 
-from memprobe.errors import MemprobeError
-from memprobe.target.proc.procfs import ProcFolder
-
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 """What a shell reports of a command that there is not, and of one that cannot be run."""
 
@@ -20,9 +17,6 @@ SIGNAL = 128
 
 _CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 """Python ignores them from its start on; a program does not expect that."""
-
-DEPTH = 64
-"""Nobody is looked for among older ancestors."""
 
 
 class CannotRun(Exception):
@@ -73,18 +67,6 @@ class Launched:
         """Wait for its end, collect it and return its exit code as a shell would."""
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return code if code >= 0 else SIGNAL - code
-
-    def includes(self, pid: int) -> bool:
-        """Whether a process belongs to the program; one that has ended is taken for a stranger."""
-        for _ in range(DEPTH):
-            if pid in (0, self.pid):
-                break
-            try:
-                with ProcFolder(pid) as folder:
-                    pid = folder.stat().parent
-            except (MemprobeError, OSError):
-                return False
-        return pid == self.pid
 
 
 def _become(command: tuple[str, ...], mask: set[signal.Signals], gate: int, failing: int) -> None:
