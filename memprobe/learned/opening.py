@@ -39,15 +39,12 @@ def failures(path: Path) -> Iterator[None]:
 
 
 def default_path() -> Path:
-    """Return where the store of this user is: under $XDG_STATE_HOME, or ~/.local/state.
-
-    Raises StoreFailed if the user has no home.
-    """
+    """Return where the store of this user is: under $XDG_STATE_HOME, or ~/.local/state."""
     state = os.environ.get("XDG_STATE_HOME", "")
     try:
         folder = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    except RuntimeError as error:  # neither HOME nor a line in /etc/passwd, as in many containers
-        raise StoreFailed(f"user {os.getuid()} has no home") from error
+    except RuntimeError:  # a user without a name, as in containers
+        raise StoreFailed("this user has no home folder: set XDG_STATE_HOME") from None
     return folder / "memprobe" / NAME
 
 

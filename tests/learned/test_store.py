@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import random
 import signal
 import sqlite3
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from memprobe.detectors.patterns.library import built_in, library
 from memprobe.learned import Known, Lessons, Observed, Reported, Said, Store, StoreFailed
 from memprobe.learned import format as limits
 from memprobe.learned.opening import default_path
@@ -84,12 +84,14 @@ def test_it_lies_under_the_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert default_path() == tmp_path / "home" / ".local" / "state" / "memprobe" / "learned.sqlite3"
 
 
-def test_who_has_no_home_has_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    monkeypatch.delenv("HOME")
-    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
-    with pytest.raises(StoreFailed, match="has no home"):
+def test_a_user_without_a_home_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs as a number: nothing is learned, and the patterns are memprobe's own."""
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    with pytest.raises(StoreFailed, match="set XDG_STATE_HOME"):
         Store()
+    assert library.__wrapped__().patterns == built_in()
 
 
 def test_eight_runs_at_once_lose_nothing(tmp_path: Path) -> None:

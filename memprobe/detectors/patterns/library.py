@@ -28,14 +28,13 @@ class Library:
 def users_folder() -> Path:
     """Return where the user's own patterns are: under $XDG_CONFIG_HOME, or ~/.config.
 
-    Raises UsageError if the user has no home.
+    Raises UsageError for a user who has no home folder.
     """
     config = os.environ.get("XDG_CONFIG_HOME", "")
     try:
         folder = Path(config) if config.startswith("/") else Path.home() / ".config"
-    except RuntimeError as error:  # neither HOME nor a line in /etc/passwd, as in many containers
-        fact = f"user {os.getuid()} has no home, so no patterns"
-        raise UsageError(fact, remedy="XDG_CONFIG_HOME names the folder of configurations") from error
+    except RuntimeError:  # a user without a name, as in containers
+        raise UsageError("this user has no home folder", remedy="set XDG_CONFIG_HOME") from None
     return folder / "memprobe" / "patterns"
 
 
@@ -45,7 +44,7 @@ def library() -> Library:
     try:
         own, remarks = _users(users_folder())
     except UsageError:
-        own, remarks = (), ()  # who has no home has none there
+        own, remarks = (), ()
     return Library((*own, *built_in()), remarks)
 
 
