@@ -57,7 +57,8 @@ def run(
     the program runs on, and its exit code is kept.
 
     \b
-    Tier 1, ptrace read access: what piles up in its heap. One's own programs may always be read.
+    Tier 1, ptrace read access: what piles up in its heap. One's own programs may be read
+    (where kernel.yama.ptrace_scope is 1, only the one that is started, not its children).
     Tier 2, CAP_BPF and CAP_PERFMON (usually root): the line that opened each handle, and where memory grows.
     As another user: sudo memprobe run -- sudo -u NAME CMD
     """
