@@ -7,7 +7,8 @@
  * sampling as growth.h: one stack for knobs.growth_pages hits of a thread, or after a pause
  * losses   growth_full, threads_full
  * minimum  5.15 (bpf_get_attach_cookie)
- * cost     0.7 to 0.9 us per hit where the instruction is emulated; edges are hit only while the heap grows
+ * cost     0.7 to 0.9 us per hit where the instruction is emulated, 3 to 6 where the caches are cold; arenas are hit only while
+ *          the heap grows, pools also where they come and go: then userspace takes them off (sources/kernel/pools.py)
  */
 #include "lib/targets.h"
 #include "lib/knobs.h"

@@ -15,6 +15,9 @@ from memprobe.config.setting import Setting, Sort
 OF_A_RUN = ("run.duration_s", "budget.slowdown_pct", "run.tree", "sampling.seed", "run.learn")
 """How a process is watched."""
 
+OF_A_PROGRAM = ("budget.slowdown_pct", "sampling.seed", "run.learn")
+"""How a program is watched that memprobe starts: all of it, to its end."""
+
 FAILING = ("report.fail_on", "report.min_confidence")
 OFF = "--no-"
 

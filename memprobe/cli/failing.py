@@ -1,4 +1,4 @@
-"""Options of commands that come to findings: what they cost, and which of them make the command fail."""
+"""Commands that fail by what they have found."""
 
 from __future__ import annotations
 
@@ -6,52 +6,22 @@ from typing import Any
 
 import click
 
-from memprobe.cli.options import Command
-from memprobe.vocab.finding import USD_PER_GB_HOUR, Kind
+from memprobe.config import Config
+from memprobe.config.settings import ANY
 
 FINDINGS = 1
-ANY = "any"
 
 
-def fails_on(command: Command) -> Command:
-    """`--fail-on` and `--min-confidence`."""
-    kinds = click.Choice([*(kind.value for kind in Kind), ANY])
-    command = click.option(
-        "--min-confidence",
-        type=click.FloatRange(0, 1),
-        default=0.5,
-        show_default=True,
-        metavar="P",
-        help="How sure a finding must be for --fail-on.",
-    )(command)
-    return click.option(
-        "--fail-on",
-        type=kinds,
-        multiple=True,
-        metavar="KIND",
-        help=f"Exit with 1 if there is such a finding: {', '.join(kinds.choices)}. May be repeated.",
-    )(command)
-
-
-def usd_per_gb_hour(command: Command) -> Command:
-    """`--usd-per-gb-hour`: the price of memory."""
-    return click.option(
-        "--usd-per-gb-hour",
-        type=click.FloatRange(0, 1e6),
-        metavar="USD",
-        help=f"What a gigabyte of memory costs in an hour; {USD_PER_GB_HOUR:.2f} unless told.",
-    )(command)
-
-
-def is_found(document: dict[str, Any], kinds: tuple[str, ...], min_confidence: float) -> bool:
+def is_found(document: dict[str, Any], config: Config) -> bool:
     """Whether a report has come to what the command was told to fail on."""
+    kinds, least = config.report.fail_on, config.report.min_confidence
     return any(
-        (ANY in kinds or found["kind"] in kinds) and found["confidence"] >= min_confidence
+        (ANY in kinds or found["kind"] in kinds) and found["confidence"] >= least
         for found in document["findings"]
     )
 
 
-def fail_if_found(document: dict[str, Any], kinds: tuple[str, ...], min_confidence: float) -> None:
+def fail_if_found(document: dict[str, Any], config: Config) -> None:
     """End the command with 1 if it has come to what it was told to fail on."""
-    if is_found(document, kinds, min_confidence):
+    if is_found(document, config):
         click.get_current_context().exit(FINDINGS)

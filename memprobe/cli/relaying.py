@@ -33,14 +33,14 @@ class Relay:
     """Holds signals back from memprobe until the block ends, and hands them on to a program."""
 
     def __init__(self) -> None:
-        self.mask: set[signal.Signals] = set()
+        self.mask: set[int] = set()
         """What was blocked before: what the program is to find."""
 
         self._thread: threading.Thread | None = None
         self._is_over = False
 
     def __enter__(self) -> Self:
-        self.mask = {signal.Signals(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, RELAYED)}
+        self.mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, RELAYED))
         return self
 
     def __exit__(

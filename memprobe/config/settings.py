@@ -122,6 +122,11 @@ class Budget:
         "Of what the process may lose: how much of it watchpoints on growing containers may take.",
         high=100.0,
     )
+    bursts_pct: float = number(
+        20.0,
+        "The same for bursts in which all that the allocator hands out is traced.",
+        high=100.0,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from memprobe.detectors.fixes import Cause
 from memprobe.detectors.memory_rates import Rates, memory_of, memory_rates, surest
 from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.stack import Frame, own_frame
+from memprobe.vocab.stack import Frame, is_native, own_frame
 from memprobe.vocab.subject import What
 
 NATIVE = "<native code>"
@@ -19,6 +19,10 @@ NATIVE = "<native code>"
 OWNERS = tuple(set(What) - {What.MEMORY})
 OWNING = 0.3
 """Growth of anything else that is so sure may be what owns the memory: files have buffers, threads heaps."""
+
+NO_FUNCTION = "Which C function took it is not known: the line is the one that called it."
+
+GROWTH_SITE = "The line is the one below which memory grows most."
 
 FEW = 16
 """Fewer objects come and go between two looks."""
@@ -69,7 +73,7 @@ def _memory(rates: Rates, site: tuple[Frame, ...]) -> Suspect:
         site=site,
         evidence=tuple(_account(rates)),
         fix=Cause.NATIVE_MEMORY,
-        limits=("Which C function took it is not known: the line is the one that called it.",),
+        limits=() if any(map(is_native, site)) else (NO_FUNCTION,),
     )
 
 
@@ -108,7 +112,7 @@ def _unheld(evidence: Evidence, grown: Grown, memory: Grown | None) -> Suspect:
             *([f"The memory of the process goes with them: {memory.growth.sentence}."] if memory else []),
         ),
         fix=Cause.REFERENCES_LOST,
-        limits=() if subject.site else ("The line is the one below which memory grows most.",),
+        limits=() if subject.site else (GROWTH_SITE,),
     )
 
 

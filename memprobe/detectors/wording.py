@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from memprobe.detectors.evidence import Evidence, Grown
 from memprobe.detectors.fixes import advice
-from memprobe.detectors.insertions import filled_by, flow_sentences
+from memprobe.detectors.insertions import birth_sentences, born_by, filled_by, flow_sentences
 from memprobe.detectors.makers import stack_of_maker
 from memprobe.detectors.merging import Leak
+from memprobe.detectors.native import GROWTH_SITE
 from memprobe.detectors.piles import NO_SITE
 from memprobe.detectors.ranking import exhaustion, severity
 from memprobe.ledger import Ledger
@@ -37,7 +38,8 @@ def finding(
     size_bytes = _bytes(leak, lambda grown: grown.bytes)
     lead, soonest = leak.lead, exhaustion(leak, evidence.ledger)
     filled = filled_by(leak, evidence.ledger)
-    whole = _site(leak, evidence.ledger, filled)
+    born = born_by(leak, evidence.ledger) if filled is None else None
+    whole = _site(leak, evidence.ledger, filled) if born is None else born.flows[0].site
     site = _telling(whole)
     holder = lead.holder or next((one.holder for one in leak.suspects if one.holder), "")
     return Finding(
@@ -59,10 +61,13 @@ def finding(
         limit=None if soonest is None else soonest.limit,
         cost_usd_per_month=cost_usd_per_month(size_bytes, usd_per_gb_hour),
         age_s=_age(leak),
-        evidence=_once(_evidence(leak, filled)),
+        evidence=_once(_evidence(leak, filled, born)),
         suggested_fix=advice(lead.fix, site=own_frame(site), holder=holder, type_name=lead.type),
         limits=_once(
-            sentence for one in leak.same for sentence in one.limits if not (site and sentence == NO_SITE)
+            sentence
+            for one in leak.same
+            for sentence in one.limits
+            if not (site and sentence == NO_SITE) and not (born and sentence == GROWTH_SITE)
         ),
         below=whole[: len(whole) - len(site)],
         cause=lead.fix.value,
@@ -93,12 +98,14 @@ def _title(leak: Leak) -> str:
     return leak.lead.title if len(pids) < 2 else f"{leak.lead.title} (in {len(pids)} processes)"
 
 
-def _evidence(leak: Leak, filled: Filled | None) -> Iterable[str]:
+def _evidence(leak: Leak, filled: Filled | None, born: Filled | None) -> Iterable[str]:
     """Yield sentences, the most telling first."""
     if leak.piles:
         yield max(leak.piles, key=lambda grown: (grown.added, grown.pid)).growth.sentence
     if filled is not None:
         yield from flow_sentences(filled)
+    if born is not None:
+        yield from birth_sentences(born)
     yield from leak.lead.evidence
     pids = sorted({grown.pid for grown in leak.piles})
     if len(pids) > 1:

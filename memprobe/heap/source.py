@@ -90,6 +90,11 @@ class HeapSource:
         """Say which processes there are now, beside the one that the run is about."""
         self._wanted = frozenset({self._main, *targets})
 
+    @property
+    def followed(self) -> int:
+        """How many processes there are to look at."""
+        return len(self._followed)
+
     def look_now(self) -> None:
         """Have the next look begin at once: there may be no later one."""
         self._pace.hurry(time.monotonic_ns())

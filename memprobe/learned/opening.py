@@ -39,7 +39,10 @@ def failures(path: Path) -> Iterator[None]:
 
 
 def default_path() -> Path:
-    """Return where the store of this user is: under $XDG_STATE_HOME, or ~/.local/state."""
+    """Return where the store of this user is: under $XDG_STATE_HOME, or ~/.local/state.
+
+    Raises StoreFailed if the user has no home.
+    """
     state = os.environ.get("XDG_STATE_HOME", "")
     try:
         folder = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"

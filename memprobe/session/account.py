@@ -66,6 +66,6 @@ class Account:
             **fate.facts(),
             "governor": governor_facts(governor),
             "overhead": governor.overhead,
-            "invisible": [*self._config.remarks, *target.invisible, *self.invisible, *unrecorded],
+            "invisible": [*target.invisible, *self.invisible, *unrecorded],
             "shed": governor.invisible,
         }

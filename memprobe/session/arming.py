@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from memprobe.config import Config
 from memprobe.errors import NoKernelSupport, NotPermitted
 from memprobe.governor import Calibrator
-from memprobe.session.options import Options
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 from memprobe.vocab.batch import Batch
@@ -29,26 +29,29 @@ MOST_ROWS = 1 << 18
 class Armed:
     """The kernel source, as far as it can be had, and what it has told so far."""
 
-    def __init__(self, process: Process, python: Python | None, options: Options) -> None:
+    def __init__(self, process: Process, python: Python | None, config: Config) -> None:
         self.calibrator = Calibrator()
         self.invisible: list[str] = []
         """Why there is none."""
 
         self._told: list[Batch] = []
         self._rows = 0
-        self.kernel = self._started(process, python, options)
+        self.kernel = self._started(process, python, config)
         self.begun = time.time(), time.monotonic_ns()
         """When all was ready: by the calendar, and CLOCK_MONOTONIC."""
 
-    def _started(self, process: Process, python: Python | None, options: Options) -> KernelSource | None:
+    def _started(self, process: Process, python: Python | None, config: Config) -> KernelSource | None:
         try:
-            from memprobe.sources.kernel import KernelOptions, KernelSource
+            from memprobe.sources.kernel import KernelOptions, KernelSource, Settings
         except ImportError as error:
             self.invisible.append(
                 f"Nothing was asked of the kernel: memprobe was built without BPF ({error})."
             )
             return None
-        source = KernelSource(process, python, KernelOptions(tree=options.tree, seed=options.seed))
+        sampling = config.sampling
+        settings = Settings(stack_every=sampling.stack_every, growth_pages=sampling.growth_pages)
+        options = KernelOptions(tree=config.run.tree, seed=sampling.seed, settings=settings)
+        source = KernelSource(process, python, options)
         self.calibrator.before()
         try:
             source.start()

@@ -10,6 +10,7 @@ from typing import Any
 
 from memprobe.blame.containers import Asked, Containers
 from memprobe.blame.source import BlameSource
+from memprobe.config import DEFAULTS
 from memprobe.errors import NoKernelSupport
 from memprobe.governor import Calibrator
 from memprobe.ledger import Ledger
@@ -34,8 +35,8 @@ BLAME_SHARE = 0.8
 class BlameOptions:
     """What may be chosen about such a run."""
 
-    max_overhead_pct: float = 1.0
-    seed: int = 0
+    max_overhead_pct: float = DEFAULTS.budget.slowdown_pct
+    seed: int = DEFAULTS.sampling.seed
 
 
 class Blaming:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from memprobe.config import Recorded
 from memprobe.errors import OutputNotWritable
 from memprobe.ledger import Ledger
 from memprobe.ledger.opening import opening
 from memprobe.recording import RecordingQueue, RecordingWriter
+from memprobe.session.states import Pacer, Standing
 from memprobe.vocab.costs import CostSample
 
-NOTED = ("ended", "ending", "danger", "overhead", "invisible", "shed")
+NOTED = ("ended", "ending", "danger", "overhead", "invisible", "shed", "packages")
 """Facts that change while a run goes on."""
 
 PARTS, SHORTEST_NS = 8, 5_000_000_000
@@ -26,37 +27,20 @@ COST_NS = 5_000_000_000
 """Between two samples of what memprobe costs: each takes some 80 bytes, and there are five a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """What may be chosen about a recording."""
-
-    ring_minutes: float | None = None
-    """Only the last minutes are kept."""
-
-    on_exit: bool = False
-    """The file is sealed when the process ends: nobody adds to it any more."""
-
-    on_oom: bool = False
-    """The same, and the heap is looked at before the process is killed for its memory."""
-
-    redact: bool = False
-    """What handles point to is not written down."""
-
-    @property
-    def seals(self) -> bool:
-        """Whether the file is sealed when the process ends."""
-        return self.on_exit or self.on_oom
-
-
 class Keeper:
     """Writes the recording of a run."""
 
-    def __init__(self, path: Path, facts: Mapping[str, Any], keeping: Keeping) -> None:
-        self._path, self._keeping = path, keeping
+    def __init__(self, path: Path, facts: Mapping[str, Any], keeping: Recorded) -> None:
+        self._path, self._ring_minutes = path, keeping.ring_minutes
+        self._seals = keeping.on_exit or keeping.on_oom
+        self._has_states = keeping.ring_minutes is None and not keeping.redact
+        """Whether what the run has come to is kept, too: it has paths, and what a ring has forgotten."""
+
         self.queue = RecordingQueue(RecordingWriter(path, facts, redact=keeping.redact))
         self._has_ended = False
         self._unsealed: OutputNotWritable | None = None
         self._begun_ns = self._cost_due_ns = 0
+        self._pacer = Pacer()
 
     @property
     def failure(self) -> OutputNotWritable | None:
@@ -68,8 +52,13 @@ class Keeper:
         self._has_ended = facts["ended"] is not None
         for name in NOTED:
             self.queue.note(name, facts[name])
-        if self._keeping.ring_minutes is not None:
-            self._cut_off(ledger, int(self._keeping.ring_minutes * NS_PER_MINUTE))
+        if self._ring_minutes is not None:
+            self._cut_off(ledger, int(self._ring_minutes * NS_PER_MINUTE))
+
+    def keep(self, standing: Standing, *, is_last: bool = False) -> None:
+        """Write down what the run has come to, now and then and at its end."""
+        if self._has_states and (is_last or self._pacer.is_due):
+            self.queue.write_state(self._pacer.packed(standing))
 
     def note_target(self, facts: Mapping[str, Any]) -> None:
         """Write down that the report is about another process from now on."""
@@ -85,7 +74,7 @@ class Keeper:
     def close(self) -> None:
         """Close the file, and seal it if that was asked for and the process has ended."""
         self.queue.close()
-        if self._keeping.seals and self._has_ended:
+        if self._seals and self._has_ended:
             self._seal()
 
     def _seal(self) -> None:

@@ -20,7 +20,7 @@ from memprobe.target.proc.process import open_process
 def launched(pid: int, release: Callable[[], None], options: Options, *watchers: Judge) -> Iterator[Session]:
     """Watch a program that waits until it is released; raises NotPython if no Python appears in it."""
     with ExitStack() as held:
-        armed = Armed(held.enter_context(open_process(pid)), None, options)
+        armed = Armed(held.enter_context(open_process(pid)), None, options.config)
         held.callback(armed.close)
         release()
         program = held.enter_context(_program(pid))

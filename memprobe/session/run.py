@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
-from memprobe.blame.choosing import Candidate, chosen
-from memprobe.config.plain import plain
 from memprobe.detectors.evidence import Grown
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import OutputNotWritable
 from memprobe.experience import Experience, Remembered, Stand, remembered
-from memprobe.governor import (
-    CHECK_INTERVAL_NS,
-    Governor,
-    Limits,
-    LiveGovernor,
-    governor_facts,
-    knobs_of,
-)
+from memprobe.governor import CHECK_INTERVAL_NS, Governor, Limits, LiveGovernor, knobs_of
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
 from memprobe.models.learning.opinion import Opinion
+from memprobe.session.account import Account
 from memprobe.session.arming import Armed
 from memprobe.session.fate import Fate
 from memprobe.session.folding import Judge, fold, run_of
@@ -36,8 +28,7 @@ from memprobe.session.naming import program_in
 from memprobe.session.options import Options
 from memprobe.session.program import Program
 from memprobe.session.states import Standing
-from memprobe.session.tracing import births_wanted
-from memprobe.target.inspection.evidence import iso
+from memprobe.session.wishing import wish
 from memprobe.target.inspection.opening import Opened
 from memprobe.views.history import History
 from memprobe.views.report import Run
@@ -45,7 +36,6 @@ from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import Verdict
 from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
-from memprobe.vocab.subject import What
 
 TICK_S = 0.1
 """At least between two looks at the ring: at 200,000 events a second it is half full by then."""
@@ -76,16 +66,13 @@ class Session:
         self._experience = Experience(root.pid, tree=config.run.tree, normal=self._known.normal)
         self._verdicts = Verdicts(root.pid, config, normal=self._known.normal)
         self._verdicts.main = target.process.pid
-        self.ended: str | None = None
-        self._invisible: list[str] = list(self._known.remarks)
         self._sources = Listening(target, root, config, armed)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
         self._packages = LoadedPackages()
         self._fate = Fate(root, is_watched=config.record.on_oom)
-        self._learned = self._known.normal.as_json()
-        self._begin_s, self._begin_ns = armed.begun if armed else (time.time(), time.monotonic_ns())
-        self._ended_s = 0.0
+        begun = armed.begun if armed else (time.time(), time.monotonic_ns())
+        self._account = Account(config, self._known, begun)
         self._sample_due_ns = self._check_due_ns = 0
 
     # Life -------------------------------------------------------------------------------------------
@@ -93,7 +80,7 @@ class Session:
     def start(self) -> None:
         """Attach what can be attached; without BPF /proc alone is polled."""
         self._sources.start()
-        self._invisible += self._sources.invisible
+        self._account.invisible += self._sources.invisible
         sheddable = self._sources.sheddable
         budget = self._config.budget
         limits = Limits(budget.slowdown_pct, budget.cpu_pct)
@@ -140,7 +127,8 @@ class Session:
         for source in (self._sources.blame, self._sources.births):
             if source is not None:
                 self._poll(source)
-        self._watch_fate(now_ns)
+        if self._fate.is_near(now_ns):
+            self.look_now()  # while there is something to look at
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = (is_hurried or now_ns >= self._sample_due_ns) and not self.target.is_ending()
         if is_due:
@@ -172,11 +160,6 @@ class Session:
             if self._keeper is not None:
                 self._keeper.note_target(self._facts())
 
-    def _watch_fate(self, now_ns: int) -> None:
-        """Look at what there is while it is there."""
-        if self._fate.is_near(now_ns):
-            self.look_now()
-
     def _poll_heap(self) -> None:
         """Before /proc: verdicts are made of what is known when its numbers come."""
         if self._sources.heap is not None:
@@ -184,19 +167,9 @@ class Session:
             self._poll(self._sources.heap)
 
     def _wish(self) -> None:
-        """Have those watched that grow, and of which it is not known yet who fills them."""
-        if self._sources.blame is not None:
-            grown = (one for one in self._verdicts.grown if one.subject.what is What.CONTAINER)
-            candidates = [
-                Candidate(one.key, one.growth.probability, one.growth.per_s, one.bytes_per_s) for one in grown
-            ]
-            self._sources.blame.wish(chosen(candidates, self.ledger))
-            share = self._config.budget.blame_pct / 100
-            self._sources.blame.afford(share * self._governor.governor.allowed_pct)
-        if self._sources.births is not None:
-            self._sources.births.wish(births_wanted(self._verdicts.grown, self.target.process.pid))
-            share = self._config.budget.bursts_pct / 100
-            self._sources.births.afford(share * self._governor.governor.allowed_pct)
+        allowed_pct = self._governor.governor.allowed_pct
+        grown, pid = self._verdicts.grown, self.target.process.pid
+        wish(self._sources, grown, self.ledger, pid, self._config.budget, allowed_pct)
 
     def _finish(self) -> None:
         """Close the accounts: one more picture, and all events before it."""
@@ -223,7 +196,8 @@ class Session:
         if self._config.run.learn:
             stands = [_stand(one) for one in self._verdicts.grown]
             findings = self._verdicts.verdict.findings
-            self._invisible += self._experience.hand_on(self._known.program, self.ledger, stands, findings)
+            said = self._experience.hand_on(self._known.program, self.ledger, stands, findings)
+            self._account.invisible += said
 
     def _check(self, now_ns: int) -> None:
         self._governor.governor.calibration = self._sources.armed.calibrator.calibration
@@ -256,10 +230,7 @@ class Session:
             self._take(ready)
 
     def _say_ended(self) -> None:
-        self._ended_s = self._ended_s or time.time()
-        self._fate.settle()
-        since = "attach" if self._program is None else "start"
-        self.ended = self._fate.told(self._ended_s - self._begin_s, since)
+        self._account.end(self._fate, "attach" if self._program is None else "start")
 
     # What somebody asks for -------------------------------------------------------------------------
 
@@ -282,6 +253,11 @@ class Session:
     # What is known of it ----------------------------------------------------------------------------
 
     @property
+    def ended(self) -> str | None:
+        """What became of the target; None as long as it runs."""
+        return self._account.ended
+
+    @property
     def verdict(self) -> Verdict:
         """What the run has come to, as of the last judgement."""
         return self._verdicts.verdict
@@ -298,34 +274,15 @@ class Session:
         return None if self._keeper is None else self._keeper.failure
 
     def _facts(self) -> dict[str, Any]:
-        governor = self._governor.governor
-        return {
-            "pid": self.target.process.pid,
-            "root": self._root.pid,
-            "target": {**asdict(self.target.facts), "cmdline": list(self.target.facts.cmdline)},
-            "created_at": iso(self._begin_s),
-            "tier": self._sources.tier,
-            "tree": self._config.run.tree,
-            "seed": self._config.sampling.seed,
-            "config": plain(self._config),
-            "learned": self._learned,
-            "packages": self._packages.versions,
-            "begin_ns": self._begin_ns,
-            "ended": self.ended,
-            **self._fate.facts(),
-            "governor": governor_facts(governor),
-            "overhead": governor.overhead,
-            "invisible": [
-                *self.target.invisible,
-                *self._invisible,
-                *self._unrecorded(),
-            ],
-            "shed": governor.invisible,
-        }
-
-    def _unrecorded(self) -> Iterator[str]:
-        if self.recording_failure is not None:
-            yield f"The recording is not whole: {self.recording_failure.fact}."
+        return self._account.facts(
+            self.target,
+            self._root.pid,
+            tier=self._sources.tier,
+            packages=self._packages.versions,
+            fate=self._fate,
+            governor=self._governor.governor,
+            failure=self.recording_failure,
+        )
 
     def _note(self) -> None:
         """Keep in the recording what only the session knows; it must report even if killed now."""

@@ -36,7 +36,7 @@ class Launched:
     """
 
     def __init__(
-        self, command: Sequence[str], mask: set[signal.Signals], ignored: Sequence[signal.Signals] = ()
+        self, command: Sequence[str], mask: set[int], ignored: Sequence[signal.Signals] = ()
     ) -> None:
         """Fork; `mask` is what the program finds blocked, `ignored` what memprobe does not ignore itself."""
         self.command = tuple(command)
@@ -89,7 +89,7 @@ def _become(command: tuple[str, ...], prepare: Callable[[], None], gate: int, fa
         os._exit(code)
 
 
-def _prepare(mask: set[signal.Signals], ignored: Sequence[signal.Signals], watcher: int) -> None:
+def _prepare(mask: set[int], ignored: Sequence[signal.Signals], watcher: int) -> None:
     _let_be_read(watcher)
     _forget_handlers()
     for number in ignored:

@@ -13,8 +13,9 @@ from memprobe import __version__
 from memprobe.ledger import Ledger
 from memprobe.ledger.growth import GrowthSite
 from memprobe.ledger.sites import HandleSite
+from memprobe.views.quantities import count
 from memprobe.vocab.digest import short_digest
-from memprobe.vocab.finding import Finding, Verdict
+from memprobe.vocab.finding import Finding, Verdict, Withheld
 from memprobe.vocab.stack import Frame
 
 SCHEMA = "memprobe.report/1"
@@ -122,6 +123,7 @@ def document(ledger: Ledger, run: Run) -> dict[str, Any]:
         "handles": [_handles(site) for site in handles],
         "growth": [_growth(site) for site in shown],
         "findings": [_finding(one) for one in run.verdict.findings],
+        "withheld": [asdict(one) for one in run.verdict.withheld],
         "cost_usd_per_month": _cost(run.verdict.findings),
         "stamp": stamp([one.id for one in run.verdict.findings]),
     }
@@ -174,8 +176,15 @@ def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[
         "repaired": ledger.handles.evidence.repaired,
         "snapshots": ledger.handles.evidence.compared + ledger.looks,
         "torn_objects": ledger.torn_objects if ledger.looks else None,
-        "invisible": list(dict.fromkeys((*run.invisible, *told))),
+        "invisible": list(dict.fromkeys((*run.invisible, *told, *map(_withheld, run.verdict.withheld)))),
     }
+
+
+def _withheld(one: Withheld) -> str:
+    return (
+        f"Withheld by {one.by} ({one.reason}): {count(one.findings, 'finding')} and "
+        f"{count(one.suspects, 'suspect')}."
+    )
 
 
 def _process(ledger: Ledger, pid: int) -> dict[str, Any]:

@@ -30,10 +30,6 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-USD_PER_GB_HOUR = 0.10
-"""What memory costs, unless somebody says otherwise."""
-
-
 @dataclass(frozen=True, slots=True)
 class Age:
     """How old what has piled up is."""
@@ -120,6 +116,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """Findings that are not told because somebody wants it so."""
+
+    by: str
+    """What withholds them: "holder 'app.cache.*'", "kind caches"."""
+
+    reason: str
+    findings: int
+    suspects: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """All that a run has come to."""
 
@@ -131,3 +139,6 @@ class Verdict:
 
     memory_why: str | None = None
     """Why it is called so."""
+
+    withheld: tuple[Withheld, ...] = ()
+    """What else was found."""

@@ -97,6 +97,17 @@ def test_signals_sent_to_memprobe_are_the_programs(targets: Path) -> None:
     assert output == ""  # each once
 
 
+def test_what_was_blocked_is_blocked_for_the_program_too() -> None:
+    unnamed = signal.SIGRTMIN + 1  # Python has no name for it
+
+    def block() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (unnamed, signal.SIGUSR1))
+
+    command = [*COMMAND, "run", "--", "grep", "SigBlk", "/proc/self/status"]
+    told = subprocess.run(command, preexec_fn=block, capture_output=True, text=True, check=True)
+    assert int(told.stdout.split()[1], 16) == 1 << unnamed - 1 | 1 << signal.SIGUSR1 - 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_ends_the_program_is_told_by_the_exit_code(
     number: signal.Signals, tmp_path: Path

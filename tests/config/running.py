@@ -9,14 +9,14 @@ from unittest import mock
 
 from memprobe.config import Config
 from memprobe.session import Options, Session, session
-from memprobe.session.listening import Listening
+from memprobe.session.arming import Armed
 
 
 @contextmanager
 def run_on(pid: int, config: Config, record: Path | None = None) -> Iterator[Session]:
     """A run that has begun, at tier 1."""
     with (
-        mock.patch.object(Listening, "_started_kernel", return_value=None),
+        mock.patch.object(Armed, "_started", return_value=None),
         session(pid, Options(config, record)) as run,
     ):
         yield run

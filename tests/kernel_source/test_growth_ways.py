@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kernel_source.folded import Folded, folded
+from memprobe.config import DEFAULTS
 from memprobe.ledger.growth import RESIDENT
 from memprobe.session import Options, session
 from memprobe.vocab import Frame
@@ -149,7 +150,7 @@ def run_while(pid: int, work: Callable[[], object]) -> tuple[list[tuple[Frame, .
             work()
         return step < 30
 
-    with session(pid, Options()) as watched:
+    with session(pid, Options(DEFAULTS.having({"run.learn": False}))) as watched:
         watched.run(go_on)
         (account,) = watched.ledger.growth.accounts()
         assert account.ratio is not None

@@ -70,7 +70,7 @@ def test_of_two_the_one_counts_that_python_finds_first(own: ProcFolder, tmp_path
         folder = tmp_path / str(number)
         folder.mkdir()
         distribution(folder, f"shop-{number}.dist-info", metadata=f"Name: shop\nVersion: {number}\n")
-    folders = tuple(str(tmp_path / name) for name in ("none", "2", "1"))
+    folders = ("/\ud800", "/\0", *(str(tmp_path / name) for name in ("none", "2", "1")))
     assert packages(own, Loaded(frozenset({"shop"}), folders)) == {"shop": "2"}
 
 

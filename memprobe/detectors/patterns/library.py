@@ -28,13 +28,14 @@ class Library:
 def users_folder() -> Path:
     """Return where the user's own patterns are: under $XDG_CONFIG_HOME, or ~/.config.
 
-    Raises UsageError for a user who has no home folder.
+    Raises UsageError if the user has no home.
     """
     config = os.environ.get("XDG_CONFIG_HOME", "")
     try:
         folder = Path(config) if config.startswith("/") else Path.home() / ".config"
-    except RuntimeError:  # a user without a name, as in containers
-        raise UsageError("this user has no home folder", remedy="set XDG_CONFIG_HOME") from None
+    except RuntimeError as error:  # neither HOME nor a line in /etc/passwd, as in many containers
+        fact = f"user {os.getuid()} has no home, so no patterns"
+        raise UsageError(fact, remedy="XDG_CONFIG_HOME names the folder of configurations") from error
     return folder / "memprobe" / "patterns"
 
 
@@ -44,7 +45,7 @@ def library() -> Library:
     try:
         own, remarks = _users(users_folder())
     except UsageError:
-        own, remarks = (), ()
+        own, remarks = (), ()  # who has no home has none there
     return Library((*own, *built_in()), remarks)
 
 

@@ -20,6 +20,7 @@ from memprobe.sources.kernel.followed import (
 )
 from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
+from memprobe.sources.kernel.pools import PoolWatch
 from memprobe.sources.kernel.programs import Programs
 from memprobe.sources.kernel.records import RawStack
 from memprobe.sources.kernel.registry import Registry
@@ -28,8 +29,13 @@ from memprobe.sources.kernel.watching import Watching
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
-from memprobe.vocab import Stack
+from memprobe.vocab import Frame, Stack
 from memprobe.vocab.rows import Rows
+
+_POOLS_CHURN = (
+    "New pools of small objects are not watched at present: too many are taken and given back."
+    " New arenas and resident memory are."
+)
 
 ROUNDS = 4
 """How often descendants are looked for: a program that forks faster is not caught up with."""
@@ -44,6 +50,7 @@ class Family:
         self._census = census
         self._registry = Registry(programs.maps, tree=options.tree)
         self._watching = Watching(programs, options)
+        self._pools = PoolWatch(time.monotonic_ns())
         self._followed: dict[int, Followed] = {}
         self.codes_gone = 0
         """Frames that could not be named, ever."""
@@ -59,8 +66,8 @@ class Family:
 
     @property
     def invisible(self) -> tuple[str, ...]:
-        """Whose stacks cannot be named, and why."""
-        return tuple(
+        """What is not watched at present, and whose stacks cannot be named, and why."""
+        return (() if self._pools.is_wanted else (_POOLS_CHURN,)) + tuple(
             f"Stacks of process {one.pid} are not known: {one.reason}."
             for one in self._followed.values()
             if one.python is None and one.reason and not one.attempts_left
@@ -161,6 +168,12 @@ class Family:
                 self.numbers.add(kernel_pid, own)
                 self._followed[kernel_pid] = forked(parent, own, kernel_pid, now_s)
 
+    def mind_pools(self, growth: Rows, now_ns: int, *, is_growth_watched: bool) -> None:
+        """Leave new pools alone where they are no growth; `growth` is what came since the last call."""
+        if self._pools.look(growth, now_ns):
+            followed = self._followed.values() if is_growth_watched else ()
+            self._watching.want_pools(self._pools.is_wanted, followed)
+
     def take_ends(self, processes: Rows, now_s: float) -> list[int]:
         """Note who called exec, and let go of who ended; return the kernel's pids of the latter."""
         ended = []
@@ -197,6 +210,10 @@ class Family:
             one = self._followed.get(pid)
             if one is not None and one.names is not None:
                 named |= one.names.resolve(own, one.pythons)
+                for stack in own:
+                    named[stack.stack_id] = _with_native(
+                        named[stack.stack_id], one.native_frame(stack.native)
+                    )
         self.codes_gone += sum(stack.frames.count(FREED) for stack in named.values())
         return named
 
@@ -207,3 +224,7 @@ class Family:
             self.numbers.learn(self._census.look(self.pids))
             for number in unknown - self.numbers.known:
                 self.numbers.add(number, 0)
+
+
+def _with_native(stack: Stack, native: Frame | None) -> Stack:
+    return stack if native is None else Stack((native, *stack.frames), stack.complete)

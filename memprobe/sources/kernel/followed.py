@@ -14,6 +14,8 @@ from memprobe.errors import (
     TargetGone,
     TargetUnsupported,
 )
+from memprobe.sources.kernel.native_names import NativeNames
+from memprobe.sources.kernel.records import Words
 from memprobe.sources.kernel.stacks import StackNames
 from memprobe.target.binary.runtime import find_runtimes
 from memprobe.target.cpython.objects import Objects
@@ -25,7 +27,7 @@ from memprobe.target.proc.facts import THREADS_LIMIT, read_threads
 from memprobe.target.proc.mappings import Mapping, read_mappings
 from memprobe.target.proc.process import Process, open_process
 from memprobe.target.proc.procfs import parse_stat
-from memprobe.vocab import Memory
+from memprobe.vocab import Frame, Memory
 
 ATTEMPTS_S = (0.0, 0.01, 0.015, 0.02, 0.03, 0.05, 0.15, 0.4, 1.0, 3.0)
 """How long after exec a Python is looked for: it takes some 20 ms to start, on a busy machine a second.
@@ -52,6 +54,9 @@ class Followed:
 
     names: StackNames | None
     """What names its stacks; shared with its forked children."""
+
+    natives: NativeNames | None = None
+    """What names the native functions that its Python code calls."""
 
     parent: Python | None = None
     """The Python that it was forked from, which has the same code objects at the same addresses."""
@@ -92,7 +97,13 @@ class Followed:
         """Let go of what was opened for it."""
         while self.owned:
             self.owned.pop()()
-        self.process = self.python = self.parent = None
+        self.process = self.python = self.parent = self.natives = None
+
+    def native_frame(self, words: Words) -> Frame | None:
+        """The native function that one of its threads was in, if it was in one of others' libraries."""
+        if self.natives is None and self.process is not None and self.python is not None:
+            self.natives = NativeNames(self.process, self.python)
+        return None if self.natives is None else self.natives.frame(words)
 
 
 def forked(parent: Followed, pid: int, kernel_pid: int, now_s: float) -> Followed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memprobe import abi
+from memprobe.config import DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Settings:
     stacks: bool = True
     """With the stacks of the births."""
 
-    stack_every: int = 1
+    stack_every: int = DEFAULTS.sampling.stack_every
     """One stack in this many births."""
 
     stack_burst_ns: int = 3_000_000
@@ -34,7 +35,7 @@ class Settings:
     growth_stacks: bool = True
     """By stack."""
 
-    growth_pages: int = 64
+    growth_pages: int = DEFAULTS.sampling.growth_pages
     """Fast growth gives one stack for so many pages."""
 
     growth_gap_ns: int = 1_000_000
@@ -80,7 +81,7 @@ class KernelOptions:
     census_interval_s: float = 5.0
     """How often all tables of descriptors are reported, in the order of events; 0: never."""
 
-    seed: int = 0
+    seed: int = DEFAULTS.sampling.seed
     """Of the choice of sampled stacks."""
 
     settings: Settings = Settings()

@@ -315,13 +315,15 @@ class Programs:
 
     # Detaching --------------------------------------------------------------------------------------
 
-    def detach(self, *objects: str, hook: str | None = None, pid: int | None = None) -> None:
-        """Detach the programs of these objects (of one kind of hook, in one process); does not wait."""
+    def detach(
+        self, *objects: str, hook: str | None = None, point: str | None = None, pid: int | None = None
+    ) -> None:
+        """Detach the programs of these objects (of a hook, at a point, in a process); does not wait."""
         going: list[Attachment] = []
         staying: list[Attachment] = []
         for one in self._attached:
-            chosen = one.object in objects and hook in (None, one.hook) and pid in (None, one.pid)
-            (going if chosen else staying).append(one)
+            is_meant = hook in (None, one.hook) and point in (None, one.point) and pid in (None, one.pid)
+            (going if is_meant and one.object in objects else staying).append(one)
         self._attached = staying
         self._waiting = [(row, point) for row, point in self._waiting if row.object not in objects]
         self._let_go(going)

@@ -21,6 +21,7 @@ from memprobe.sources.kernel.counters import Growth, Losses
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
+from memprobe.sources.kernel.own_word import OwnWord
 from memprobe.sources.kernel.programs import FIRST, GROWTH, HANDLES, Attachment, Programs
 from memprobe.sources.kernel.watchpoints import Watchpoints
 from memprobe.target.cpython.python import Python
@@ -114,6 +115,11 @@ class KernelSource:
         return self._watchpoints
 
     @property
+    def own_word(self) -> OwnWord:
+        """What the cost of a watchpoint's hit is measured on; only while this runs."""
+        return OwnWord(self._programs)
+
+    @property
     def births(self) -> Births | None:
         """What makes bursts on the target; None if it is no Python. Only while this runs."""
         if self._births is None and self._python is not None:
@@ -202,6 +208,9 @@ class KernelSource:
         growth = self._growth.take()
         for kernel_pid in self._ended:
             self._growth.forget(kernel_pid)
+        if self._family is not None:
+            now_ns = time.monotonic_ns()
+            self._family.mind_pools(growth, now_ns, is_growth_watched=GROWTH not in self._shed)
         return growth
 
     def _batch(

@@ -7,6 +7,7 @@ folders are opened by openat2 with RESOLVE_IN_ROOT, and below a folder no link i
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 import struct
@@ -70,14 +71,20 @@ def _closing(descriptor: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _open_in_root(root: int, path: str) -> int:
-    how = struct.pack("<QQQ", FOLDER, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+def _encoded(path: str) -> bytes:
+    """Return a path as the kernel takes it; a str of Python may hold what no path can."""
     try:
         name = os.fsencode(path)
-    except UnicodeEncodeError:  # a text may have half a character, a path may not
-        name = b"\0"
+    except UnicodeEncodeError as error:
+        raise FileNotFoundError(errno.ENOENT, "no path", ascii(path)) from error
     if b"\0" in name:
-        raise FileNotFoundError(path)
+        raise FileNotFoundError(errno.ENOENT, "no path", ascii(path))
+    return name
+
+
+def _open_in_root(root: int, path: str) -> int:
+    how = struct.pack("<QQQ", FOLDER, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    name = _encoded(path)
     libc = ctypes.CDLL(None, use_errno=True)
     numbers = (ctypes.c_long(number) for number in (OPENAT2, root))
     found = int(
