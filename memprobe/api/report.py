@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from memprobe.config import Thresholds
+from memprobe.ledger.process import MemorySection, ProcessSection
 from memprobe.target.inspection.plain_data import as_plain, from_plain
 from memprobe.views.output import without_surrogates
 from memprobe.vocab.finding import Finding, Severity, Withheld
 from memprobe.vocab.stack import Frame
 
-SURE = 0.5
+SURE = Thresholds().confident
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,47 +69,11 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """The memory of the process; None was not measured."""
+class Memory(MemorySection):
+    """The memory of the process, and the word on it; None was not measured."""
 
-    rss_mb: float | None
-    rss_peak_mb: float | None
-    vms_mb: float | None
-    swap_mb: float | None
-    rss_growth_mb_per_h: float | None
-    python_mb: float | None
-    arena_free_mb: float | None
-    native_mb: float | None
-    mmap_mb: float | None
-    limit_mb: float | None
-    limit_used_mb: float | None
-    uss_mb: float | None
     verdict: str | None
     why: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Gc:
-    """The collector of the process; None was not measured."""
-
-    enabled: bool | None
-    counts: tuple[int, ...] | None
-    thresholds: tuple[int, ...] | None
-    collections: tuple[int, ...] | None
-    pause_ms: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """The process beside its memory; None was not measured."""
-
-    cpu_pct: float | None
-    threads: int | None
-    fds: int | None
-    fd_limit: int | None
-    minor_faults_per_s: float | None
-    major_faults_per_s: float | None
-    gc: Gc
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +114,7 @@ class Report:
     overhead: Overhead
     evidence: Evidence
     memory: Memory
-    process: Process
+    process: ProcessSection
     handles: tuple[Handles, ...]
     growth: tuple[Growth, ...]
     findings: tuple[Finding, ...]
@@ -158,7 +124,7 @@ class Report:
 
     @property
     def leaks(self) -> tuple[Finding, ...]:
-        """The findings that are sure (confidence 0.5 and above); the others are suspects."""
+        """Findings of confidence 0.5 and more, whatever the run's own settings; the others are suspects."""
         return tuple(one for one in self.findings if one.confidence >= SURE)
 
     @property

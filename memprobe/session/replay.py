@@ -124,7 +124,7 @@ def read(path: Path, fold: Callable[[RecordingReader], Folded]) -> Folded:
             return fold(reader)
         except MemprobeError:
             raise
-        except Exception:
+        except Exception:  # whatever a made-up state leads to: without a state it is a bug
             if not reader.has_skipped:
                 raise
     with RecordingReader(path) as reader:

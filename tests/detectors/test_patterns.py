@@ -209,7 +209,7 @@ def test_versions_are_in_the_order_of_releases() -> None:
 def test_a_module_is_what_a_file_is_imported_as() -> None:
     assert module(STORE.file) == "shop.store"
     assert module("/usr/lib/python3/dist-packages/shop/__init__.py") == "shop"
-    assert module("/root/lib/python3.12/asyncio/base_events.py") == "asyncio.base_events"
+    assert module("/opt/lib/python3.12/asyncio/base_events.py") == "asyncio.base_events"
     assert module("/srv/app/main.py") == "main"
 
 

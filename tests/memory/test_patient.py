@@ -86,4 +86,4 @@ def test_a_page_that_is_withheld() -> None:
                 deadline = time.monotonic() + 30
                 while memory.read_many([(page, 8)]) != [bytes(8)]:
                     assert time.monotonic() < deadline
-                assert memory.given_up >= 1  # a read that is ended may also say itself that it failed
+                assert memory.given_up >= 1  # of the others the kernel may have told a fault
