@@ -10,7 +10,7 @@ import pytest
 from kernel_source.following import Following, following
 from memprobe.abi import GrowthHow
 from memprobe.sources.kernel import KernelOptions
-from pythons import Interpreter
+from pythons import Interpreter, own
 
 pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
@@ -94,6 +94,20 @@ def test_collections_are_seen_where_the_build_shows_them(interpreter: Interprete
             assert (rows["collected"] >= 1).all()
         else:
             assert (rows["collected"] == -1).all()
+
+
+def test_kernels_that_attach_to_one_instruction_at_a_time(
+    targets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memprobe.sources.kernel.programs.takes_many", lambda *_: False)
+    with own().spawn(targets / "growing.py") as target, following(target.pid) as found:
+        found.poll()
+        found.batches.clear()
+        target.ask("small 400000")
+        target.ask("garbage 30")
+        settled(found)
+        assert 0.8 * 400_000 * 16 < sum(by_stack(found, GrowthHow.POOL).values()) < 1.5 * 400_000 * 16
+        assert found.table("collections")["generation"].tolist() == [0, 1, 2] * 10
 
 
 def test_no_page_of_ours_is_left_in_the_target(interpreter: Interpreter, targets: Path) -> None:

@@ -169,20 +169,24 @@ PyObject *bpf_object_attach_uprobes(BpfObject *self, PyObject *arguments)
 {
     scope(scope_release) Py_buffer offsets = {0};
     scope(scope_release) Py_buffer cookies = {0};
+    scope(scope_release) Py_buffer semaphores = {0};
     PyObject *bytes = NULL;
     const char *name;
     int pid;
 
-    if (!PyArg_ParseTuple(arguments, "sO&y*y*i:attach_uprobes", &name, PyUnicode_FSConverter, &bytes,
-                          &offsets, &cookies, &pid))
+    if (!PyArg_ParseTuple(arguments, "sO&y*y*y*i:attach_uprobes", &name, PyUnicode_FSConverter, &bytes,
+                          &offsets, &cookies, &semaphores, &pid))
         return NULL;
     scope(scope_unref) PyObject *path = bytes;
-    if (offsets.len != cookies.len || offsets.len % 8 != 0 || offsets.len == 0 || pid <= 0)
-        return PyErr_Format(PyExc_ValueError, "%zd bytes of offsets, %zd of cookies, process %d",
-                            offsets.len, cookies.len, pid);
+    if (offsets.len != cookies.len || offsets.len != semaphores.len || offsets.len % 8 != 0 ||
+        offsets.len == 0 || pid <= 0)
+        return PyErr_Format(PyExc_ValueError,
+                            "%zd bytes of offsets, %zd of cookies, %zd of semaphores, process %d",
+                            offsets.len, cookies.len, semaphores.len, pid);
     struct uprobe_places places = {
         .path = PyBytes_AsString(path),
         .offsets = offsets.buf,
+        .semaphores = semaphores.buf,
         .cookies = cookies.buf,
         .count = (uint32_t)(offsets.len / 8),
         .pid = pid,

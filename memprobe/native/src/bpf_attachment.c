@@ -177,6 +177,7 @@ int bpf_attach_uprobes(int program, const struct uprobe_places *places, struct b
         .kind = BPF_MANY_UPROBES,
         .path = (uint64_t)(uintptr_t)places->path,
         .offsets = (uint64_t)(uintptr_t)places->offsets,
+        .semaphores = (uint64_t)(uintptr_t)places->semaphores,
         .cookies = (uint64_t)(uintptr_t)places->cookies,
         .count = places->count,
         .pid = (uint32_t)places->pid,

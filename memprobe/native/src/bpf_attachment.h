@@ -42,7 +42,8 @@ int bpf_attach_uprobe(int program, const struct uprobe_place *place, struct bpf_
  * loaded for it (BPF_MANY_UPROBES). */
 struct uprobe_places {
     const char *path;
-    const uint64_t *offsets; /* in the file */
+    const uint64_t *offsets;    /* in the file */
+    const uint64_t *semaphores; /* in the file, 0: none */
     const uint64_t *cookies;
     uint32_t count;
     pid_t pid;

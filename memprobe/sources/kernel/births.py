@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +14,11 @@ from memprobe import abi
 from memprobe.abi import RecordKind
 from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetGone
 from memprobe.native.bpf import BpfError, BpfObject, Ring
-from memprobe.sources.kernel.birth_places import MOST_PLACES, BirthPlace, find_birth_places
+from memprobe.sources.kernel.birth_places import MOST_PLACES, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
 from memprobe.sources.kernel.outliving import outliving
 from memprobe.sources.kernel.programs import BIRTHS, Programs
+from memprobe.sources.kernel.uprobes import Spot, attach_uprobes
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.pools import SIZE_CLASSES, used_pools
 from memprobe.target.cpython.python import Python
@@ -72,10 +72,7 @@ class Births:
     def __init__(self, programs: Programs, process: Process, python: Python) -> None:
         self._programs, self._process, self._python = programs, process, python
         self._ring: Ring | None = None
-        self._places: list[BirthPlace] = []
-        self._at_once = False
-        """Whether all places are attached to at once."""
-
+        self._spots: list[Spot] = []
         self._descriptor = -1
         self.used_pools = 0
         self.reason = ""
@@ -103,17 +100,17 @@ class Births:
             if not self.used_pools:
                 return absence or "the pools of its allocator do not lead to one table"
             with opened_binary(self._process, python, mappings) as descriptor:
-                self._places = find_birth_places(descriptor, python)
+                places = find_birth_places(descriptor, python)
                 self._descriptor = os.dup(descriptor)
+                self._spots = [Spot(place.offset, place.cookie) for place in places]
         except TargetGone:
             raise
         except (BadElf, ReadFault, OSError, MemprobeError) as error:
             return str(error)
-        self._at_once = self._programs.load_for_many(BIRTHS, PROGRAM)
-        if not self._at_once:
-            self._places = self._places[:MOST_PLACES]
-            if not self._programs.load_late(BIRTHS):
-                return "the kernel does not load the program"
+        if not self._programs.load_late(BIRTHS):
+            return "the kernel does not load the program"
+        if not self._programs.attaches_many:
+            del self._spots[MOST_PLACES:]
         self._ring = Ring(self._programs.object(BIRTHS), "births", _SHAPES)
         return ""
 
@@ -138,7 +135,9 @@ class Births:
         numbers: list[int] = []
         refused, begin_ns = "", time.monotonic_ns()
         try:
-            numbers.extend(self._attached(maps, path))  # those before a failure, too
+            at_once = self._programs.attaches_many
+            made = attach_uprobes(maps, PROGRAM, path, self._spots, self._process.pid, at_once=at_once)
+            numbers.extend(made)  # those before a failure, too
             begin_ns = time.monotonic_ns()
             self._wait(limit, longest_s)
         except BpfError as error:
@@ -146,16 +145,6 @@ class Births:
         end_ns = time.monotonic_ns()
         maps.detach(*numbers)
         return {"begin_ns": begin_ns, "end_ns": end_ns, "refused": refused}
-
-    def _attached(self, maps: BpfObject, path: str) -> Iterator[int]:
-        pid = self._process.pid
-        if self._at_once:
-            offsets = np.array([place.offset for place in self._places], np.uint64).tobytes()
-            cookies = np.array([place.cookie for place in self._places], np.uint64).tobytes()
-            yield maps.attach_uprobes(PROGRAM, path, offsets, cookies, pid)
-            return
-        for place in self._places:
-            yield maps.attach_uprobe(PROGRAM, path, place.offset, pid, place.cookie)
 
     def _run_ns(self) -> int:
         return self._programs.object(BIRTHS).run_counts[PROGRAM][1]

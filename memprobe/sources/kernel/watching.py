@@ -11,6 +11,7 @@ from memprobe.sources.kernel.edges import Edges, Place, find_edges, opened_binar
 from memprobe.sources.kernel.followed import Followed
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.programs import EXACT, GROWTH, Programs
+from memprobe.sources.kernel.uprobes import Spot
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.python import Python
 
@@ -82,16 +83,19 @@ class Watching:
         return self._known[build]
 
     def _attach(self, one: Followed, places: Iterable[Place], path: str) -> None:
+        alike: dict[tuple[str, str], list[Spot]] = {}
         for place in places:
-            owner = _OBJECTS[place.program]
+            spot = Spot(place.offset, place.cookie, place.semaphore)
+            alike.setdefault((place.program, place.name), []).append(spot)
+        for (program, name), spots in alike.items():
+            owner = _OBJECTS[program]
             if not self._programs.has(owner):
                 continue
-            at = (place.name, place.offset, place.cookie, place.semaphore)
             try:
-                self._programs.attach_uprobe(owner, place.program, path, at, one.pid)
+                self._programs.attach_uprobes(owner, program, name, path, spots, one.pid)
             except BpfError as error:
-                sentence = f"{place.name} of the allocator or collector cannot be watched: {error.strerror}."
-                self._programs.say_missing(place.program, sentence)
+                sentence = f"{name} of the allocator or collector cannot be watched: {error.strerror}."
+                self._programs.say_missing(program, sentence)
 
     def watch_faults(self, one: Followed) -> None:
         """Count page faults where there is no exact account; threads and children that are new inherit it."""

@@ -97,6 +97,8 @@ def use_hooks(first: BpfObject) -> None:
     attempt(first.attach, "census")
     attempt(first.attach_tracepoint, "unshare_begins", 999_999)
     attempt(first.attach_uprobe, "exited", "/none", 0, ME)
+    attempt(first.attach_uprobes, "exited", "/none", bytes(16), bytes(16), bytes(8), ME)
+    attempt(first.attach_uprobes, "exited", "/none", bytes(16), bytes(16), bytes(16), ME)
     attempt(lambda: first.attach_event("exited", kind=1, config=2, period=1, tid=ME))
     first.detach(attached[0])
     attempt(first.detach, attached[0], 99)
