@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from statistics import median
 
 import numpy as np
 
@@ -222,7 +221,7 @@ def _correction(container: _Container) -> float:
     removed = sum(one.removed for one in container.stacks.values()) / stands_for_s
     if len(container.nets) < LEAST_SIZES or not added - removed:
         return 1.0
-    truth, seen = median(container.nets), added - removed
+    truth, seen = float(np.median(container.nets)), added - removed
     lowest, highest = CORRECTIONS
     is_telling = min(abs(truth), abs(seen)) >= TELLING * (added + removed)
     return truth / seen if is_telling and lowest <= truth / seen <= highest else 1.0

@@ -10,10 +10,10 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from memprobe.recording.columns import SMALL_LEVEL, BadBlob, inflated
 from memprobe.recording.damage import BROKEN
+from memprobe.vocab.digest import blake2b
 
 APART_NS = 3_600_000_000_000
 """Of states that are not the last: so far apart they are kept. One has 50 to 150 kB."""

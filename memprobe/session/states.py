@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b
 from pathlib import Path
 
 import memprobe
@@ -17,6 +16,7 @@ from memprobe.recording import RecordingReader, State
 from memprobe.recording.columns import BadBlob
 from memprobe.recording.objects import packed_object, unpacked_object
 from memprobe.views.history import History
+from memprobe.vocab.digest import blake2b
 
 ROOMS = ("ledger", "detectors", "models", "experience", "vocab")
 """Where the classes are that a state is made of, beside that of the history."""

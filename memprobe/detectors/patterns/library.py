@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from memprobe.detectors.patterns.format import BadPattern, Pattern, parsed
@@ -52,7 +51,7 @@ def library() -> Library:
 @cache
 def built_in() -> tuple[Pattern, ...]:
     """Return the patterns that come with memprobe."""
-    files = [one for one in resources.files(__package__).iterdir() if one.name.endswith(".toml")]
+    files = [one for one in Path(__file__).parent.iterdir() if one.name.endswith(".toml")]
     texts = (one.read_text(encoding="utf-8") for one in sorted(files, key=lambda one: one.name))
     return tuple(pattern for text in texts for pattern in parsed(text))
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from memprobe.heap.holders import generalised
 from memprobe.heap.naming import Path
+from memprobe.vocab.digest import blake2b
 
 CACHE = ".<cache>"
 """What an lru_cache has inside: nobody says so."""
@@ -80,7 +81,5 @@ def _short(text: str) -> str:
 
 def stable_number(text: str) -> int:
     """Return a number for a name that is the same in every run, whatever numbers it has in it."""
-    from hashlib import blake2b  # brings OpenSSL: 3.5 MB that only the child of a look takes
-
     stem = _NUMBER.sub("#", text)
     return int.from_bytes(blake2b(stem.encode(errors="replace"), digest_size=8).digest(), "little")

@@ -7,7 +7,6 @@ show it as text. What may run and how it may look is fixed by hashes in the poli
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from importlib.resources import files
 from typing import Any
@@ -74,4 +73,6 @@ def _escaped(value: Any) -> Any:
 
 
 def _hash(text: str) -> str:
+    import hashlib  # brings OpenSSL: 3.5 MB that only who writes a page takes
+
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
