@@ -12,10 +12,13 @@ from memprobe.cli.options import Command
 from memprobe.config import PRESETS, SETTINGS, Spoken, read_config
 from memprobe.config.setting import Setting, Sort
 
-OF_A_RUN = ("run.duration_s", "budget.slowdown_pct", "run.tree", "sampling.seed", "run.learn")
+ENGINE = ("run.engine", "run.kernel_headers")
+"""What sees the events of a process."""
+
+OF_A_RUN = ("run.duration_s", "budget.slowdown_pct", "run.tree", "sampling.seed", "run.learn", *ENGINE)
 """How a process is watched."""
 
-OF_A_PROGRAM = ("budget.slowdown_pct", "sampling.seed", "run.learn")
+OF_A_PROGRAM = ("budget.slowdown_pct", "sampling.seed", "run.learn", *ENGINE)
 """How a program is watched that memprobe starts: all of it, to its end."""
 
 FAILING = ("report.fail_on", "report.min_confidence")
@@ -69,8 +72,14 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
         return click.option(
             setting.option, parameter, multiple=True, metavar=setting.unit.letters, help=meaning
         )
-    default = "" if setting.default is None else f"  [default: {setting.default:g}]"
+    if setting.choices:
+        meaning = f"{meaning.rstrip('.')}: {', '.join(setting.choices)}."
+    default = "" if setting.default is None else f"  [default: {_shown(setting.default)}]"
     return click.option(setting.option, parameter, metavar=setting.unit.letters, help=f"{meaning}{default}")
+
+
+def _shown(default: object) -> str:
+    return default if isinstance(default, str) else f"{default:g}"
 
 
 _GENERAL: tuple[Callable[[Command], Command], ...] = (

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from memprobe.cli.configured import ENGINE, configured
 from memprobe.cli.options import as_json, verbose
 from memprobe.cli.watching import check_duration, pid_of, recorded, watched
-from memprobe.config import read_config
+from memprobe.config import Config
 from memprobe.errors import UsageError
 
 SCHEMA = "memprobe.handles/1"
@@ -27,9 +28,10 @@ WATCHED_S = 5.0
     metavar="S",
     help="How long a process is watched.",
 )
+@configured(*ENGINE)
 @as_json
 @verbose
-def handles(target: str, site: str | None, duration: float, as_json: bool) -> None:
+def handles(target: str, site: str | None, duration: float, config: Config, as_json: bool) -> None:
     """Say what a process holds open: kind, count, age, and the line where it was opened.
 
     PID is a process, which is watched for a while; F is a recording. The line is known of handles that were
@@ -40,7 +42,7 @@ def handles(target: str, site: str | None, duration: float, as_json: bool) -> No
     check_duration(duration)
     from memprobe.views import output
 
-    report = _report(target, duration)
+    report = _report(target, config.having({"run.duration_s": duration, "run.learn": False}))
     rows = [row for row in report["handles"] if site is None or _is_at(row, site)]
     document = {**{name: report[name] for name in ("memprobe", "created_at", "target")}, "handles": rows}
     document |= {"schema": SCHEMA, "evidence": report["evidence"]}
@@ -52,7 +54,7 @@ def handles(target: str, site: str | None, duration: float, as_json: bool) -> No
         output.show(handles_page(document))
 
 
-def _report(target: str, duration_s: float) -> dict[str, Any]:
+def _report(target: str, config: Config) -> dict[str, Any]:
     pid = pid_of(target)
     if pid is None:
         if not os.path.exists(target):  # Path.exists raises on a name that is too long
@@ -60,7 +62,6 @@ def _report(target: str, duration_s: float) -> dict[str, Any]:
         return recorded(target)
     from memprobe.session import Options
 
-    config = read_config().having({"run.duration_s": duration_s, "run.learn": False})
     return watched(pid, Options(config))
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from memprobe.config.units import NONE, Unit, unit_of
 
-Value: TypeAlias = float | int | bool | tuple[str, ...] | None
+Value: TypeAlias = float | int | bool | str | tuple[str, ...] | None
 """Of a setting, once it was checked."""
 
 PREFIX = "MEMPROBE_"
@@ -24,6 +24,8 @@ class Sort(StrEnum):
     INTEGER = "a whole number"
     FLAG = "true or false"
     WORDS = "a list of words"
+    WORD = "a word"
+    PATH = "a path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Setting:
     """Whether it may be without a value: "none"."""
 
     choices: tuple[str, ...] = ()
-    """Of WORDS: which there are."""
+    """Of WORDS and WORD: which there are."""
 
     option: str = ""
     """Its own option on the command line; one that begins with --no- turns it off."""
@@ -69,8 +71,10 @@ class Setting:
     @property
     def range(self) -> str:
         """What it may be, in words."""
-        if self.sort is Sort.WORDS:
+        if self.choices:
             return f"of {', '.join(self.choices)}"
+        if self.sort is Sort.PATH:
+            return str(self.sort)
         unit = f" {self.unit.name}" if self.unit.name else ""
         if self.high == MOST:
             return f"{'above' if self.above else 'at least'} {self.low:g}{unit}"
@@ -96,6 +100,16 @@ def flag(default: bool, meaning: str, **more: Any) -> Any:
 def words(default: tuple[str, ...], meaning: str, **more: Any) -> Any:
     """A line with some of a few words."""
     return _line(Setting(Sort.WORDS, default, meaning, **more))
+
+
+def word(default: str, meaning: str, **more: Any) -> Any:
+    """A line with one of a few words."""
+    return _line(Setting(Sort.WORD, default, meaning, **more))
+
+
+def path(meaning: str, **more: Any) -> Any:
+    """A line with the path of a file or folder; none by default."""
+    return _line(Setting(Sort.PATH, None, meaning, optional=True, **more))
 
 
 def _line(setting: Setting) -> Any:

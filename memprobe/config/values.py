@@ -37,6 +37,8 @@ def value_of(setting: Setting, written: Any, place: Place) -> Value:
         return _flag(setting, written, place)
     if setting.sort is Sort.WORDS:
         return _words(setting, written, place)
+    if setting.sort in (Sort.WORD, Sort.PATH):
+        return _word(setting, written, place)
     return _in_range(setting, _number(setting, written, place), place)
 
 
@@ -56,10 +58,22 @@ def _words(setting: Setting, written: Any, place: Place) -> tuple[str, ...]:
         raise _wrong_type(setting, written, place)
     found = tuple(word.strip() for word in written)
     for word in found:
-        if word not in setting.choices:
-            subject = place.subject(setting.key)
-            raise UsageError(f"{subject}: there is no {shown(word)}", remedy=remedy(word, setting.choices))
+        _check_choice(setting, word, place)
     return found
+
+
+def _word(setting: Setting, written: Any, place: Place) -> str:
+    if not isinstance(written, str) or not 0 < len(written.strip()) <= MOST_LETTERS:
+        raise _wrong_type(setting, written, place)
+    if setting.choices:
+        _check_choice(setting, written.strip(), place)
+    return written.strip()
+
+
+def _check_choice(setting: Setting, word: str, place: Place) -> None:
+    if word not in setting.choices:
+        subject = place.subject(setting.key)
+        raise UsageError(f"{subject}: there is no {shown(word)}", remedy=remedy(word, setting.choices))
 
 
 def _number(setting: Setting, written: Any, place: Place) -> float:

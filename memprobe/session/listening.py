@@ -1,8 +1,8 @@
-"""What a run on a live process listens to, as far as it can be had: the heap, the kernel, /proc."""
+"""What a run on a live process listens to, as far as it can be had: the heap, an engine, /proc."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from memprobe.config import Config
 from memprobe.heap.looker.pace import NS, Pace
@@ -13,12 +13,33 @@ from memprobe.target.inspection.opening import Opened
 from memprobe.target.proc.process import Process
 from memprobe.vocab.costs import Metered
 from memprobe.vocab.knobs import Sheddable
-from memprobe.vocab.source import Source
+from memprobe.vocab.source import Engine, Source
 
 if TYPE_CHECKING:
     from memprobe.blame.births import BirthSource
     from memprobe.blame.source import BlameSource
-    from memprobe.sources.kernel import KernelSource
+    from memprobe.sources.kernel.births import Births
+    from memprobe.sources.kernel.watchpoints import Watchpoints
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """An engine that can set watchpoints."""
+
+    @property
+    def watchpoints(self) -> Watchpoints:
+        """On words of the processes that are followed."""
+        ...
+
+
+@runtime_checkable
+class Tracing(Protocol):
+    """An engine that can trace all that the allocator hands out."""
+
+    @property
+    def births(self) -> Births | None:
+        """What makes bursts on the target; None if it is no Python."""
+        ...
 
 
 class Listening:
@@ -30,15 +51,12 @@ class Listening:
         self.all: list[Source] = []
         """In the order in which they are to be closed."""
 
-        self.kernel: KernelSource | None = None
+        self.engine: Engine | None = None
         self.heap: HeapSource | None = None
         self.blame: BlameSource | None = None
         self.births: BirthSource | None = None
         self.tier = 0
         """The highest that was reached."""
-
-        self.invisible: list[str] = []
-        """Why some are missing."""
 
     @property
     def sheddable(self) -> list[Sheddable]:
@@ -51,22 +69,23 @@ class Listening:
         return [source for source in self.all if isinstance(source, Metered)]
 
     def start(self) -> None:
-        """Attach what can be attached; without BPF /proc alone is polled."""
+        """Attach what can be attached; without an engine /proc alone is polled."""
         if self._target.python is not None:
             self.heap = HeapSource(self._target.process.id, looks_of(self._config))
             self.all.append(self.heap)
             self.heap.start()
         # After the heap: what that forks inherits no descriptor of a BPF program then.
         self.armed = self._armed or Armed(self._target.process, self._target.python, self._config)
-        self.invisible = self.armed.invisible
-        self.kernel = self.armed.kernel
-        if self.kernel is not None:
-            self._start_blame(self.kernel)
-            self._start_births(self.kernel)
-            self.all.append(self.kernel)
+        self.engine = self.armed.engine
+        if self.engine is not None:
+            if isinstance(self.engine, Watching):
+                self._start_blame(self.engine)
+            if isinstance(self.engine, Tracing):
+                self._start_births(self.engine)
+            self.all.append(self.engine)
         options = ProcfsOptions(
             tree=self._config.run.tree,
-            reports_processes=self.kernel is None,
+            reports_processes=self.engine is None or not self.engine.sees_processes,
             picture_interval_s=self._config.intervals.picture_s,
         )
         self.procfs = ProcfsSource(self._root, None, options)
@@ -81,30 +100,30 @@ class Listening:
             self.heap.set_main(target.process.id)
         self.procfs.set_python(target.process.pid, target.python)
 
-    def _start_blame(self, kernel: KernelSource) -> None:
+    def _start_blame(self, engine: Watching) -> None:
         """Be ready to watch who fills what grows; it ends before the source that its programs belong to."""
         from memprobe.blame.source import BlameSource
         from memprobe.session.pricing import watch_hit_ns
 
         if self.heap is not None:
             self.blame = BlameSource(
-                kernel.watchpoints,
+                engine.watchpoints,
                 self.heap.size_of,
                 budget_pct=0.0,
                 seed=self._config.sampling.seed,
-                price=lambda: watch_hit_ns(kernel, self.armed.calibrator),
+                price=lambda: watch_hit_ns(engine, self.armed.calibrator),
             )
             self.blame.start()
             self.all.append(self.blame)
 
-    def _start_births(self, kernel: KernelSource) -> None:
+    def _start_births(self, engine: Tracing) -> None:
         """Be ready to trace in bursts where objects are made that no collection explains."""
         from memprobe.blame.births import BirthSource
         from memprobe.blame.survivors import SurvivorSampling
 
-        if kernel.births is not None and self._target.python is not None:
+        if engine.births is not None and self._target.python is not None:
             sampling = SurvivorSampling(
-                kernel.births,
+                engine.births,
                 self._target.process,
                 self._target.python,
                 budget_pct=0.0,

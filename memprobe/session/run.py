@@ -55,7 +55,7 @@ class Session:
         program: Program | None = None,
         armed: Armed | None = None,
     ) -> None:
-        """A program ends with its first process, and what its kernel source has told is `armed`."""
+        """A program ends with its first process, and what its engine has told is `armed`."""
         self.target, self.options = target, options
         self._watchers = watchers
         self._program = program
@@ -78,9 +78,9 @@ class Session:
     # Life -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Attach what can be attached; without BPF /proc alone is polled."""
+        """Attach what can be attached; without an engine /proc alone is polled."""
         self._sources.start()
-        self._account.invisible += self._sources.invisible
+        self._account.take_engine(self._sources.armed.choice)
         sheddable = self._sources.sheddable
         budget = self._config.budget
         limits = Limits(budget.slowdown_pct, budget.cpu_pct)
@@ -114,16 +114,16 @@ class Session:
         """Wait for the next tick; the programs call if a stack is new, or the ring fills."""
         time.sleep(TICK_S)
         more_s = min(CALM_S, self._config.intervals.scan_s) - TICK_S
-        if self._sources.kernel is None:
+        if self._sources.engine is None:
             time.sleep(more_s)
         else:
-            self._sources.kernel.wait(more_s)
+            self._sources.engine.wait(more_s)
 
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""
         now_ns = time.monotonic_ns()
-        if self._sources.kernel is not None:
-            self._poll(self._sources.kernel)
+        if self._sources.engine is not None:
+            self._poll(self._sources.engine)
         for source in (self._sources.blame, self._sources.births):
             if source is not None:
                 self._poll(source)
@@ -178,7 +178,7 @@ class Session:
             for settling in (source for source in self._sources.all if isinstance(source, Settling)):
                 settling.settle()
         one = self._sources
-        for source in (one.kernel, one.heap, one.blame, one.births, one.procfs, one.kernel, one.kernel):
+        for source in (one.engine, one.heap, one.blame, one.births, one.procfs, one.engine, one.engine):
             if source is not None:
                 self._poll(source)
             self._take_gathered()
@@ -210,7 +210,7 @@ class Session:
         if batch is None:
             if source is self._sources.procfs and self.ended is None:
                 self._say_ended()
-        elif source in (self._sources.kernel, self._sources.blame, self._sources.births):
+        elif source in (self._sources.engine, self._sources.blame, self._sources.births):
             if self._gathering.add(batch):
                 self._take_gathered()
         else:

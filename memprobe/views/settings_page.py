@@ -116,6 +116,8 @@ def written(value: Value) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return value
     if isinstance(value, tuple):
         return ",".join(value) or NOTHING
     return f"{value:.12g}"

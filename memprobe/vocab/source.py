@@ -44,3 +44,22 @@ class Settling(Protocol):
     def settle(self) -> None:
         """Close them now; the next batch has what came of it."""
         ...
+
+
+@runtime_checkable
+class Engine(Source, Settling, Protocol):
+    """The source of a run that sees the events themselves; it is asked several times a second."""
+
+    @property
+    def knows_python(self) -> bool:
+        """Whether there is a process of which stacks can be taken."""
+        ...
+
+    @property
+    def sees_processes(self) -> bool:
+        """Whether fork, exec and exit are all in its batches; if not, those that /proc shows are told."""
+        ...
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is time to poll, but not longer; True if there is news."""
+        ...

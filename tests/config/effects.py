@@ -204,10 +204,10 @@ def seen_by_kernel(config: Config, name: str, order: str) -> list[Any]:
     with pythons.own().spawn(TARGETS / name) as target, opened(target.pid, patient=True) as process:
         armed = Armed(process.process, process.python, config)
         try:
-            assert armed.kernel is not None
+            assert armed.engine is not None
             target.ask(order)
-            armed.kernel.settle()
-            return [one for one in (armed.kernel.poll() for _ in range(3)) if one is not None]
+            armed.engine.settle()
+            return [one for one in (armed.engine.poll() for _ in range(3)) if one is not None]
         finally:
             armed.close()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memprobe import abi
-from memprobe.config import DEFAULTS
+from memprobe.config import DEFAULTS, Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,10 @@ class KernelOptions:
 
     settings: Settings = Settings()
     """How they stand at the start."""
+
+    @classmethod
+    def of(cls, config: Config) -> KernelOptions:
+        """Return them as the settings of a run say."""
+        sampling = config.sampling
+        settings = Settings(stack_every=sampling.stack_every, growth_pages=sampling.growth_pages)
+        return cls(tree=config.run.tree, seed=sampling.seed, settings=settings)

@@ -107,6 +107,11 @@ class KernelSource:
         return self._family is not None and self._family.knows_python
 
     @property
+    def sees_processes(self) -> bool:
+        """All of them: fork, exec and exit are never shed."""
+        return True
+
+    @property
     def watchpoints(self) -> Watchpoints:
         """Watchpoints on words of the processes that are followed; only while it runs."""
         if self._watchpoints is None:

@@ -1,0 +1,100 @@
+"""Which engine sees the events of a run: the best that works, found by trying, and why in one line.
+
+An engine is a room of `memprobe.sources` with two functions:
+
+    open_engine(process, python, config)   an Engine, not started; python is None where it is not known yet
+    check_engine(config)                   try what it needs on this machine, without a target
+
+Both raise NotPermitted or NoKernelSupport, with what helps, where it cannot work. /proc needs no engine: it is
+read beside each of them, and alone where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from memprobe.config import Config
+from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
+from memprobe.target.cpython.python import Python
+from memprobe.target.proc.process import Process
+from memprobe.vocab.engines import AUTO, BCC, ENGINES, LIBBPF, PROC, PTRACE
+from memprobe.vocab.source import Engine
+
+ROOMS = {
+    LIBBPF: "memprobe.sources.kernel",
+    BCC: "memprobe.sources.bcc",
+    PTRACE: "memprobe.sources.ptrace",
+}
+"""Imported when they are tried: one may be missing what it is made of."""
+
+UNSEEN = "Which lines open handles and where memory grows is not seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The engine of a run."""
+
+    name: str
+    """As --engine takes it."""
+
+    engine: Engine | None
+    """Started; None where /proc is all there is."""
+
+    refusals: tuple[tuple[str, MemprobeError], ...] = ()
+    """Those that were tried before, and why they cannot work."""
+
+    @property
+    def why(self) -> str:
+        """Why it is this one, as one line."""
+        if not self.refusals:
+            return "asked for" if self.name == PROC else "works here"
+        return "; ".join(f"not {name}: {error.fact}" for name, error in self.refusals)
+
+    @property
+    def invisible(self) -> tuple[str, ...]:
+        """What nobody sees, as sentences; what an engine itself cannot see it says in its batches."""
+        if self.engine is not None:
+            return ()
+        why = self.refusals[0][1].line if self.refusals else "the engine proc was asked for"
+        return (f"{UNSEEN}: {why}.",)
+
+
+def started_engine(process: Process, python: Python | None, config: Config) -> Choice:
+    """Start the engine that the settings name, or the best that works; raise why that one does not."""
+    wanted = config.run.engine
+    refusals: list[tuple[str, MemprobeError]] = []
+    for name in ROOMS if wanted == AUTO else ROOMS.keys() & {wanted}:
+        try:
+            return Choice(name, _started(name, process, python, config), tuple(refusals))
+        except (NotPermitted, NoKernelSupport) as error:
+            if wanted != AUTO:
+                raise
+            refusals.append((name, error))
+    return Choice(PROC, None, tuple(refusals))
+
+
+def _started(name: str, process: Process, python: Python | None, config: Config) -> Engine:
+    engine: Engine = _room(name).open_engine(process, python, config)
+    engine.start()
+    return engine
+
+
+def obstacles(config: Config) -> Iterator[tuple[str, MemprobeError | None]]:
+    """Say of each engine why it cannot work on this machine; None if it can."""
+    for name in ENGINES:
+        try:
+            if name in ROOMS:
+                _room(name).check_engine(config)
+            yield name, None
+        except (NotPermitted, NoKernelSupport) as error:
+            yield name, error
+
+
+def _room(name: str) -> Any:
+    try:
+        return import_module(ROOMS[name])
+    except ImportError as error:
+        raise NoKernelSupport(f"memprobe was built without BPF ({error})") from None
