@@ -285,6 +285,7 @@ enum growth_how {
 	GROWTH_RSS_SWAP = 10,
 	GROWTH_RSS_SHARED = 11,
 	GROWTH_ADVISED = 12,	/* madvise gave pages back; freed_bytes only */
+	GROWTH_SAMPLED = 13,	/* no program sends it: credited to stacks that were sampled when memory had grown */
 };
 
 struct growth_key {

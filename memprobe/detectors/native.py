@@ -24,6 +24,9 @@ NO_FUNCTION = "Which C function took it is not known: the line is the one that c
 
 GROWTH_SITE = "The line is the one below which memory grows most."
 
+TOUCHED = ("fault", "py-spy")
+"""Growth that is of memory in use, not of what is mapped."""
+
 FEW = 16
 """Fewer objects come and go between two looks."""
 
@@ -125,7 +128,7 @@ def grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
     sums: dict[Frame, int] = {}
     for one in evidence.ledger.growth_sites(pid):  # most first
         frame = own_frame(one.site)
-        if one.how == "fault" and one.bytes > 0 and frame is not None and frame.file:
+        if one.how in TOUCHED and one.bytes > 0 and frame is not None and frame.file:
             by_line.setdefault(frame, []).append(one.site)
             sums[frame] = sums.get(frame, 0) + one.bytes
     return by_line[max(sums, key=sums.__getitem__)][0] if sums else ()

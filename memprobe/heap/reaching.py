@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from memprobe.errors import NotPermitted, TargetExited
+from memprobe.errors import NotPermitted, TargetExited, UnknownVersion
 from memprobe.target.inspection.opening import Opened, opened
 from memprobe.target.proc.process import Process
 from memprobe.target.rights.rights import refused_memory
@@ -22,6 +22,8 @@ def reached(pid: int) -> Iterator[Opened]:
         with opened(pid) as target:
             if isinstance(target.obstacle, NotPermitted):
                 raise refused_memory(target.process)
+            if isinstance(target.obstacle, UnknownVersion):
+                raise target.obstacle
             try:
                 yield target
             except OSError as error:

@@ -30,10 +30,11 @@ HOW_NAMES = {
     GrowthHow.ARENA: "arena",
     GrowthHow.POOL: "pool",
     GrowthHow.LARGE: "large",
+    GrowthHow.SAMPLED: "py-spy",
 }
 """As the report calls them; what is not here is part of the account only."""
 
-GROSS = frozenset({"arena", "pool", "large"})
+GROSS = frozenset({"arena", "pool", "large", "py-spy"})
 """What is never taken back, because its end is not seen: no measure of what is left."""
 
 RESIDENT = frozenset({GrowthHow.RSS_FILE, GrowthHow.RSS_ANONYMOUS, GrowthHow.RSS_SHARED})

@@ -1,6 +1,6 @@
 """Which engine sees the events of a run: the best that works, found by trying, and why in one line.
 
-An engine is a room of `memprobe.sources` with two functions:
+An engine is a module `engine` in a room of `memprobe.sources`, with two functions:
 
     open_engine(process, python, config)   an Engine, not started; python is None where it is not known yet
     check_engine(config)                   try what it needs on this machine, without a target
@@ -24,9 +24,9 @@ from memprobe.vocab.engines import AUTO, BCC, ENGINES, LIBBPF, PROC, PTRACE
 from memprobe.vocab.source import Engine
 
 ROOMS = {
-    LIBBPF: "memprobe.sources.kernel",
-    BCC: "memprobe.sources.bcc",
-    PTRACE: "memprobe.sources.ptrace",
+    LIBBPF: "memprobe.sources.kernel.engine",
+    BCC: "memprobe.sources.bcc.engine",
+    PTRACE: "memprobe.sources.ptrace.engine",
 }
 """Imported when they are tried: one may be missing what it is made of."""
 

@@ -81,6 +81,7 @@ class Session:
         """Attach what can be attached; without an engine /proc alone is polled."""
         self._sources.start()
         self._account.take_engine(self._sources.armed.choice)
+        self._account.invisible += self._sources.invisible
         sheddable = self._sources.sheddable
         budget = self._config.budget
         limits = Limits(budget.slowdown_pct, budget.cpu_pct)
@@ -122,11 +123,8 @@ class Session:
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""
         now_ns = time.monotonic_ns()
-        if self._sources.engine is not None:
-            self._poll(self._sources.engine)
-        for source in (self._sources.blame, self._sources.births):
-            if source is not None:
-                self._poll(source)
+        for source in self._sources.often:
+            self._poll(source)
         if self._fate.is_near(now_ns):
             self.look_now()  # while there is something to look at
         is_hurried = self._fate.is_hurried(now_ns)
@@ -177,10 +175,8 @@ class Session:
             self._sources.procfs.request_pictures()
             for settling in (source for source in self._sources.all if isinstance(source, Settling)):
                 settling.settle()
-        one = self._sources
-        for source in (one.engine, one.heap, one.blame, one.births, one.procfs, one.engine, one.engine):
-            if source is not None:
-                self._poll(source)
+        for source in self._sources.at_last:
+            self._poll(source)
             self._take_gathered()
         self._keep(is_last=True)
         self._verdicts.settle(self.ledger)
@@ -210,7 +206,7 @@ class Session:
         if batch is None:
             if source is self._sources.procfs and self.ended is None:
                 self._say_ended()
-        elif source in (self._sources.engine, self._sources.blame, self._sources.births):
+        elif source in self._sources.often:
             if self._gathering.add(batch):
                 self._take_gathered()
         else:

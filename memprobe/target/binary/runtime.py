@@ -111,6 +111,11 @@ def check_supported(runtime: RuntimeLocation) -> None:
         raise NotPython(f"{name} is loaded, but not initialized", remedy="try again when Python has started")
 
 
+def is_newer(runtime: RuntimeLocation) -> bool:
+    """Whether it is a CPython that came after this memprobe: what it is can be told, not how it is laid out."""
+    return runtime.version.minor is not None and runtime.version.minor > VERSIONS[-1]
+
+
 def find_local_symbol(
     process: Process, runtime: RuntimeLocation, mappings: Sequence[Mapping], memory: Memory, name: str
 ) -> int | None:

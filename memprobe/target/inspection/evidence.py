@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from memprobe.errors import MemprobeError, UnreadableImage
-from memprobe.target.binary.runtime import RuntimeLocation, check_supported, find_local_symbol, find_runtimes
+from memprobe.target.binary.runtime import (
+    RuntimeLocation,
+    check_supported,
+    find_local_symbol,
+    find_runtimes,
+    is_newer,
+)
 from memprobe.target.inspection.plain_data import WrongData, as_plain, from_plain
 from memprobe.target.layouts import MACHINES
 from memprobe.target.memory.fake import FakeMemory
@@ -55,12 +61,18 @@ class Evidence:
 
 
 def collect(
-    process: Process, memory: Memory | MemprobeError, *, arguments: bool = True, contents: bool = True
+    process: Process,
+    memory: Memory | MemprobeError,
+    *,
+    arguments: bool = True,
+    contents: bool = True,
+    newer: bool = False,
 ) -> Evidence:
     """Look at everything but the memory; a runtime that cannot be read raises what `memprobe` says of it.
 
     Instead of a memory, the error says why there is none. Its arguments are read from there, too. Without
-    `contents` it is not told what it has open, and where its memory is.
+    `contents` it is not told what it has open, and where its memory is. With `newer` a CPython that is newer
+    than memprobe is let pass: for who can do without its memory.
     """
     created_at = iso(time.time())
     mappings = read_mappings(process)
@@ -68,7 +80,8 @@ def collect(
     # Even without a right to its memory, the binaries that it maps tell whether it is Python.
     readable = FakeMemory({}, pid=process.pid) if isinstance(memory, MemprobeError) else memory
     runtimes = find_runtimes(process, mappings, readable)
-    check_supported(runtimes[0])
+    if not (newer and is_newer(runtimes[0])):
+        check_supported(runtimes[0])
     return Evidence(
         created_at=created_at,
         machine=os.uname().machine,

@@ -13,6 +13,7 @@ from memprobe.errors import (
     ReadFault,
     TargetBlocksReading,
     TargetGone,
+    UnknownVersion,
 )
 from memprobe.target.cpython.python import Python, attach_python
 from memprobe.target.inspection import parts
@@ -28,6 +29,9 @@ from memprobe.vocab import Memory
 
 UNSEEN = "Python stacks and the collector"
 
+NOT_UNDERSTOOD = (LayoutCheckFailed, UnknownVersion)
+"""Its memory may be read, but memprobe's layouts do not hold on it: another tool may know it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -36,10 +40,10 @@ class Opened:
     process: Process
 
     python: Python | None
-    """None at tier 0: its memory may not be read, does not let itself be read, or a layout check failed."""
+    """None at tier 0: its memory may not be read, does not let itself be read, or is not understood."""
 
     obstacle: MemprobeError | None
-    """Why there is no `python`: NotPermitted, LayoutCheckFailed or TargetBlocksReading."""
+    """Why there is no `python`: NotPermitted, TargetBlocksReading, or one of NOT_UNDERSTOOD."""
 
     evidence: Evidence
     """What is known of it beside its memory."""
@@ -102,14 +106,14 @@ def opened(pid: int, *, patient: bool = False, contents: bool = True) -> Iterato
 def _looked_into(process: Process, live: LiveMemory, patience: Patience | None, *, contents: bool) -> Found:
     """Look at a process whose memory may be read; where that does not return, from outside."""
     if patience is None:
-        evidence = collect(process, live, contents=contents)
+        evidence = collect(process, live, contents=contents, newer=True)
         return evidence, _python(live, evidence)
     memory = PatientMemory(live, patience)
     arguments = False
     try:
         patience.call(lambda: _try_arguments(process), FIRST_LIMIT_S)
         arguments = True
-        evidence = collect(process, memory, contents=contents)
+        evidence = collect(process, memory, contents=contents, newer=True)
         python = _python(memory, evidence)
     except (GaveUp, ReadFault, MemprobeError):
         if not patience.given_up:
@@ -122,7 +126,7 @@ def _looked_into(process: Process, live: LiveMemory, patience: Patience | None, 
 
 
 def _from_outside(process: Process, why: MemprobeError, *, arguments: bool = True) -> Found:
-    return collect(process, why, arguments=arguments), why
+    return collect(process, why, arguments=arguments, newer=True), why
 
 
 def _unseen(obstacle: MemprobeError) -> str:
@@ -142,7 +146,7 @@ def _blocked() -> TargetBlocksReading:
     )
 
 
-def _python(memory: Memory, evidence: Evidence) -> Python | LayoutCheckFailed:
+def _python(memory: Memory, evidence: Evidence) -> Python | LayoutCheckFailed | UnknownVersion:
     try:
         return attach_python(
             memory,
@@ -151,7 +155,7 @@ def _python(memory: Memory, evidence: Evidence) -> Python | LayoutCheckFailed:
             parts.os_threads(evidence),
             symbols=evidence.local_symbols,
         )
-    except LayoutCheckFailed as failure:
+    except NOT_UNDERSTOOD as failure:
         return failure
 
 

@@ -16,6 +16,7 @@ from memprobe.target.inspection.document import FramePart, Inspection, ThreadPar
 NAME = "py-spy"
 TIMEOUT_S = 10.0
 OUTPUT_LIMIT = 64 << 20
+MISSING = "py-spy would show the stacks; it is not installed: pip install memprobe-ebpf[py-spy]."
 
 
 def with_stacks(inspection: Inspection) -> Inspection:
@@ -24,10 +25,7 @@ def with_stacks(inspection: Inspection) -> Inspection:
         return inspection
     program = find()
     if program is None:
-        return _also(
-            inspection,
-            "py-spy would show the stacks; it is not installed: pip install memprobe-ebpf[py-spy].",
-        )
+        return _also(inspection, MISSING)
     try:
         threads = dump(program, inspection.target.pid)
     except (OSError, ValueError) as error:
@@ -55,15 +53,32 @@ def dump(program: str, pid: int) -> list[dict[str, Any]]:
     """Run it once; raises OSError or ValueError."""
     import subprocess
 
-    command = [program, "dump", "--nonblocking", "--json", "--pid", str(pid)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command(program, pid), capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         raise ValueError(f"no answer after {TIMEOUT_S:.0f} s") from None
     if done.returncode:
         raise ValueError(done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.returncode}")
-    threads = json.loads(done.stdout[:OUTPUT_LIMIT])
+    return threads_in(done.stdout[:OUTPUT_LIMIT])
+
+
+def command(program: str, pid: int) -> list[str]:
+    """The command that has it say what the threads of a process run just now."""
+    return [program, "dump", "--nonblocking", "--json", "--pid", str(pid)]
+
+
+def threads_in(output: bytes) -> list[dict[str, Any]]:
+    """What it has said of each thread; raises ValueError if that is not what it says."""
+    threads = json.loads(output)
     return [thread for thread in threads if isinstance(thread, dict)] if isinstance(threads, list) else []
+
+
+def frames_of(thread: dict[str, Any]) -> tuple[FramePart, ...]:
+    """The frames of a thread, innermost first."""
+    frames = thread.get("frames")
+    if not isinstance(frames, list):
+        return ()
+    return tuple(_frame(frame) for frame in frames if isinstance(frame, dict))
 
 
 def marked(inspection: Inspection, threads: list[dict[str, Any]]) -> Inspection:
@@ -83,7 +98,6 @@ def marked(inspection: Inspection, threads: list[dict[str, Any]]) -> Inspection:
 
 def _thread(thread: dict[str, Any], os_names: dict[int | None, str | None]) -> ThreadPart:
     tid = _integer(thread.get("os_thread_id"))
-    frames = thread.get("frames")
     return ThreadPart(
         tid=tid,
         os_name=os_names.get(tid),
@@ -92,9 +106,7 @@ def _thread(thread: dict[str, Any], os_names: dict[int | None, str | None]) -> T
         interpreter=None,
         holds_gil=bool(thread.get("owns_gil")),
         daemon=None,
-        frames=tuple(_frame(frame) for frame in frames if isinstance(frame, dict))
-        if isinstance(frames, list)
-        else (),
+        frames=frames_of(thread),
         complete=None,
     )
 
