@@ -103,6 +103,9 @@ class HandleLeak:
             yield "No Python object grows along with them: their numbers were forgotten, or C code has them."
         if self.needed.high < SHARE:
             yield f"They are older than others became: {self.needed.sentence}."
+        if self.group.targets and not self.grown.subject.site:
+            told = ", ".join(f"{target} ({share:.0%})" for target, share in self.group.targets)
+            yield f"They point to {told}."
         if self.group.examples:
             yield f"The newest are {', '.join(self.group.examples)}."
 

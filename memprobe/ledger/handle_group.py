@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from memprobe.ledger.handle_targets import NUMBERED, Target, targets_of
 from memprobe.ledger.handles import OpenHandles
 from memprobe.ledger.sites import STATE_NAMES
 from memprobe.ledger.streams import Integers
@@ -19,8 +20,6 @@ READ = 1024
 """Of what many point to, so much is read."""
 
 EXAMPLES = 3
-NUMBERED = re.compile(r"[a-z_]+:(?:\[|inode)")
-"""What has no name but a number: pipe:[4711]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,9 @@ class HandleGroup:
     examples: tuple[str, ...]
     """What some of the newest point to."""
 
+    targets: tuple[Target, ...]
+    """What most of them point to, and which share of them does."""
+
     median_size_bytes: int | None
     """Of files, when they were first seen; None if no size is known."""
 
@@ -52,10 +54,14 @@ class HandleGroup:
 
 def handle_texts(handles: OpenHandles, members: Integers) -> list[str]:
     """Return what the rows `members` point to, as far as it is known; of very many, some evenly chosen."""
+    return [text for text in dict.fromkeys(_texts(handles, members)) if text]
+
+
+def _texts(handles: OpenHandles, members: Integers) -> Iterable[str]:
+    """What each of them points to; of very many, each of some evenly chosen."""
     chosen = members[:: 1 + len(members) // READ]
     starts, lengths = (handles.rows[name][chosen].tolist() for name in ("text", "text_bytes"))
-    texts = dict.fromkeys(map(handles.texts.get, starts, lengths))
-    return [text for text in texts if text]
+    return map(handles.texts.get, starts, lengths)
 
 
 def handle_group(handles: OpenHandles, members: Integers, now_ns: int) -> HandleGroup:
@@ -73,6 +79,7 @@ def handle_group(handles: OpenHandles, members: Integers, now_ns: int) -> Handle
         oldest_s=float(ages.max()) if len(ages) else None,
         states=tuple((STATE_NAMES.get(state, "?"), count) for state, count in states.most_common()),
         examples=tuple(text for text in texts if text and not NUMBERED.match(text))[:EXAMPLES],
+        targets=targets_of(_texts(handles, members)),
         median_size_bytes=int(np.median(sizes)) if len(sizes) else None,
         send_queue_bytes=int(rows["send_queue_bytes"].sum()),
     )
