@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from memprobe.cli.options import as_json, verbose
+from memprobe.config import read_config
 from memprobe.errors import UsageError
 
 
@@ -21,10 +22,11 @@ def doctor(pid: str | None, as_json: bool) -> None:
     """
     if pid is not None and not (pid.isascii() and pid.isdecimal()):
         raise UsageError(f"{pid!r} is not a pid", remedy="see: memprobe doctor --help")
+    from memprobe.session.engines import tried
     from memprobe.target.inspection.diagnosis import diagnose
     from memprobe.views import output
 
-    diagnosis, error = diagnose(None if pid is None else int(pid[:12]))
+    diagnosis, error = diagnose(None if pid is None else int(pid[:12]), tried(read_config()))
     if as_json:
         output.show_json(diagnosis.to_dict())
     else:

@@ -11,7 +11,6 @@ read beside each of them, and alone where there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 from memprobe.config import Config
 from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
 from memprobe.target.cpython.python import Python
+from memprobe.target.inspection.diagnosis import EnginePart
 from memprobe.target.proc.process import Process
 from memprobe.vocab.engines import AUTO, BCC, ENGINES, LIBBPF, PROC, PTRACE
 from memprobe.vocab.source import Engine
@@ -82,15 +82,18 @@ def _started(name: str, process: Process, python: Python | None, config: Config)
     return engine
 
 
-def obstacles(config: Config) -> Iterator[tuple[str, MemprobeError | None]]:
-    """Say of each engine why it cannot work on this machine; None if it can."""
-    for name in ENGINES:
-        try:
-            if name in ROOMS:
-                _room(name).check_engine(config)
-            yield name, None
-        except (NotPermitted, NoKernelSupport) as error:
-            yield name, error
+def tried(config: Config) -> tuple[EnginePart, ...]:
+    """Try what each engine needs on this machine."""
+    return tuple(_tried(name, config) for name in ENGINES)
+
+
+def _tried(name: str, config: Config) -> EnginePart:
+    try:
+        if name in ROOMS:
+            _room(name).check_engine(config)
+    except (NotPermitted, NoKernelSupport) as error:
+        return EnginePart(name, False, ENGINES[name], error.fact, error.remedy or None)
+    return EnginePart(name, True, ENGINES[name], None, None)
 
 
 def _room(name: str) -> Any:

@@ -20,7 +20,7 @@ COMMAND_WIDTH = 60
 
 def page(diagnosis: Diagnosis) -> Page:
     """The whole answer; what to do about a lack comes right after the table that shows it."""
-    sections = [*_target(diagnosis.target), _checks(diagnosis), *_remedies(diagnosis)]
+    sections = [*_target(diagnosis.target), _checks(diagnosis), *_engines(diagnosis), *_remedies(diagnosis)]
     if diagnosis.target is None:
         sections.append(_interpreters(diagnosis.interpreters))
     return Page(_verdict(diagnosis), tuple(sections))
@@ -66,6 +66,15 @@ def _checks(diagnosis: Diagnosis) -> Section:
     return Section("rights and kernel features", (Facts(where), Table(columns, rows)))
 
 
+def _engines(diagnosis: Diagnosis) -> Iterator[Section]:
+    """What each of them sees; of one that cannot work, why."""
+    if diagnosis.engines:
+        columns = (Column("engine"), Column("state"), Column("sees", stretches=True))
+        rows = tuple((one.name, "ok" if one.ok else "missing", one.sees) for one in diagnosis.engines)
+        lacks = tuple(f"{one.name}: {one.obstacle}" for one in diagnosis.engines if one.obstacle)
+        yield Section("engines", (Table(columns, rows), *([Notes(lacks)] if lacks else [])))
+
+
 def _mark(ok: bool, right: RightPart | None = None) -> str:
     if ok:
         return "ok"
@@ -78,6 +87,9 @@ def _remedies(diagnosis: Diagnosis) -> Iterator[Section]:
     for one in diagnosis.checks:
         if not one.ok and one.remedy:
             lacks.setdefault(one.remedy, []).append(one.name)
+    for engine in diagnosis.engines:
+        if engine.remedy:
+            lacks.setdefault(engine.remedy, []).append(f"engine {engine.name}")
     if lacks:
         rows = tuple((remedy, ", ".join(names)) for remedy, names in lacks.items())
         yield Section("to get what is missing", (Table((Column("do"), Column("for", stretches=True)), rows),))

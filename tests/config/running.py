@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from unittest import mock
 
 from memprobe.config import Config
 from memprobe.session import Options, Session, session
-from memprobe.session.arming import Armed
+from memprobe.vocab.engines import PROC
 
 
 @contextmanager
 def run_on(pid: int, config: Config, record: Path | None = None) -> Iterator[Session]:
     """A run that has begun, at tier 1."""
-    with (
-        mock.patch.object(Armed, "_started", return_value=None),
-        session(pid, Options(config, record)) as run,
-    ):
+    with session(pid, Options(config.having({"run.engine": PROC}), record)) as run:
         yield run
 
 

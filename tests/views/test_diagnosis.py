@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from memprobe.target.inspection.diagnosis import Diagnosis, RightPart, TargetDiagnosis
+from memprobe.target.inspection.diagnosis import Diagnosis, EnginePart, RightPart, TargetDiagnosis
 from memprobe.target.inspection.document import CheckPart
 from memprobe.target.rights.machine import Candidate
 from memprobe.views import plain, terminal
@@ -26,6 +26,10 @@ DIAGNOSIS = Diagnosis(
         RightPart("bpf programs", False, "refused", ROOT, 2, True),
         RightPart("CAP_BPF", False, "load BPF programs", ROOT, 2, False),
         RightPart("kprobes", False, "this kernel has none", None, 2, False),
+    ),
+    engines=(
+        EnginePart("libbpf", False, "probes in the kernel", "the kernel does not let memprobe", ROOT),
+        EnginePart("proc", True, "numbers from /proc", None, None),
     ),
     target=None,
     interpreters=(
@@ -55,7 +59,14 @@ def test_the_verdict_says_what_works_and_what_does_not() -> None:
 
 def test_a_remedy_stands_once_with_everything_that_it_mends() -> None:
     (line,) = [line for line in text(DIAGNOSIS).splitlines() if ROOT in line]
-    assert line.endswith("bpf programs, CAP_BPF")
+    assert line.endswith("bpf programs, CAP_BPF, engine libbpf")
+
+
+def test_every_engine_with_what_it_sees_and_lacks() -> None:
+    shown = [" ".join(line.split()) for line in text(DIAGNOSIS).splitlines()]
+    assert "libbpf missing probes in the kernel" in shown
+    assert "proc ok numbers from /proc" in shown
+    assert "libbpf: the kernel does not let memprobe" in shown
 
 
 def test_what_is_required_stands_out() -> None:

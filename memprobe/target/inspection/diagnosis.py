@@ -40,6 +40,22 @@ class RightPart:
 
 
 @dataclass(frozen=True, slots=True)
+class EnginePart:
+    """What may see the events of a process, as --engine takes it."""
+
+    name: str
+    ok: bool
+    sees: str
+    """What it sees, and what it cannot."""
+
+    obstacle: str | None
+    """Why it cannot work here."""
+
+    remedy: str | None
+    """What takes that out of the way."""
+
+
+@dataclass(frozen=True, slots=True)
 class TargetDiagnosis:
     """The process that was asked about."""
 
@@ -75,6 +91,10 @@ class Diagnosis:
     """The highest tier that the rights are enough for; None if not even 0."""
 
     checks: tuple[RightPart, ...]
+
+    engines: tuple[EnginePart, ...]
+    """In the order in which they are tried."""
+
     target: TargetDiagnosis | None
 
     interpreters: tuple[Candidate, ...]
@@ -85,8 +105,13 @@ class Diagnosis:
         return {"schema": SCHEMA, "memprobe": __version__, **as_plain(self)}
 
 
-def diagnose(pid: int | None = None) -> tuple[Diagnosis, MemprobeError | None]:
-    """Try everything, on a process or in general; the error is why the process cannot be looked at."""
+def diagnose(
+    pid: int | None = None, engines: tuple[EnginePart, ...] = ()
+) -> tuple[Diagnosis, MemprobeError | None]:
+    """Try everything, on a process or in general; the error is why the process cannot be looked at.
+
+    What came of trying the engines is told by who knows them.
+    """
     tier, checks = from_plain(tuple[int | None, tuple[RightPart, ...]], call(lambda: _rights(pid)))
     target, error = (None, None) if pid is None else _look(pid)
     return (
@@ -97,6 +122,7 @@ def diagnose(pid: int | None = None) -> tuple[Diagnosis, MemprobeError | None]:
             uid=os.geteuid(),
             tier=tier,
             checks=checks,
+            engines=engines,
             target=target,
             interpreters=tuple(python_processes()) if pid is None else (),
         ),

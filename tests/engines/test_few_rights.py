@@ -1,0 +1,116 @@
+"""What is left of a run where rights are missing: seccomp, no capabilities, another user, memory that is barred."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pythons
+from cli.running import COMMAND, complaint, document
+from cli.unprivileged import as_nobody, needs_root
+from pythons import Target
+
+CONFINED = Path(__file__).with_name("confined.py")
+WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--")
+AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--")
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+FOR = ("--duration", "1", "--json", "--no-learn")
+LEAKING = """
+import sys
+kept = []
+print("ready", flush=True)
+for line in sys.stdin:
+    kept += [open("/etc/passwd") for _ in range(int(line))]
+    print(len(kept), flush=True)
+"""
+
+
+def confined(refusal: int) -> tuple[str, ...]:
+    return sys.executable, str(CONFINED), str(refusal)
+
+
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.__getitem__)
+def test_a_seccomp_profile_that_forbids_all_but_files(targets: Path, refusal: int) -> None:
+    """The memory is read all the same, through /proc/<pid>/mem: the kernel asks for the same right there."""
+    with pythons.own().spawn(targets / "leaking.py") as target:
+        report = document("attach", target.pid, *FOR[:2], "--no-learn", wrapper=confined(refusal))
+        inspected = document("inspect", target.pid, wrapper=confined(refusal))
+    evidence = report["evidence"]
+    assert evidence["engine"] == "proc"
+    assert all(f"not {name}: " in evidence["engine_why"] for name in ("libbpf", "bcc", "ptrace"))
+    assert any("is not seen: " in sentence for sentence in evidence["invisible"])
+    assert report["target"]["tier"] == 1
+    assert report["process"]["gc"]["enabled"] is True
+    assert inspected["target"]["tier"] == 1
+
+
+@needs_root
+def test_without_any_capability_a_process_of_the_same_user(targets: Path) -> None:
+    with pythons.own().spawn(targets / "leaking.py", wrapper=WITHOUT_CAPABILITIES) as target:
+        report = document("attach", target.pid, *FOR[:2], "--no-learn", wrapper=WITHOUT_CAPABILITIES)
+        target.ask("3")
+    assert report["target"]["tier"] >= 1
+    assert report["evidence"]["engine"] in ("ptrace", "proc")
+    assert "not libbpf: " in report["evidence"]["engine_why"]
+    assert report["process"]["gc"]["enabled"] is True
+
+
+@pytest.fixture
+def leaking() -> Any:
+    """A process of the user nobody, which leaks when it is told to."""
+    if not SYSTEM_PYTHON.exists():
+        pytest.skip("needs a Python that every user may run")
+    with pythons.spawn_command([*AS_NOBODY, str(SYSTEM_PYTHON), "-c", LEAKING]) as target:
+        yield target
+
+
+@needs_root
+def test_an_ordinary_user_and_a_process_of_his(leaking: Target) -> None:
+    done = as_nobody("attach", leaking.pid, *FOR)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert report["target"]["tier"] >= 1
+    assert report["memory"]["rss_mb"] > 1
+    assert report["evidence"]["snapshots"] >= 1
+
+
+@needs_root
+@pytest.mark.parametrize("command", ["attach", "handles", "record"])
+def test_an_ordinary_user_and_a_process_of_another(targets: Path, command: str, tmp_path: Path) -> None:
+    output = ("--output", str(tmp_path / "x.mprobe")) if command == "record" else ()
+    with pythons.own().spawn(targets / "leaking.py") as target:
+        words = complaint(as_nobody(command, target.pid, "--duration", "1", *output), 3)
+    assert f"not permitted to read /proc/{target.pid}/maps" in words
+    assert "run memprobe as root (sudo) or as the user who owns" in words
+
+
+@needs_root
+def test_memory_that_is_barred_leaves_what_proc_shows(leaking: Target, tmp_path: Path) -> None:
+    """Tier 0: the profile of a container, and a security module that bars the memory of others."""
+    barred = tmp_path / "barred"
+    barred.touch(mode=0)
+    script = 'mount --bind "$1" "/proc/$2/mem" && shift 2 && exec "$@"'
+    bar = ("unshare", "--mount", "sh", "-c", script, "sh", str(barred), str(leaking.pid))
+    command = [*bar, *WITHOUT_CAPABILITIES, *confined(errno.EPERM), *COMMAND, "attach", str(leaking.pid)]
+    recording = tmp_path / "run.mprobe"
+    with subprocess.Popen(
+        [*command, "--duration", "6", "--json", "--no-learn", "--record", str(recording)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    report = json.loads(output)
+    assert report["target"]["tier"] == 0
+    assert report["evidence"]["engine"] == "proc"
+    assert any("no right to read the memory" in sentence for sentence in report["evidence"]["invisible"])
+    assert report["memory"]["rss_mb"] > 1
+    assert report["process"]["fds"] == sum(row["open"] for row in report["handles"])
+    assert document("report", str(recording)) == report
