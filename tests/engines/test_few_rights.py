@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import pythons
-from cli.running import COMMAND, complaint, document
+from cli.running import complaint, document
 from cli.unprivileged import as_nobody, needs_root
 from pythons import Target
 
@@ -20,7 +20,8 @@ CONFINED = Path(__file__).with_name("confined.py")
 WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--")
 AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--")
 SYSTEM_PYTHON = Path("/usr/bin/python3")
-FOR = ("--duration", "1", "--json", "--no-learn")
+FOR = ("--duration", "1", "--no-learn")
+BAR = 'mount --bind "$1" "/proc/$2/mem" && shift 2 && exec "$@"'
 LEAKING = """
 import sys
 kept = []
@@ -39,7 +40,7 @@ def confined(refusal: int) -> tuple[str, ...]:
 def test_a_seccomp_profile_that_forbids_all_but_files(targets: Path, refusal: int) -> None:
     """The memory is read all the same, through /proc/<pid>/mem: the kernel asks for the same right there."""
     with pythons.own().spawn(targets / "leaking.py") as target:
-        report = document("attach", target.pid, *FOR[:2], "--no-learn", wrapper=confined(refusal))
+        report = document("attach", target.pid, *FOR, wrapper=confined(refusal))
         inspected = document("inspect", target.pid, wrapper=confined(refusal))
     evidence = report["evidence"]
     assert evidence["engine"] == "proc"
@@ -53,7 +54,7 @@ def test_a_seccomp_profile_that_forbids_all_but_files(targets: Path, refusal: in
 @needs_root
 def test_without_any_capability_a_process_of_the_same_user(targets: Path) -> None:
     with pythons.own().spawn(targets / "leaking.py", wrapper=WITHOUT_CAPABILITIES) as target:
-        report = document("attach", target.pid, *FOR[:2], "--no-learn", wrapper=WITHOUT_CAPABILITIES)
+        report = document("attach", target.pid, *FOR, wrapper=WITHOUT_CAPABILITIES)
         target.ask("3")
     assert report["target"]["tier"] >= 1
     assert report["evidence"]["engine"] in ("ptrace", "proc")
@@ -72,7 +73,7 @@ def leaking() -> Any:
 
 @needs_root
 def test_an_ordinary_user_and_a_process_of_his(leaking: Target) -> None:
-    done = as_nobody("attach", leaking.pid, *FOR)
+    done = as_nobody("attach", leaking.pid, *FOR, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert report["target"]["tier"] >= 1
@@ -91,26 +92,19 @@ def test_an_ordinary_user_and_a_process_of_another(targets: Path, command: str, 
 
 
 @needs_root
-def test_memory_that_is_barred_leaves_what_proc_shows(leaking: Target, tmp_path: Path) -> None:
+def test_memory_that_is_barred_leaves_what_proc_shows(targets: Path, tmp_path: Path) -> None:
     """Tier 0: the profile of a container, and a security module that bars the memory of others."""
     barred = tmp_path / "barred"
     barred.touch(mode=0)
-    script = 'mount --bind "$1" "/proc/$2/mem" && shift 2 && exec "$@"'
-    bar = ("unshare", "--mount", "sh", "-c", script, "sh", str(barred), str(leaking.pid))
-    command = [*bar, *WITHOUT_CAPABILITIES, *confined(errno.EPERM), *COMMAND, "attach", str(leaking.pid)]
-    recording = tmp_path / "run.mprobe"
-    with subprocess.Popen(
-        [*command, "--duration", "6", "--json", "--no-learn", "--record", str(recording)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        output, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (0, "")
-    report = json.loads(output)
+    os.chown(barred, 65534, 65534)  # without capabilities root may not read it, either
+    recording = str(tmp_path / "run.mprobe")
+    with pythons.own().spawn(targets / "leaking.py", wrapper=WITHOUT_CAPABILITIES) as target:
+        bar = ("unshare", "--mount", "sh", "-c", BAR, "sh", str(barred), str(target.pid))
+        wrapper = (*bar, *WITHOUT_CAPABILITIES, *confined(errno.EPERM))
+        report = document("attach", target.pid, *FOR, "--record", recording, wrapper=wrapper)
     assert report["target"]["tier"] == 0
     assert report["evidence"]["engine"] == "proc"
     assert any("no right to read the memory" in sentence for sentence in report["evidence"]["invisible"])
     assert report["memory"]["rss_mb"] > 1
     assert report["process"]["fds"] == sum(row["open"] for row in report["handles"])
-    assert document("report", str(recording)) == report
+    assert document("report", recording) == report
