@@ -71,6 +71,9 @@ class Watch:
     options: tuple[str, ...] = ()
     """More options for `memprobe attach`."""
 
+    memprobe: tuple[str, ...] = (str(MEMPROBE),)
+    """The command."""
+
 
 def watch(case: Case, how: Watch) -> Outcome:
     """Run a case to its end. Whatever goes wrong is in the outcome."""
@@ -110,7 +113,7 @@ def _attached(case: Case, how: Watch, target: Target, duration_s: float, nothing
     if how.record is not None:
         options += ["--record", str(how.record / f"{case.name}.mprobe")]
     done = subprocess.run(
-        [str(MEMPROBE), "attach", str(target.pid), *options],
+        [*how.memprobe, "attach", str(target.pid), *options],
         capture_output=True,
         text=True,
         timeout=duration_s + PATIENCE_S,

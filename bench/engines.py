@@ -1,0 +1,226 @@
+"""What each engine finds and costs: the corpus of detect.py watched with each, and a worker that opens files.
+
+Recall and precision are those of detect.py, of the same programs under each engine; the slow-down is that of
+overhead.py's file worker, which does little but system calls. "proc, memory barred" is the engine proc where
+the memory of the process may not be read, either: all that is left is /proc.
+Outcomes are kept in .cache/bench/engines, so that it can be run in pieces; writes bench/results/engines.md.
+
+    --engine NAME      only this one; may be repeated
+    --only PATTERN     the cases whose names match; may be repeated (without it, those of detect.py --quick)
+    --jobs N           so many at a time
+    --pairs N          pairs of blocks of the file worker (4)
+    --found, --cost    only the one, only the other
+    --table            measure nothing: the table of what is kept
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+
+import overhead  # noqa: E402  the interpreters are known in tests/pythons.py
+from detect import run as runs_of  # noqa: E402
+from detect import told  # noqa: E402
+from detection import scoring, tables  # noqa: E402
+from detection.cases import Case, cases  # noqa: E402
+from detection.watching import MEMPROBE, Outcome, Watch, read  # noqa: E402
+from pairing.process import WORKLOAD_TABLE, Running  # noqa: E402
+from pairing.tools import Memprobe, Program  # noqa: E402
+
+RESULTS = HERE / "results" / "engines.md"
+KEPT = HERE.parent / ".cache" / "bench" / "engines"
+BARRED = "proc, memory barred"
+ENGINES = ("libbpf", "bcc", "ptrace", "proc", BARRED)
+ATTACHED_S = {"libbpf": 0.0, "bcc": 0.0, "ptrace": 4.0, "proc": 3.0, BARRED: 3.0}
+"""How long after its start memprobe is surely attached; 0: its probes tell."""
+
+WITHOUT_MEMORY = """
+import sys
+from memprobe.errors import NotPermitted
+from memprobe.target.memory.live import LiveMemory
+def refused(self, target, pidfd): raise NotPermitted("no right to read the memory")
+LiveMemory.__init__ = refused
+from memprobe.cli import main
+sys.exit(main())
+"""
+
+
+def command(engine: str) -> tuple[str, ...]:
+    """The command of an engine, up to its subcommand."""
+    return (sys.executable, "-c", WITHOUT_MEMORY) if engine == BARRED else (str(MEMPROBE),)
+
+
+def options_of(engine: str) -> tuple[str, ...]:
+    """What chooses it."""
+    return "--engine", engine.partition(",")[0]
+
+
+class With(Memprobe):
+    """memprobe with one engine."""
+
+    def __init__(self, engine: str) -> None:
+        super().__init__()
+        self.engine, self.name = engine, engine
+
+    def command(self, pid: int) -> list[str]:
+        """Until interrupted."""
+        return [*command(self.engine), "attach", str(pid), "--json", "--no-learn", *options_of(self.engine)]
+
+    def attach(self, target: Running) -> None:
+        """Start it, and wait until it watches."""
+        if ATTACHED_S[self.engine]:
+            Program.attach(self, target)
+            time.sleep(ATTACHED_S[self.engine])
+        else:
+            super().attach(target)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What is kept of one."""
+
+    name: str
+    runs: list[scoring.Judged]
+    cost: dict[str, Any]
+
+    def row(self) -> Iterator[str]:
+        """Its row of the table."""
+        yield self.name
+        if not self.runs:
+            yield from [""] * 5
+        else:
+            score, alarms = scoring.score(self.runs), scoring.alarms(self.runs)
+            yield tables.share(score.found, score.leaky)
+            yield tables.share(*scoring.precision(self.runs))
+            yield f"{score.place_first} of {score.found}"
+            yield tables.number(score.seconds)
+            yield f"{alarms.alarms} in {alarms.programs} programs"
+        yield self.cost.get("slowdown", "")
+        yield self.cost.get("longest_pause_ms", "")
+        yield self.cost.get("cpu_pct", "")
+
+
+HEAD = (
+    "engine",
+    "leaks found (recall)",
+    "findings that are right (precision)",
+    "right place",
+    "seconds to detect",
+    "false alarms",
+    "slow-down of the file worker %",
+    "longest stop ms",
+    "memprobe's CPU %",
+)
+
+
+def chosen(only: Sequence[str]) -> list[Case]:
+    """The cases that are run."""
+    if not only:
+        return [case for case in cases() if case.quick]
+    return [case for case in cases() if any(fnmatch.fnmatch(case.name, one) for one in only)]
+
+
+def found(engine: str, wanted: Sequence[Case], jobs: int) -> None:
+    """Watch the programs with an engine, and keep what it said."""
+    how = Watch(options=options_of(engine), memprobe=command(engine))
+    with _kept(engine).open("a") as file:
+        for number, outcome in enumerate(runs_of(wanted, how, jobs), 1):
+            print(outcome.as_json(), file=file, flush=True)
+            for one in scoring.judge(wanted, [outcome]):
+                print(f"{engine} {number}/{len(wanted)} {told(one)}", flush=True)
+
+
+def cost(engine: str, pairs: int) -> None:
+    """Measure what the file worker loses under an engine."""
+    workload = next(one for one in WORKLOAD_TABLE if one.name == "file worker")
+    tool = With(engine)
+    row = overhead.row(workload, tool, pairs, slices=4)
+    kept = {
+        "slowdown": row.missing or f"{overhead.cell(row.slowdown)}, {row.pairs} pairs",
+        "longest_pause_ms": overhead.number(tool.longest_pause_ms, 1),
+        "cpu_pct": overhead.number(row.tool_cpu_pct, 1),
+    }
+    _cost_file(engine).write_text(json.dumps(kept))
+    print(f"{engine}: {kept}", flush=True)
+
+
+def engine_of(name: str) -> Engine:
+    """What is kept of an engine."""
+    file = _kept(name)
+    outcomes: list[Outcome] = read(file) if file.exists() else []
+    costs = _cost_file(name)
+    return Engine(name, scoring.judge(cases(), outcomes), json.loads(costs.read_text()) if costs.exists() else {})
+
+
+def _kept(engine: str) -> Path:
+    return KEPT / f"{engine.replace(', ', '-').replace(' ', '-')}.jsonl"
+
+
+def _cost_file(engine: str) -> Path:
+    return _kept(engine).with_suffix(".json")
+
+
+def page(engines: Sequence[Engine]) -> Iterator[str]:
+    """The tables."""
+    where = f"CPython {platform.python_version()}, kernel {platform.release()}, {os.cpu_count()} CPUs"
+    yield f"# What each engine finds and costs\n\nWritten by `bench/engines.py`. {where}.\n"
+    yield f"| {' | '.join(HEAD)} |"
+    yield "|---" * len(HEAD) + "|"
+    yield from (f"| {' | '.join(one.row())} |" for one in engines)
+    yield "\n## Kinds that were found\n"
+    kinds = [kind for kind in scoring.KINDS if any(scoring.of_kind(one.runs, kind) for one in engines)]
+    yield f"| engine | {' | '.join(kinds)} |"
+    yield "|---" * (len(kinds) + 1) + "|"
+    for one in engines:
+        scores = [scoring.score(scoring.of_kind(one.runs, kind)) for kind in kinds]
+        cells = [f"{score.found} of {score.leaky}" if score.leaky else "" for score in scores]
+        yield f"| {one.name} | {' | '.join(cells)} |"
+    yield from ("", "## What went wrong\n", *(f"- {line}" for one in engines for line in _wrong(one)))
+
+
+def _wrong(engine: Engine) -> Iterator[str]:
+    for run in engine.runs:
+        yield from (f"{engine.name}, {run.case.name}: {line}" for line in tables.complaints_of(run))
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", action="append", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--only", action="append", default=[], help=argparse.SUPPRESS)
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help=argparse.SUPPRESS)
+    parser.add_argument("--pairs", type=int, default=4, help=argparse.SUPPRESS)
+    for name in ("found", "cost", "table"):
+        parser.add_argument(f"--{name}", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, write."""
+    options = parsed(arguments)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for engine in () if options.table else options.engine or ENGINES:
+        if not options.cost:
+            found(engine, chosen(options.only), options.jobs)
+        if not options.found:
+            cost(engine, options.pairs)
+    text = "\n".join(page([engine_of(name) for name in ENGINES]))
+    RESULTS.write_text(text + "\n")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
