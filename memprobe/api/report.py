@@ -60,6 +60,8 @@ class Overhead:
 class Evidence:
     """What the report rests on."""
 
+    engine: str | None
+    engine_why: str | None
     events: int
     lost: Mapping[str, int]
     repaired: int

@@ -183,7 +183,8 @@ def _foot(document: dict[str, Any]) -> Iterator[Line]:
     slowdown, cpu = overhead["target_slowdown_pct"], overhead["profiler_cpu_pct"]
     lost = "unknown" if slowdown is None else f"{slowdown:.2f} %"
     own = "unknown" if cpu is None else f"{cpu:.1f} %"
-    events = count(document["evidence"]["events"], "event")
+    evidence = document["evidence"]
+    events = f"{count(evidence['events'], 'event')} by {evidence['engine'] or 'an engine not named'}"
     told = f"{lost} to it, {own} of a core and {megabytes(overhead['profiler_rss_mb'])} for memprobe"
     yield Line(f"cost: {told}; {events}", DIM)
 

@@ -31,7 +31,7 @@ from memprobe.detectors.timers import Timers
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.ledger import Ledger
 from memprobe.recording import RecordingReader
-from memprobe.session import Session
+from memprobe.session import Session, engines
 from memprobe.session.arming import Armed
 from memprobe.session.keeping import Keeper
 from memprobe.session.listening import looks_of
@@ -210,6 +210,13 @@ def seen_by_kernel(config: Config, name: str, order: str) -> list[Any]:
             return [one for one in (armed.engine.poll() for _ in range(3)) if one is not None]
         finally:
             armed.close()
+
+
+def engine_chosen(config: Config) -> str:
+    """Which one it is where all work."""
+    room = mock.Mock(name="engine")
+    with mock.patch.object(engines, "_room", return_value=room):
+        return engines.started_engine(mock.Mock(), None, config).name
 
 
 # Kinds, protection and price ----------------------------------------------------------------------------

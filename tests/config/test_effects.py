@@ -35,6 +35,7 @@ ROWS: list[Row] = [
     *((f"kinds.{kind}", True, False, effects.of_kind(kind), (1, 0), (0, 1)) for kind in Kind),
     ("run.duration_s", None, 20.0, effects.ends_by_itself, False, True),
     ("run.tree", False, True, effects.processes_seen, 1, 2),
+    ("run.engine", "auto", "proc", effects.engine_chosen, "libbpf", "proc"),
     ("run.learn", False, True, effects.is_remembered, False, True),
     ("record.ring_minutes", None, 1.0, effects.is_cut_off, False, True),
     ("record.on_exit", False, True, effects.is_sealed, False, True),
