@@ -22,7 +22,8 @@ from memprobe.recording.reader import RecordingReader
 from memprobe.vocab.subject import Seen
 
 OPENED = 20
-WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--")
+POLLING = ("env", "MEMPROBE_RUN_ENGINE=proc")
+WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--", *POLLING)
 
 
 @contextmanager
