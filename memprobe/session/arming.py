@@ -6,7 +6,7 @@ import time
 
 from memprobe.config import Config
 from memprobe.governor import Calibrator
-from memprobe.session.engines import Choice, started_engine
+from memprobe.session.engines import started_engine
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 from memprobe.vocab.batch import Batch

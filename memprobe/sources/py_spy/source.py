@@ -21,6 +21,7 @@ from memprobe.abi import GrowthHow
 from memprobe.errors import TargetGone
 from memprobe.sources.procfs.followed import Due
 from memprobe.target.inspection import py_spy
+from memprobe.target.inspection.document import FramePart
 from memprobe.target.proc.process import Process
 from memprobe.target.proc.procfs import size_bytes
 from memprobe.vocab.batch import Batch
@@ -181,7 +182,7 @@ def stacks_of(threads: Sequence[dict[str, Any]]) -> list[Stack]:
     return [_stack(frames) for frames in found if frames]
 
 
-def _stack(parts: Sequence[py_spy.FramePart]) -> Stack:
+def _stack(parts: Sequence[FramePart]) -> Stack:
     frames = tuple(Frame(one.function, one.file, one.line) for one in parts[:DEEPEST])
     return Stack(frames, complete=len(parts) <= DEEPEST)
 
