@@ -25,7 +25,7 @@ class Sort(StrEnum):
     FLAG = "true or false"
     WORDS = "a list of words"
     WORD = "a word"
-    PATH = "a path"
+    PATH = "an absolute path"
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Running:
     )
     engine: str = word(
         AUTO,
-        "What sees the events of a process: auto takes the best that works.",
+        "What sees the events of a process: auto takes the best that works and never stops it.",
         choices=(AUTO, *ENGINES),
         unit=Unit("", "NAME"),
         option="--engine",

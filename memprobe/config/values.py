@@ -65,9 +65,12 @@ def _words(setting: Setting, written: Any, place: Place) -> tuple[str, ...]:
 def _word(setting: Setting, written: Any, place: Place) -> str:
     if not isinstance(written, str) or not 0 < len(written.strip()) <= MOST_LETTERS:
         raise _wrong_type(setting, written, place)
+    word = written.strip()
     if setting.choices:
-        _check_choice(setting, written.strip(), place)
-    return written.strip()
+        _check_choice(setting, word, place)
+    elif not word.startswith("/"):
+        raise _wrong_type(setting, written, place)
+    return word
 
 
 def _check_choice(setting: Setting, word: str, place: Place) -> None:

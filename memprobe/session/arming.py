@@ -11,7 +11,6 @@ from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import Metered, ProgramRuns
-from memprobe.vocab.source import Engine
 
 CALIBRATED = "born"
 """The program on the call that the calibrator times."""
@@ -30,8 +29,7 @@ class Armed:
         self.calibrator.before()
         self.choice = started_engine(process, python, config)
         self.engine = self.choice.engine
-        if isinstance(self.engine, Metered):
-            _calibrate(self.calibrator, self.engine)
+        _calibrate(self.calibrator, self.engine)
         self.begun = time.time(), time.monotonic_ns()
         """When all was ready: by the calendar, and CLOCK_MONOTONIC."""
 
@@ -69,8 +67,10 @@ class Armed:
             self.engine.close()
 
 
-def _calibrate(calibrator: Calibrator, engine: Metered) -> None:
+def _calibrate(calibrator: Calibrator, engine: object) -> None:
     """Measure what its programs cost, if it is made of programs."""
+    if not isinstance(engine, Metered):
+        return
     if any(program.name == CALIBRATED for program in engine.costs().programs):
         calibrator.after(lambda: _program(engine))
 

@@ -5,8 +5,8 @@ An engine is a module `engine` in a room of `memprobe.sources`, with two functio
     open_engine(process, python, config)   an Engine, not started; python is None where it is not known yet
     check_engine(config)                   try what it needs on this machine, without a target
 
-Both raise NotPermitted or NoKernelSupport, with what helps, where it cannot work. /proc needs no engine: it is
-read beside each of them, and alone where there is none.
+Both raise NotPermitted or NoKernelSupport, with what helps, where it cannot work. /proc needs no engine: it
+is read beside each of them, and alone where there is none.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ ROOMS = {
 }
 """Imported when they are tried: one may be missing what it is made of."""
 
+CALM = (LIBBPF, BCC)
+"""What is tried unasked, the best first: none of them ever stops a process."""
+
+OFFER = "--engine ptrace would see the lines of handles, at the price of short stops"
+
 UNSEEN = "Which lines open handles and where memory grows is not seen"
 
 
@@ -46,12 +51,16 @@ class Choice:
     refusals: tuple[tuple[str, MemprobeError], ...] = ()
     """Those that were tried before, and why they cannot work."""
 
+    offer: str = ""
+    """What else could be asked for."""
+
     @property
     def why(self) -> str:
         """Why it is this one, as one line."""
         if not self.refusals:
             return "asked for" if self.name == PROC else "works here"
-        return "; ".join(f"not {name}: {error.fact}" for name, error in self.refusals)
+        told = [f"not {name}: {error.fact}" for name, error in self.refusals]
+        return "; ".join([*told, self.offer] if self.offer else told)
 
     @property
     def invisible(self) -> tuple[str, ...]:
@@ -63,17 +72,21 @@ class Choice:
 
 
 def started_engine(process: Process, python: Python | None, config: Config) -> Choice:
-    """Start the engine that the settings name, or the best that works; raise why that one does not."""
+    """Start the engine that the settings name, or the best that works; raise why that one does not.
+
+    An engine that stops the process for moments must be asked for.
+    """
     wanted = config.run.engine
     refusals: list[tuple[str, MemprobeError]] = []
-    for name in ROOMS if wanted == AUTO else ROOMS.keys() & {wanted}:
+    for name in CALM if wanted == AUTO else ROOMS.keys() & {wanted}:
         try:
             return Choice(name, _started(name, process, python, config), tuple(refusals))
         except (NotPermitted, NoKernelSupport) as error:
             if wanted != AUTO:
                 raise
             refusals.append((name, error))
-    return Choice(PROC, None, tuple(refusals))
+    offer = OFFER if wanted == AUTO and _tried(PTRACE, config).ok else ""
+    return Choice(PROC, None, tuple(refusals), offer)
 
 
 def _started(name: str, process: Process, python: Python | None, config: Config) -> Engine:

@@ -15,7 +15,7 @@ ENGINES: Mapping[str, str] = MappingProxyType(
         LIBBPF: "probes in the kernel: where handles come from, where memory grows, who fills what grows",
         BCC: "the same probes, compiled here: for kernels without BTF",
         PTRACE: "short windows in which system calls are traced: no line of what is opened between them",
-        PROC: "numbers and open handles from /proc: no lines, nothing that lived shorter than between two looks",
+        PROC: "numbers and open handles from /proc: no lines, and not what comes and goes between two looks",
     }
 )
-"""In the order in which they are tried: what each sees and lacks."""
+"""What each sees and lacks, the best first."""

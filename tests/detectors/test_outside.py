@@ -37,7 +37,7 @@ def test_where_more_is_seen_it_is_surer(story: Story) -> None:
 
 def grown(per_s: int, story: Story) -> Story:
     story.attach()
-    for second in range(WATCHED_S):
+    for second in range(3 * WATCHED_S):
         story.numbers["rss_bytes"] = story.numbers["rss_anonymous_bytes"] = 100 * MIB + per_s * second
         story.tell()
     return story

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,19 +33,24 @@ class MadeUp:
 
     def start(self) -> None:
         self.calls.append("start")
+        self.check()
+
+    def check(self) -> None:
         if self.refusal is not None:
             raise self.refusal
 
 
 @pytest.fixture
-def rooms(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, MadeUp]]:
+def rooms(monkeypatch: pytest.MonkeyPatch) -> dict[str, MadeUp]:
     """The engines by name: what is put in here is found there."""
     made: dict[str, MadeUp] = {}
     for name in engines.ROOMS:
-        room = SimpleNamespace(open_engine=lambda *_, name=name: made[name])
+        room = SimpleNamespace(
+            open_engine=lambda *_, name=name: made[name], check_engine=lambda _, name=name: made[name].check()
+        )
         monkeypatch.setitem(engines.ROOMS, name, f"engine_{name}")
         monkeypatch.setitem(sys.modules, f"engine_{name}", room)
-    yield made
+    return made
 
 
 def chosen(name: str) -> Choice:
@@ -57,23 +61,34 @@ def chosen(name: str) -> Choice:
 def test_the_first_that_works_is_taken(rooms: dict[str, MadeUp]) -> None:
     rooms["libbpf"] = MadeUp()
     choice = chosen("auto")
-    assert (choice.name, choice.engine, choice.why) == ("libbpf", rooms["libbpf"], "works here")
+    assert (choice.name, choice.why) == ("libbpf", "works here")
+    assert choice.engine is rooms["libbpf"]  # type: ignore[comparison-overlap]
     assert choice.invisible == ()
     assert rooms["libbpf"].calls == ["start"]
 
 
 def test_one_that_does_not_work_makes_room_for_the_next(rooms: dict[str, MadeUp]) -> None:
-    rooms |= {"libbpf": MadeUp(NoKernelSupport("no BTF")), "bcc": MadeUp(REFUSED), "ptrace": MadeUp()}
+    rooms |= {"libbpf": MadeUp(NoKernelSupport("no BTF")), "bcc": MadeUp()}
     choice = chosen("auto")
-    assert (choice.name, choice.why) == ("ptrace", "not libbpf: no BTF; not bcc: the kernel says no")
+    assert (choice.name, choice.why) == ("bcc", "not libbpf: no BTF")
     assert choice.invisible == ()
 
 
-def test_where_none_works_proc_is_left(rooms: dict[str, MadeUp]) -> None:
-    rooms |= {"libbpf": MadeUp(REFUSED), "bcc": MadeUp(REFUSED), "ptrace": MadeUp(REFUSED)}
+def test_what_stops_a_process_is_offered_and_not_taken(rooms: dict[str, MadeUp]) -> None:
+    rooms |= {"libbpf": MadeUp(NoKernelSupport("no BTF")), "bcc": MadeUp(REFUSED), "ptrace": MadeUp()}
     choice = chosen("auto")
     assert (choice.name, choice.engine) == ("proc", None)
-    assert [name for name, _ in choice.refusals] == ["libbpf", "bcc", "ptrace"]
+    assert choice.why == f"not libbpf: no BTF; not bcc: the kernel says no; {engines.OFFER}"
+    assert rooms["ptrace"].calls == []
+    (sentence,) = choice.invisible
+    assert sentence.endswith("is not seen: no BTF.")
+
+
+def test_what_would_not_work_is_not_offered(rooms: dict[str, MadeUp]) -> None:
+    rooms |= {"libbpf": MadeUp(REFUSED), "bcc": MadeUp(REFUSED), "ptrace": MadeUp(REFUSED)}
+    choice = chosen("auto")
+    assert choice.name == "proc"
+    assert choice.why == "not libbpf: the kernel says no; not bcc: the kernel says no"
     (sentence,) = choice.invisible
     assert sentence.endswith("is not seen: the kernel says no; ask it again.")
 

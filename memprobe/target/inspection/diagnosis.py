@@ -93,7 +93,7 @@ class Diagnosis:
     checks: tuple[RightPart, ...]
 
     engines: tuple[EnginePart, ...]
-    """In the order in which they are tried."""
+    """The best first."""
 
     target: TargetDiagnosis | None
 
