@@ -29,6 +29,8 @@ def toml(setting: Setting) -> str:
         return "true"
     if setting.sort is Sort.WORDS:
         return '["any"]'
+    if setting.sort in (Sort.WORD, Sort.PATH):
+        return f'"{next(iter(setting.choices), "/usr/src")}"'
     return f"{setting.low + 1:g}" if setting.high > 1 else "0.5"
 
 
