@@ -89,6 +89,8 @@ def mistyped(draw: st.DrawFn) -> Broken:
         Sort.NUMBER: ["true", "[1]", '"much"', "{a = 1}", "2026-11-22", '""', '"1 2"'],
         Sort.INTEGER: ["true", "[1]", '"much"', "1.5", "{a = 1}", '"1.5"'],
         Sort.FLAG: ["1", '"true"', "[]", "0.0", "12:00:00"],
+        Sort.WORD: ["1", "true", '""', '"anything"', '["auto"]', "{a = 1}"],
+        Sort.PATH: ["1", "true", '""', '"usr/src"', '["/usr/src"]'],
         Sort.WORDS: ["1", "[1]", "true", '["anything"]', '["any", 1]', '"caches,nonsense"'],
     }
     value = draw(st.sampled_from(values[setting.sort]))
