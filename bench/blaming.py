@@ -1,32 +1,38 @@
 """What blame is worth under load: a million inserts a second, and one survivor among thousands.
 
     inserts   a list is filled as fast as its program can, from three lines with known shares; the program
-              counts its rounds itself, in turns with and without watchpoints on the list
+              counts its rounds itself, in stretches of 10 s with and without watchpoints on the list by turns
+    bursts    the same without debug registers, on a program that fills six containers as fast as it can
     churn     of ten thousand objects of one size class one stays, from one of 51 lines; sampled under the
               budget until its line is first, and on to the end
 
-Prints tables and, of both parts, writes bench/results/blaming.md. Alone on the machine, please.
+Prints tables and, of all parts, writes bench/results/blaming.md. Alone on the machine, please.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from statistics import median
+from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 from memprobe.heap.seeking import seek  # noqa: E402
 from memprobe.ledger.insertions import Filled  # noqa: E402
-from memprobe.session.blaming import BlameOptions, blaming  # noqa: E402
+from memprobe.native.bpf import BpfError  # noqa: E402
+from memprobe.session.blaming import BlameOptions, Blaming, blaming  # noqa: E402
 from memprobe.session.surviving import Surviving, surviving  # noqa: E402
+from memprobe.sources.kernel.programs import Programs  # noqa: E402
 from memprobe.views.births_report import Born  # noqa: E402
 from memprobe.vocab.stack import own_frame  # noqa: E402
 from programs import Target  # noqa: E402  the interpreters are known in tests/pythons.py
@@ -35,28 +41,27 @@ from pythons import own  # noqa: E402
 RESULTS = HERE / "results" / "blaming.md"
 TARGETS = HERE.parent / "tests" / "targets"
 BUDGET_PCT = 1.0
-FREE_S = 10.0
+STRETCH_S = 10.0
+"""Over which the budget is to hold."""
+
 SHARES = {"often": 0.6, "sometimes": 0.3, "seldom": 0.1}
+SHARES_BY_TURNS = {"often": 0.6, "seldom": 0.4, "taking": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Inserts:
-    """One turn without watchpoints and one with them."""
+    """One run: stretches without watchpoints, and with them, by turns."""
 
-    free_per_s: float
-    watched_per_s: float
-    told_pct: object
-    shares: dict[str, float]
+    rates: list[tuple[float, float]]
+    """Inserts in a second of CPU time in each pair of stretches: alone, and watched."""
 
-    @property
-    def slower_pct(self) -> float:
-        """What the program lost by its own count."""
-        return 100 * (1 - self.watched_per_s / self.free_per_s)
+    worst_points: float
+    """By how much the worst share is off."""
 
     @property
-    def worst_points(self) -> float:
-        """By how much the worst share is off."""
-        return max(abs(self.shares.get(name, 0.0) - truth) * 100 for name, truth in SHARES.items())
+    def slower_pct(self) -> list[float]:
+        """What the program lost in each pair by its own count; in order."""
+        return sorted(100 * (1 - watched / alone) for alone, watched in self.rates)
 
 
 def done(target: Target) -> tuple[int, int]:
@@ -92,18 +97,44 @@ def shares(filled: Filled | None) -> dict[str, float]:
     return found
 
 
-def inserts(seconds: float, turns: int) -> Iterator[Inserts]:
-    """Measure in turns, each as long."""
-    for number in range(turns):
-        with own().spawn(TARGETS / "filling_fast.py") as target:
-            time.sleep(1.0)
-            free = rate(target, lambda: time.sleep(FREE_S))
-            found = seek(target.pid, "__main__.KEPT", lambda _: None)
+def worst_points(filled: Filled | None, truth: Mapping[str, float]) -> float:
+    """By how many points the worst share is off."""
+    found = shares(filled)
+    return max(abs(found.get(name, 0.0) - share) * 100 for name, share in truth.items())
+
+
+def inserts(
+    seconds: float, runs: int, program: str, holder: str, truth: Mapping[str, float]
+) -> Iterator[Inserts]:
+    """Measure some runs, each on a program of its own, watched for so long in all."""
+    for number in range(runs):
+        with own().spawn(TARGETS / program, "0") as target:
+            found = seek(target.pid, holder, lambda _: None)
             with blaming(target.pid, found, BlameOptions(BUDGET_PCT, seed=number)) as run:
-                watched = rate(target, partial(run.run, for_so_long(seconds)))
-                report = run.report()
-            (_, _, filled), *_ = report.containers
-            yield Inserts(free, watched, report.overhead["target_slowdown_pct"], shares(filled))
+                rates = [pair(target, run) for _ in range(round(seconds / STRETCH_S))]
+                worst = max(worst_points(filled, truth) for _, _, filled in run.report().containers)
+            yield Inserts(rates, worst)
+
+
+@contextmanager
+def no_registers() -> Iterator[None]:
+    """As in a virtual machine that has none to give."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise BpfError(errno.ENODEV, "No such device")
+
+    kept = Programs.attach_watchpoint
+    Programs.attach_watchpoint = refuse  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Programs.attach_watchpoint = kept  # type: ignore[method-assign]
+
+
+def pair(target: Target, run: Blaming) -> tuple[float, float]:
+    """A stretch in which nothing is armed, and one with watchpoints."""
+    alone = rate(target, lambda: time.sleep(STRETCH_S))
+    return alone, rate(target, lambda: run.run(for_so_long(STRETCH_S)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +191,13 @@ def churn(seconds: float, seed: int) -> Churn:
 
 def inserts_table(rows: Sequence[Inserts]) -> Iterator[str]:
     """The table of the first part."""
-    yield "| inserts in a CPU second, alone | watched | slower by that | memprobe says | worst share off by |"
-    yield "|---:|---:|---:|---:|---:|"
+    yield "| inserts (rounds) in a CPU second, alone | slower by, median | least to most | worst share off by |"
+    yield "|---:|---:|---:|---:|"
     for one in rows:
+        slower = one.slower_pct
         yield (
-            f"| {one.free_per_s:,.0f} | {one.watched_per_s:,.0f} | {one.slower_pct:.2f} % "
-            f"| {one.told_pct} % | {one.worst_points:.1f} points |"
+            f"| {median(alone for alone, _ in one.rates):,.0f} | {median(slower):.2f} % "
+            f"| {slower[0]:.2f} to {slower[-1]:.2f} % | {one.worst_points:.1f} points |"
         )
 
 
@@ -181,8 +213,16 @@ def churn_table(rows: Sequence[Churn]) -> Iterator[str]:
 def sections(options: argparse.Namespace) -> Iterator[str]:
     """All that was asked for, as text; what is missed is told at the end."""
     if options.only in (None, "inserts"):
-        rows = list(inserts(options.seconds, options.runs))
-        yield "\n".join([f"## Inserts (watched for {options.seconds:g} s each)", "", *inserts_table(rows)])
+        rows = list(inserts(options.seconds, options.runs, "filling_fast.py", "__main__.KEPT", SHARES))
+        head = f"## Inserts (watched for {options.seconds:g} s each, in stretches of {STRETCH_S:g} s)"
+        yield "\n".join([head, "", *inserts_table(rows)])
+    if options.only in (None, "bursts"):
+        with no_registers():
+            rows = list(
+                inserts(options.seconds, options.runs, "filling_by_turns.py", "__main__.x_*", SHARES_BY_TURNS)
+            )
+        head = f"## Without debug registers ({options.seconds:g} s each; rounds of 30 inserts)"
+        yield "\n".join([head, "", *inserts_table(rows)])
     if options.only in (None, "churn"):
         runs = [churn(options.seconds_of_churn, seed) for seed in range(options.runs)]
         yield "\n".join([f"## Churn ({options.seconds_of_churn:g} s each)", "", *churn_table(runs)])
@@ -194,7 +234,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seconds-of-churn", type=float, default=60.0)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=("inserts", "churn"))
+    parser.add_argument("--only", choices=("inserts", "bursts", "churn"))
     options = parser.parse_args()
     machine = f"CPython {platform.python_version()}, kernel {platform.release()}, {os.cpu_count()} CPUs"
     head = f"# Blame under load\n\nWritten by `bench/blaming.py`. {machine}, a budget of {BUDGET_PCT:g} %.\n"

@@ -118,7 +118,13 @@ class GrowthHow(IntEnum):
     RSS_SWAP = 10
     RSS_SHARED = 11
     ADVISED = 12
-    SAMPLED = 13
+
+
+class MutatorHow(IntEnum):
+    """enum mutator_how."""
+
+    CHANGES = 0
+    FULL_LIST = 1
 
 
 class CookieRegister(IntEnum):
@@ -502,6 +508,26 @@ CHANGE_TOTAL = np.dtype(
     }
 )
 """struct change_total."""
+
+MUTATED = np.dtype(
+    {
+        "names": ["last", "stack_id", "hits", "full_size", "number", "reserved"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4"],
+        "offsets": [0, 8, 16, 24, 32, 36],
+        "itemsize": 40,
+    }
+)
+"""struct mutated."""
+
+MUTATOR_WINDOW = np.dtype(
+    {
+        "names": ["is_open", "hits", "taken"],
+        "formats": ["<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 16],
+        "itemsize": 24,
+    }
+)
+"""struct mutator_window."""
 
 KNOBS = np.dtype(
     {

@@ -285,7 +285,6 @@ enum growth_how {
 	GROWTH_RSS_SWAP = 10,
 	GROWTH_RSS_SHARED = 11,
 	GROWTH_ADVISED = 12,	/* madvise gave pages back; freed_bytes only */
-	GROWTH_SAMPLED = 13,	/* no program sends it: credited to stacks that were sampled when memory had grown */
 };
 
 struct growth_key {
@@ -334,6 +333,30 @@ struct change_total {
 	__u64 added;		/* sum of the differences that were above 0 */
 	__u64 removed;		/* and of those below, without their sign */
 	__u64 hits;
+};
+
+/* What is known of a container that is seen through the functions that change it: the value of the map `mutated`, whose key
+ * is a watch_key. Written by memprobe before the uprobes are attached, by the program at every hit. */
+struct mutated {
+	__u64 last;		/* its size at the last hit; WATCH_UNKNOWN: the next difference is nobody's */
+	__u64 stack_id;		/* of the last hit: what has changed by the next one is its */
+	__u64 hits;
+	__u64 full_size;	/* of a list that was full when it was last appended to */
+	__u32 number;		/* goes into change_key */
+	__u32 reserved;
+};
+
+/* What the hit of a function says: bits 0-7 of its cookie. From bit 24 on: how far into the container its size is. */
+enum mutator_how {
+	MUTATOR_CHANGES = 0,	/* it may change the container, its first or second argument */
+	MUTATOR_FULL_LIST = 1,	/* it is about to append to a list that is full */
+};
+
+/* Whether hits are taken, and what was met: the one value of the map mutator_window. */
+struct mutator_window {
+	__u64 is_open;
+	__u64 hits;		/* of the functions, taken or not */
+	__u64 taken;		/* those on a container that is looked at */
 };
 
 /* What memprobe may turn while the programs run: the one value of the map knobs. All 0 means: count and report nothing. */

@@ -14,11 +14,11 @@
  * minimum  5.8; cost: 21 us a hit in a VM, 5.5 us of it the program with its stack
  */
 #include "lib/current_stack.h"
+#include "lib/changes.h"
 
 const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define MAX_WATCHES 64
-#define MAX_CHANGES 8192
 
 #define TAKEN 1
 
@@ -27,37 +27,6 @@ const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define STORM_NS 100000000ULL
 
 MAP(watches, HASH, struct watch_key, struct watch, MAX_WATCHES);
-MAP(changes, HASH, struct change_key, struct change_total, MAX_CHANGES);
-
-static __always_inline struct change_total *change_entry(const struct change_key *key)
-{
-	struct change_total nothing = {};
-	struct change_total *total = bpf_map_lookup_elem(&changes, key);
-
-	if (total)
-		return total;
-	bpf_map_update_elem(&changes, key, &nothing, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&changes, key);
-}
-
-static __always_inline void add_change(__u32 number, __u64 stack_id, __s64 difference)
-{
-	struct change_key key = {.stack_id = stack_id, .number = number};
-	struct change_total *total = change_entry(&key);
-
-	if (!total) {
-		count_loss(LOSS_CHANGES_FULL);
-		key.stack_id = 0;
-		total = change_entry(&key);
-	}
-	if (!total)
-		return;
-	if (difference > 0)
-		__sync_fetch_and_add(&total->added, difference);
-	else
-		__sync_fetch_and_add(&total->removed, -difference);
-	__sync_fetch_and_add(&total->hits, 1);
-}
 
 /* The word as it is now; -1 if it cannot be read, which no size and no count is. */
 static __always_inline __u64 watched_word(const struct watch *watch, __u64 address)

@@ -1,6 +1,7 @@
 """The source of blame: watchpoints on the sizes of containers, a few at a time, within a budget of hits.
 
     turns         whose turn it is, and for how many hits
+    mutations     what is done where debug registers cannot be had
     telling       what a watch has seen, as rows
     choosing      which containers a run wants to know about
 
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 
+from memprobe.blame.mutations import Measure, Mutations
 from memprobe.blame.telling import Key, Seen, Told, Turn
 from memprobe.blame.turns import BURST, HIT_NS, REGISTERS, STEADY, TURN_NS, Chance, Turns, Watching, is_burst
 from memprobe.errors import NoKernelSupport, TargetGone
@@ -36,28 +37,10 @@ MOST_REMEMBERED = 1024
 KNOWN_SOON_NS = 100_000_000
 """A slice that is shorter says little."""
 
-TAKEN = (
-    "Which lines fill the containers that grow is not seen at present: "
-    "the debug registers of the process are taken by another tool, such as a debugger"
-)
+TAKEN = "the debug registers of the process are taken at present by another tool, such as a debugger"
 
-
-class Sized(Protocol):
-    """Where a container has its size, and what it is now."""
-
-    @property
-    def address(self) -> int:
-        """Of the size."""
-        ...
-
-    @property
-    def entries(self) -> int:
-        """How many it has."""
-        ...
-
-
-Measure = Callable[[int, int], Sized | None]
-"""Reads the size of a container (process, subject) again; None if it is not there any more."""
+UNSEEN = "Which lines fill the containers that grow is not seen: {reason}."
+ROUGHLY = "Which lines fill the containers that grow is seen in bursts only, and roughly: {reason}."
 
 
 class BlameSource:
@@ -75,11 +58,14 @@ class BlameSource:
         registers: int = REGISTERS,
         seed: int = 0,
         price: Callable[[], float] | None = None,
+        mutations: Mutations | None = None,
     ) -> None:
         """Prepare to watch; `wish` says what, `measure` says where it is, `budget_pct` see `afford`.
 
-        `price` measures the nanoseconds that a hit costs; it is called before the first watch.
+        `price` measures the nanoseconds that a hit costs; it is called before the first watch. `mutations` is
+        asked while no register can be had.
         """
+        self._mutations = mutations
         self._price = price
         self._hit_ns = float(HIT_NS)
         self.afford(budget_pct)
@@ -122,6 +108,8 @@ class BlameSource:
         for turn in list(self._armed):
             self._look(turn, now_ns, told)
         self._open(now_ns)
+        if self._mutations is not None and self._lacks_registers and not self._is_shed:
+            self._mutations.step(self._wanted, self._budget_pct, now_ns, told)
         begin_ns, self._polled_ns = self._polled_ns, now_ns
         return Batch(
             source=NAME,
@@ -194,7 +182,8 @@ class BlameSource:
         now_ns = time.monotonic_ns()
         hits = self._watchpoints.hits(turn.watch)
         changes = self._watchpoints.changes(turn.watch)[turn.watch.number]
-        told.add(turn, self._seen(turn, hits, now_ns, entries), changes)
+        seen = self._seen(turn, hits, now_ns, entries)
+        told.add(turn.key, turn.begin_ns, turn.entries_before, seen, changes)
         if keeps:
             turn.begin_ns, turn.entries_before, turn.hits_before = now_ns, entries, hits.count
         else:
@@ -272,7 +261,19 @@ class BlameSource:
         self._taken_ns = None
         self._armed.append(Turn(key, watch, how, begin_ns, size.entries))
 
+    @property
+    def _lacks_registers(self) -> bool:
+        """Whether no watch is possible, or none at present."""
+        return bool(self._refused) or (self._taken_ns is not None and not self._armed)
+
     def _invisible(self) -> tuple[str, ...]:
-        if self._refused:
-            return (f"Which lines fill the containers that grow is not seen: {self._refused}.",)
-        return (f"{TAKEN}.",) if self._taken_ns is not None and not self._armed else ()
+        if not self._lacks_registers:
+            return ()
+        if self._mutations is None or self._mutations.refused:
+            return tuple(UNSEEN.format(reason=one) for one in self._reasons())
+        return tuple(ROUGHLY.format(reason=one) for one in self._reasons())
+
+    def _reasons(self) -> list[str]:
+        """Why no registers can be had; and, if they are not used either, why not uprobes."""
+        reasons = [self._refused or TAKEN]
+        return reasons if self._mutations is None else [*reasons, *filter(None, [self._mutations.reason])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from memprobe.blame.turns import BURST, STEADY, Watching
@@ -65,23 +65,24 @@ class Told:
     watches: list[tuple[int, ...]] = field(default_factory=list)
     changes: list[tuple[int, ...]] = field(default_factory=list)
 
-    def add(self, turn: Turn, seen: Seen, changes: Sequence[Change]) -> None:
+    def add(
+        self, key: Key, begin_ns: int, entries_before: int, seen: Seen, changes: Iterable[Change]
+    ) -> None:
         """Tell of a watch, and of what each stack did to the size meanwhile."""
-        pid, subject_id = turn.key
+        pid, subject_id = key
         self.watches.append(
             (
-                turn.begin_ns,
+                begin_ns,
                 seen.end_ns,
                 subject_id,
                 pid,
                 seen.hits,
                 seen.covered_ns,
                 seen.stands_for_ns,
-                turn.entries_before,
+                entries_before,
                 seen.entries,
             )
         )
         self.changes.extend(
-            (turn.begin_ns, subject_id, one.stack_id, pid, one.hits, one.added, one.removed)
-            for one in changes
+            (begin_ns, subject_id, one.stack_id, pid, one.hits, one.added, one.removed) for one in changes
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from memprobe.blame.containers import Asked, Containers
+from memprobe.blame.mutations import Mutations
 from memprobe.blame.source import BlameSource
 from memprobe.config import DEFAULTS
 from memprobe.errors import NoKernelSupport
@@ -49,12 +49,15 @@ class Blaming:
         self._target = target
         self._containers = containers
         self._kernel = kernel
+        mutators = kernel.mutators
+        size_of = containers.size_of
         self._blame = BlameSource(
             kernel.watchpoints,
-            containers.size_of,
+            size_of,
             budget_pct=0.0,
             seed=options.seed,
             price=self._measured_hit_ns,
+            mutations=None if mutators is None else Mutations(mutators, size_of, options.seed),
         )
         self._oversight = Oversight(target.process, kernel, options.max_overhead_pct, [self._blame])
 
@@ -66,7 +69,7 @@ class Blaming:
             self._tick()
             if watch is not None:
                 watch(self)
-            time.sleep(TICK_S)
+            self._kernel.wait(TICK_S)  # not so long if what stays armed comes upon a storm
         if self._oversight.ended is None:
             self._blame.settle()
         for source in (self._blame, self._kernel):

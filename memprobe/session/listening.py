@@ -9,9 +9,7 @@ from memprobe.heap.looker.pace import NS, Pace
 from memprobe.heap.source import HeapSource
 from memprobe.session.arming import Armed
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
-from memprobe.sources.py_spy import PySpySource
-from memprobe.target.inspection.opening import NOT_UNDERSTOOD, Opened
-from memprobe.target.inspection.py_spy import MISSING, find
+from memprobe.target.inspection.opening import Opened
 from memprobe.target.proc.process import Process
 from memprobe.vocab.costs import Metered
 from memprobe.vocab.knobs import Sheddable
@@ -20,7 +18,9 @@ from memprobe.vocab.source import Engine, Source
 if TYPE_CHECKING:
     from memprobe.blame.births import BirthSource
     from memprobe.blame.source import BlameSource
+    from memprobe.blame.mutations import Mutations
     from memprobe.sources.kernel.births import Births
+    from memprobe.sources.kernel.mutators import Mutators
     from memprobe.sources.kernel.watchpoints import Watchpoints
 
 
@@ -44,6 +44,16 @@ class Tracing(Protocol):
         ...
 
 
+@runtime_checkable
+class Mutating(Protocol):
+    """An engine that can see what changes containers where it cannot set watchpoints."""
+
+    @property
+    def mutators(self) -> Mutators | None:
+        """What makes bursts on the target; None if it is no Python."""
+        ...
+
+
 class Listening:
     """The sources of a run."""
 
@@ -57,25 +67,8 @@ class Listening:
         self.heap: HeapSource | None = None
         self.blame: BlameSource | None = None
         self.births: BirthSource | None = None
-        self.py_spy: PySpySource | None = None
-        """Where memprobe's own layouts do not hold."""
-
         self.tier = 0
         """The highest that was reached."""
-
-        self.invisible: list[str] = []
-        """What nobody can say."""
-
-    @property
-    def often(self) -> tuple[Source, ...]:
-        """Those that are asked several times a second, in this order."""
-        return _present(self.engine, self.blame, self.births, self.py_spy)
-
-    @property
-    def at_last(self) -> tuple[Source, ...]:
-        """All of them, as they are asked when the run is over: the events before what is held against them."""
-        others = (self.heap, self.blame, self.births, self.py_spy, self.procfs)
-        return _present(self.engine, *others, self.engine, self.engine)
 
     @property
     def sheddable(self) -> list[Sheddable]:
@@ -102,8 +95,6 @@ class Listening:
             if isinstance(self.engine, Tracing):
                 self._start_births(self.engine)
             self.all.append(self.engine)
-        if isinstance(self._target.obstacle, NOT_UNDERSTOOD):
-            self._start_py_spy()
         options = ProcfsOptions(
             tree=self._config.run.tree,
             reports_processes=self.engine is None or not self.engine.sees_processes,
@@ -114,16 +105,6 @@ class Listening:
         self.procfs.set_python(self._target.process.pid, self._target.python)
         self.all.append(self.procfs)
         self.tier = max(source.tier for source in self.all)
-
-    def _start_py_spy(self) -> None:
-        """Have another tool say what runs when memory grows."""
-        program = find()
-        if program is None:
-            self.invisible.append(MISSING)
-            return
-        self.py_spy = PySpySource(self._target.process, program)
-        self.py_spy.start()
-        self.all.append(self.py_spy)
 
     def follow(self, target: Opened) -> None:
         """Take another process for the target."""
@@ -143,9 +124,18 @@ class Listening:
                 budget_pct=0.0,
                 seed=self._config.sampling.seed,
                 price=lambda: watch_hit_ns(engine, self.armed.calibrator),
+                mutations=self._mutations(engine, self.heap),
             )
             self.blame.start()
             self.all.append(self.blame)
+
+    def _mutations(self, engine: object, heap: HeapSource) -> Mutations | None:
+        """What sees containers filled where there are no debug registers."""
+        from memprobe.blame.mutations import Mutations
+
+        mutators = engine.mutators if isinstance(engine, Mutating) else None
+        seed = self._config.sampling.seed
+        return None if mutators is None else Mutations(mutators, heap.size_of, seed)
 
     def _start_births(self, engine: Tracing) -> None:
         """Be ready to trace in bursts where objects are made that no collection explains."""
@@ -163,10 +153,6 @@ class Listening:
             self.births = BirthSource(sampling)
             self.births.start()
             self.all.append(self.births)
-
-
-def _present(*sources: Source | None) -> tuple[Source, ...]:
-    return tuple(source for source in sources if source is not None)
 
 
 def looks_of(config: Config) -> Pace:

@@ -85,6 +85,8 @@ def batches(draw: st.DrawFn) -> Batch:
         samples=draw(table(rows.SAMPLE, 2)),
         populations=draw(table(rows.POPULATION)),
         looks=draw(table(rows.LOOK)),
+        watches=draw(table(rows.WATCH)),
+        changes=draw(table(rows.CHANGE)),
         subjects=draw(st.dictionaries(st.integers(1, (1 << 64) - 1), SUBJECTS, max_size=3)),
         losses=draw(st.dictionaries(TEXTS, st.integers(0, 1 << 62), max_size=3)),
         invisible=tuple(draw(st.lists(TEXTS, max_size=2))),

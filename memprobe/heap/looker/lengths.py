@@ -41,6 +41,8 @@ class Size(NamedTuple):
 
     address: int
     entries: int
+    type: int
+    """The address of the collection's type."""
 
 
 class Lengths:
@@ -85,7 +87,10 @@ class Lengths:
         if not len(places):
             return None
         length = int(self._found(places)[0])
-        return Size(int(places[0]["address"] + places[0]["size"]), length) if length >= 0 else None
+        if length < 0:
+            return None
+        address, kind, size = (int(places[0][name]) for name in ("address", "type", "size"))
+        return Size(address + size, length, kind)
 
     def _found(self, places: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
         """Return the length of each collection, -1 of what is not there any more."""

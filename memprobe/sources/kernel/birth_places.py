@@ -23,9 +23,6 @@ from memprobe.target.binary.symbols import file_offset
 from memprobe.target.cpython.python import Python
 from memprobe.target.killable import ReaderDied, call
 
-MOST_PLACES = 12
-"""Where they cannot be attached to at once: each takes 16 ms."""
-
 MOST_COPIES = 512
 """Debian's builds have 94 to 109."""
 

@@ -12,13 +12,12 @@ import numpy as np
 
 from memprobe import abi
 from memprobe.abi import RecordKind
-from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetGone
-from memprobe.native.bpf import BpfError, BpfObject, Ring
-from memprobe.sources.kernel.birth_places import MOST_PLACES, find_birth_places
+from memprobe.errors import MemprobeError, ReadFault, TargetGone
+from memprobe.native.bpf import Ring
+from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
-from memprobe.sources.kernel.outliving import outliving
 from memprobe.sources.kernel.programs import BIRTHS, Programs
-from memprobe.sources.kernel.uprobes import Spot, attach_uprobes
+from memprobe.sources.kernel.traps import Trap, Traps, wait_while
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.pools import SIZE_CLASSES, used_pools
 from memprobe.target.cpython.python import Python
@@ -33,14 +32,6 @@ ALL_CLASSES = (1 << SIZE_CLASSES) - 1
 _ONLY = struct.pack("=I", 0)
 _WATCH = struct.Struct("=3Q")
 _SHAPES = {RecordKind.BLOCK.value: (abi.BLOCK_RECORD.itemsize, 0)}
-_LOOK_S = 0.001
-
-TRAP_NS = 800
-"""The way into the kernel and back at an instruction that it emulates."""
-
-UNMEASURED_NS = 3_500
-"""A hit and all that the program does, where the kernel does not measure that: a stack of ten frames."""
-
 UNSEEN = "Where survivors were born is not known: {reason}."
 
 
@@ -72,7 +63,8 @@ class Births:
     def __init__(self, programs: Programs, process: Process, python: Python) -> None:
         self._programs, self._process, self._python = programs, process, python
         self._ring: Ring | None = None
-        self._spots: list[Spot] = []
+        self._places: list[BirthPlace] = []
+        self._traps = Traps(programs, process, BIRTHS, PROGRAM)
         self._descriptor = -1
         self.used_pools = 0
         self.reason = ""
@@ -100,17 +92,14 @@ class Births:
             if not self.used_pools:
                 return absence or "the pools of its allocator do not lead to one table"
             with opened_binary(self._process, python, mappings) as descriptor:
-                places = find_birth_places(descriptor, python)
+                self._places = find_birth_places(descriptor, python)
                 self._descriptor = os.dup(descriptor)
-                self._spots = [Spot(place.offset, place.cookie) for place in places]
         except TargetGone:
             raise
         except (BadElf, ReadFault, OSError, MemprobeError) as error:
             return str(error)
-        if not self._programs.load_late(BIRTHS):
+        if not self._traps.load():
             return "the kernel does not load the program"
-        if not self._programs.attaches_many:
-            del self._spots[MOST_PLACES:]
         self._ring = Ring(self._programs.object(BIRTHS), "births", _SHAPES)
         return ""
 
@@ -119,40 +108,19 @@ class Births:
 
         Raises TargetExited, and NoKernelSupport if it cannot attach.
         """
-        maps, path = self._programs.object(BIRTHS), f"/proc/self/fd/{self._descriptor}"
+        maps = self._programs.object(BIRTHS)
         maps.write_map("birth_watch", _ONLY, _WATCH.pack(self.used_pools, classes, limit))
         maps.write_map("birth_counts", _ONLY, bytes(abi.BIRTH_COUNTS.itemsize))
-        before_ns = self._run_ns()
-        told = outliving(lambda: self._traced(maps, path, limit, longest_s))
-        if told is None or told["refused"]:
-            self._process.check()
-            reason = told["refused"] if told else "the tracing process has ended"
-            raise NoKernelSupport(f"the kernel refuses an uprobe ({reason})")
-        return self._burst(told["begin_ns"], told["end_ns"], self._run_ns() - before_ns)
+        before_ns = self._traps.run_ns
+        traps = [Trap(self._descriptor, place.offset, place.cookie) for place in self._places]
+        told = self._traps.during(traps, lambda: self._traced(limit, longest_s))
+        return self._burst(told["begin_ns"], told["end_ns"], self._traps.run_ns - before_ns)
 
-    def _traced(self, maps: BpfObject, path: str, limit: int, longest_s: float) -> dict[str, Any]:
-        """In a child: when births were sent, and the kernel's reason if it refused."""
-        numbers: list[int] = []
-        refused, begin_ns = "", time.monotonic_ns()
-        try:
-            at_once = self._programs.attaches_many
-            made = attach_uprobes(maps, PROGRAM, path, self._spots, self._process.pid, at_once=at_once)
-            numbers.extend(made)  # those before a failure, too
-            begin_ns = time.monotonic_ns()
-            self._wait(limit, longest_s)
-        except BpfError as error:
-            refused = str(error.strerror)
-        end_ns = time.monotonic_ns()
-        maps.detach(*numbers)
-        return {"begin_ns": begin_ns, "end_ns": end_ns, "refused": refused}
-
-    def _run_ns(self) -> int:
-        return self._programs.object(BIRTHS).run_counts[PROGRAM][1]
-
-    def _wait(self, limit: int, longest_s: float) -> None:
-        deadline = time.monotonic() + longest_s
-        while time.monotonic() < deadline and self._counts()["wanted"] < limit:
-            time.sleep(_LOOK_S)
+    def _traced(self, limit: int, longest_s: float) -> dict[str, Any]:
+        """In a child: when births were sent."""
+        begin_ns = time.monotonic_ns()
+        wait_while(lambda: bool(self._counts()["wanted"] < limit), longest_s)
+        return {"begin_ns": begin_ns, "end_ns": time.monotonic_ns()}
 
     def _counts(self) -> np.void:
         content = self._programs.object(BIRTHS).read_map("birth_counts", _ONLY) or b""
@@ -174,7 +142,7 @@ class Births:
             end_ns,
             hits,
             int(counts["unknown"] + counts["unsent"]),
-            hits * TRAP_NS + run_ns if self._programs.counts_costs else hits * UNMEASURED_NS,
+            self._traps.cost_ns(hits, run_ns),
         )
 
     def close(self) -> None:

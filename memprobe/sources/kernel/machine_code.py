@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 FUNCTION_LIMIT = 64 << 10
@@ -93,6 +94,20 @@ def first_emulated(code: bytes, address: int, keep: str = "") -> Instruction | N
         if count >= STRAIGHT_LIMIT or _leaves(instruction) or (keep and _changes(instruction, keep)):
             return None
     return None
+
+
+def first_loads(code: bytes, address: int, name: str) -> set[int]:
+    """Fields of an argument that are loaded before the first branch: their offsets from a register."""
+    from iced_x86 import Decoder, FlowControl, OpKind, Register
+
+    base, found = getattr(Register, name), set()
+    for one in islice(Decoder(64, code[:FUNCTION_LIMIT], ip=address), STRAIGHT_LIMIT):
+        if one.flow_control != FlowControl.NEXT:
+            break
+        operands = [one.op_kind(number) for number in range(one.op_count)]
+        if OpKind.MEMORY in operands and one.memory_base == base:
+            found.add(one.memory_displacement)
+    return found
 
 
 def called(code: bytes, address: int) -> list[int]:

@@ -1,0 +1,62 @@
+"""Containers of a process whose debug registers cannot be had: who fills them, under every interpreter."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from blame.watching_containers import WatchingContainers, by_function, watching_containers
+from memprobe.blame import mutations
+from memprobe.native.bpf import BpfError
+from memprobe.sources.kernel.programs import Programs
+from pythons import Interpreter
+
+pytestmark = pytest.mark.usefixtures("bpf")
+
+CONTAINERS = ("x_dict", "x_list", "x_set", "x_deque", "x_ordered", "x_cached")
+ENOUGH = 300
+"""Hits of each container."""
+
+LOUD = 1_000_000.0
+"""A budget that no target exhausts: what is right is asked here, not what it costs."""
+
+
+@pytest.fixture
+def no_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a virtual machine that has none to give."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise BpfError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr(Programs, "attach_watchpoint", refuse)
+    monkeypatch.setattr(mutations, "SHORTEST_PAUSE_NS", 0)
+
+
+@pytest.mark.usefixtures("no_registers")
+def test_the_line_that_fills_most_is_first(interpreter: Interpreter, targets: Path) -> None:
+    with (
+        interpreter.spawn(targets / "filling_by_turns.py") as target,
+        watching_containers(target.pid, "__main__.x_*", budget_pct=LOUD) as found,
+    ):
+        found.watch(until=lambda: all(found.hits(name) >= ENOUGH for name in CONTAINERS))
+        found.settle()
+        maps = Path(f"/proc/{target.pid}/maps").read_text()
+    for name in CONTAINERS:
+        check(found, name, is_sampled=name == "x_list" and interpreter.version >= (3, 11))
+    assert "[uprobes]" not in maps, "all of them are emulated"
+    assert "No such device" in found.batches[-1].invisible[0]
+
+
+def check(found: WatchingContainers, name: str, *, is_sampled: bool) -> None:
+    """From 3.11 on one append to a list stands for many, whose lines may differ."""
+    flows = by_function(found.filled(name))
+    put = sum(flow.added_per_s for flow in flows.values())
+    near = 0.2 if is_sampled else 0.05
+    assert next(iter(flows)) == "often", name
+    assert flows["often"].added_per_s / put == pytest.approx(0.6, abs=near), name
+    assert flows["seldom"].added_per_s / put == pytest.approx(0.4, abs=near), name
+    if name not in ("x_list", "x_cached"):
+        assert flows["taking"].removed_per_s / put == pytest.approx(0.2, abs=near), name
