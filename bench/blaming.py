@@ -18,11 +18,11 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import NoReturn
+from unittest.mock import patch
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
@@ -116,19 +116,9 @@ def inserts(
             yield Inserts(rates, worst)
 
 
-@contextmanager
-def no_registers() -> Iterator[None]:
+def no_registers() -> AbstractContextManager[object]:
     """As in a virtual machine that has none to give."""
-
-    def refuse(*_: object) -> NoReturn:
-        raise BpfError(errno.ENODEV, "No such device")
-
-    kept = Programs.attach_watchpoint
-    Programs.attach_watchpoint = refuse  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Programs.attach_watchpoint = kept  # type: ignore[method-assign]
+    return patch.object(Programs, "attach_watchpoint", side_effect=BpfError(errno.ENODEV, "No such device"))
 
 
 def pair(target: Target, run: Blaming) -> tuple[float, float]:
@@ -191,7 +181,7 @@ def churn(seconds: float, seed: int) -> Churn:
 
 def inserts_table(rows: Sequence[Inserts]) -> Iterator[str]:
     """The table of the first part."""
-    yield "| inserts (rounds) in a CPU second, alone | slower by, median | least to most | worst share off by |"
+    yield "| inserts (rounds) in a CPU second, alone | slower by (median) | from, to | worst share off by |"
     yield "|---:|---:|---:|---:|"
     for one in rows:
         slower = one.slower_pct

@@ -118,6 +118,7 @@ class GrowthHow(IntEnum):
     RSS_SWAP = 10
     RSS_SHARED = 11
     ADVISED = 12
+    SAMPLED = 13
 
 
 class MutatorHow(IntEnum):

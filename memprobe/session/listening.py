@@ -9,7 +9,9 @@ from memprobe.heap.looker.pace import NS, Pace
 from memprobe.heap.source import HeapSource
 from memprobe.session.arming import Armed
 from memprobe.sources.procfs import ProcfsOptions, ProcfsSource
-from memprobe.target.inspection.opening import Opened
+from memprobe.sources.py_spy import PySpySource
+from memprobe.target.inspection.opening import NOT_UNDERSTOOD, Opened
+from memprobe.target.inspection.py_spy import MISSING, find
 from memprobe.target.proc.process import Process
 from memprobe.vocab.costs import Metered
 from memprobe.vocab.knobs import Sheddable
@@ -17,8 +19,8 @@ from memprobe.vocab.source import Engine, Source
 
 if TYPE_CHECKING:
     from memprobe.blame.births import BirthSource
-    from memprobe.blame.source import BlameSource
     from memprobe.blame.mutations import Mutations
+    from memprobe.blame.source import BlameSource
     from memprobe.sources.kernel.births import Births
     from memprobe.sources.kernel.mutators import Mutators
     from memprobe.sources.kernel.watchpoints import Watchpoints
@@ -67,8 +69,25 @@ class Listening:
         self.heap: HeapSource | None = None
         self.blame: BlameSource | None = None
         self.births: BirthSource | None = None
+        self.py_spy: PySpySource | None = None
+        """Where memprobe's own layouts do not hold."""
+
         self.tier = 0
         """The highest that was reached."""
+
+        self.invisible: list[str] = []
+        """What nobody can say."""
+
+    @property
+    def often(self) -> tuple[Source, ...]:
+        """Those that are asked several times a second, in this order."""
+        return _present(self.engine, self.blame, self.births, self.py_spy)
+
+    @property
+    def at_last(self) -> tuple[Source, ...]:
+        """All of them, as they are asked when the run is over: the events first, and again."""
+        others = (self.heap, self.blame, self.births, self.py_spy, self.procfs)
+        return _present(self.engine, *others, self.engine, self.engine)
 
     @property
     def sheddable(self) -> list[Sheddable]:
@@ -95,6 +114,8 @@ class Listening:
             if isinstance(self.engine, Tracing):
                 self._start_births(self.engine)
             self.all.append(self.engine)
+        if isinstance(self._target.obstacle, NOT_UNDERSTOOD):
+            self._start_py_spy()
         options = ProcfsOptions(
             tree=self._config.run.tree,
             reports_processes=self.engine is None or not self.engine.sees_processes,
@@ -105,6 +126,16 @@ class Listening:
         self.procfs.set_python(self._target.process.pid, self._target.python)
         self.all.append(self.procfs)
         self.tier = max(source.tier for source in self.all)
+
+    def _start_py_spy(self) -> None:
+        """Have another tool say what runs when memory grows."""
+        program = find()
+        if program is None:
+            self.invisible.append(MISSING)
+            return
+        self.py_spy = PySpySource(self._target.process, program)
+        self.py_spy.start()
+        self.all.append(self.py_spy)
 
     def follow(self, target: Opened) -> None:
         """Take another process for the target."""
@@ -153,6 +184,10 @@ class Listening:
             self.births = BirthSource(sampling)
             self.births.start()
             self.all.append(self.births)
+
+
+def _present(*sources: Source | None) -> tuple[Source, ...]:
+    return tuple(source for source in sources if source is not None)
 
 
 def looks_of(config: Config) -> Pace:

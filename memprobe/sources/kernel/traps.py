@@ -1,27 +1,24 @@
 """Uprobes that stand in a process for the few milliseconds of a burst.
 
-A child attaches them and takes them away (outliving.py). Where the kernel can (6.6+), it attaches to all places
-at once; else to each by itself, which takes 16 ms each.
+A child attaches them and takes them away (outliving.py).
 """
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from memprobe.errors import NoKernelSupport
 from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.outliving import outliving
 from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.uprobes import Spot, attach_uprobes
 from memprobe.target.proc.process import Process
 
 MOST_PLACES = 12
-"""Where they cannot be attached to at once."""
+"""Where they cannot be attached to at once: each takes 16 ms."""
 
 TRAP_NS = 800
 """The way into the kernel and back at an instruction that it emulates."""
@@ -37,10 +34,7 @@ class Trap:
     descriptor: int
     """Of the open file."""
 
-    offset: int
-    """In it."""
-
-    cookie: int
+    spot: Spot
 
 
 class Traps:
@@ -49,20 +43,17 @@ class Traps:
     def __init__(self, programs: Programs, process: Process, object_name: str, program: str) -> None:
         self._programs, self._process = programs, process
         self._object, self._program = object_name, program
-        self._at_once = False
-        """Whether all places are attached to at once."""
 
     def load(self) -> bool:
         """Load the program; False if the kernel does not take it."""
-        self._at_once = self._programs.load_for_many(self._object, self._program)
-        return self._at_once or self._programs.load_late(self._object)
+        return self._programs.load_late(self._object)
 
     def during(self, traps: Sequence[Trap], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Call `work` in a child while the traps are in place, and return what it returns: plain data.
 
         Raises TargetExited, and NoKernelSupport if they cannot be attached.
         """
-        chosen = traps if self._at_once else traps[:MOST_PLACES]
+        chosen = traps if self._programs.attaches_many else traps[:MOST_PLACES]
         told = outliving(lambda: self._trapped(chosen, work))
         if told is None or "refused" in told:
             self._process.check()
@@ -82,19 +73,11 @@ class Traps:
             self._programs.object(self._object).detach(*numbers)
 
     def _attached(self, traps: Sequence[Trap]) -> Iterator[int]:
-        maps, pid = self._programs.object(self._object), self._process.pid
-        if not self._at_once:
-            for one in traps:
-                path = f"/proc/self/fd/{one.descriptor}"
-                yield maps.attach_uprobe(self._program, path, one.offset, pid, one.cookie)
-            return
-        files: dict[int, list[Trap]] = defaultdict(list)
-        for one in traps:
-            files[one.descriptor].append(one)
-        for descriptor, own in files.items():
-            offsets = np.array([one.offset for one in own], np.uint64).tobytes()
-            cookies = np.array([one.cookie for one in own], np.uint64).tobytes()
-            yield maps.attach_uprobes(self._program, f"/proc/self/fd/{descriptor}", offsets, cookies, pid)
+        loaded, at_once = self._programs.object(self._object), self._programs.attaches_many
+        for descriptor in dict.fromkeys(one.descriptor for one in traps):
+            path = f"/proc/self/fd/{descriptor}"
+            spots = [one.spot for one in traps if one.descriptor == descriptor]
+            yield from attach_uprobes(loaded, self._program, path, spots, self._process.pid, at_once=at_once)
 
     @property
     def run_ns(self) -> int:
