@@ -19,6 +19,7 @@ NO_OFFSET = 0xffffffff
 TABLE_WORDS = 64
 MAX_TABLE_PARTS = 16
 WATCH_UNKNOWN = 0xffffffffffffffff
+MOST_LISTS = 16
 
 
 class RecordKind(IntEnum):
@@ -125,7 +126,7 @@ class MutatorHow(IntEnum):
     """enum mutator_how."""
 
     CHANGES = 0
-    FULL_LIST = 1
+    REALLOCATES = 1
 
 
 class CookieRegister(IntEnum):
@@ -512,13 +513,23 @@ CHANGE_TOTAL = np.dtype(
 
 MUTATED = np.dtype(
     {
-        "names": ["last", "stack_id", "hits", "full_size", "number", "reserved"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4"],
-        "offsets": [0, 8, 16, 24, 32, 36],
-        "itemsize": 40,
+        "names": ["last", "stack_id", "hits", "number", "reserved"],
+        "formats": ["<u8", "<u8", "<u8", "<u4", "<u4"],
+        "offsets": [0, 8, 16, 24, 28],
+        "itemsize": 32,
     }
 )
 """struct mutated."""
+
+MUTATOR_LISTS = np.dtype(
+    {
+        "names": ["sizes"],
+        "formats": [("<u8", (16,))],
+        "offsets": [0],
+        "itemsize": 128,
+    }
+)
+"""struct mutator_lists."""
 
 MUTATOR_WINDOW = np.dtype(
     {

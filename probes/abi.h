@@ -285,6 +285,7 @@ enum growth_how {
 	GROWTH_RSS_SWAP = 10,
 	GROWTH_RSS_SHARED = 11,
 	GROWTH_ADVISED = 12,	/* madvise gave pages back; freed_bytes only */
+	GROWTH_SAMPLED = 13,	/* no program sends it: credited to stacks that were sampled when memory had grown */
 };
 
 struct growth_key {
@@ -341,15 +342,21 @@ struct mutated {
 	__u64 last;		/* its size at the last hit; WATCH_UNKNOWN: the next difference is nobody's */
 	__u64 stack_id;		/* of the last hit: what has changed by the next one is its */
 	__u64 hits;
-	__u64 full_size;	/* of a list that was full when it was last appended to */
 	__u32 number;		/* goes into change_key */
 	__u32 reserved;
 };
 
-/* What the hit of a function says: bits 0-7 of its cookie. From bit 24 on: how far into the container its size is. */
+/* What the hit of a function says: bits 0-7 of its cookie. The constant is how far into the container its size is. */
 enum mutator_how {
-	MUTATOR_CHANGES = 0,	/* it may change the container, its first or second argument */
-	MUTATOR_FULL_LIST = 1,	/* it is about to append to a list that is full */
+	MUTATOR_CHANGES = 0,	/* it may change the container: the register of the cookie, or the second argument */
+	MUTATOR_REALLOCATES = 1,	/* it gives the block in the register another size: it may be the room of a list */
+};
+
+#define MOST_LISTS 16
+
+/* Lists whose rooms are looked at: the one value of the map mutator_lists. */
+struct mutator_lists {
+	__u64 sizes[MOST_LISTS];	/* where they have their sizes; 0 ends them */
 };
 
 /* Whether hits are taken, and what was met: the one value of the map mutator_window. */

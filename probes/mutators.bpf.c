@@ -3,12 +3,12 @@
  *
  * hooks    uprobes on the entry of CPython's functions that insert into containers or take out of them (the methods of their
  *          types, what PyDict_SetItem calls, ...), attached for some ms; the cookie says where the size is in the container
- * maps     mutated (memprobe writes, the program updates), changes (the program adds, memprobe empties), mutator_window;
+ * maps     mutated (memprobe writes, the program updates), changes (the program adds, memprobe empties), mutator_lists, mutator_window;
  *          targets and stacks as in lib/python_stack.h
  * counts   differences of the size, never hits. On entry nothing has changed yet: so what differs from the hit before is that
  *          one's, and of the last hit memprobe takes the difference itself. All this happens under the GIL.
- *          From 3.11 on, appending to a list that has room calls no function. One that is full does; of all appends it stands for
- *          as many as the list will take until it is full again.
+ *          From 3.11 on, appending to a list that has room calls no function. Who makes it give its room another size is credited
+ *          with all by which the room grows or shrinks.
  * losses   changes_full, watch_unreadable, and those of the stack
  * minimum  5.15 (bpf_get_attach_cookie)
  * cost     0.8 us for the trap, 0.1 us for a container that nobody looks at, else the stack (1 us and 0.2 us a frame)
@@ -20,9 +20,16 @@
 const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define MAX_MUTATED 64
-#define LIST_ALLOCATED 16	/* bytes from the size of a list on: the same from 3.8 to 3.15 */
+
+/* From the size of a list on: the same from 3.8 to 3.15. */
+struct list_words {
+	__u64 size;
+	__u64 items;
+	__u64 allocated;
+};
 
 MAP(mutated, HASH, struct watch_key, struct mutated, MAX_MUTATED);
+MAP(mutator_lists, ARRAY, __u32, struct mutator_lists, 1);
 MAP(mutator_window, ARRAY, __u32, struct mutator_window, 1);
 
 static __always_inline struct mutated *mutated_at(__u64 address)
@@ -39,30 +46,6 @@ static __always_inline void settle(struct mutated *one, __u64 size)
 		add_change(one->number, one->stack_id, size - one->last);
 }
 
-/* How many appends a list takes, from one that finds it full to the next: as list_resize has it from 3.9 on. */
-static __always_inline __u64 appends_until_full(__u64 size)
-{
-	__u64 wanted = size + 1;
-
-	return ((wanted + (wanted >> 3) + 6) & ~3ULL) - size;
-}
-
-static __always_inline void append_to_full(struct mutated *one, __u64 address, __u64 size)
-{
-	__u64 allocated = 0;
-
-	if (read_user(&allocated, sizeof(allocated), address + LIST_ALLOCATED) || allocated != size)
-		return;
-	/* Of the functions that are called for one append the first counts; and a method that is seen by itself counts. */
-	if (one->full_size == size || one->last == size)
-		return;
-	one->full_size = size;
-	settle(one, size);
-	add_change(one->number, current_stack(), appends_until_full(size));
-	one->last = WATCH_UNKNOWN;
-	one->hits++;
-}
-
 static __always_inline void will_change(struct mutated *one, __u64 size)
 {
 	settle(one, size);
@@ -71,46 +54,79 @@ static __always_inline void will_change(struct mutated *one, __u64 size)
 	one->hits++;
 }
 
-static __always_inline void take(struct mutated *one, __u64 address, __u32 how)
+static __always_inline void note_change(__u64 address)
 {
+	struct mutated *one = mutated_at(address);
 	__u64 size = 0;
 
 	if (read_user(&size, sizeof(size), address))
 		count_loss(LOSS_WATCH_UNREADABLE);
-	else if (how == MUTATOR_FULL_LIST)
-		append_to_full(one, address, size);
-	else
+	else if (one)
 		will_change(one, size);
 }
 
-/* Where the container of an argument would have its size. */
-static __always_inline __u64 size_in(enum cookie_register argument, __u64 cookie, struct pt_regs *context)
+/* Where the list has its size whose room is this block; 0 if it is none of those that are looked at. */
+static __always_inline __u64 list_with_room(__u64 block, __u64 *allocated)
 {
-	return cookie_register((__u64)argument << 8, context) + (cookie >> 24);
+	__u32 zero = 0;
+	const struct mutator_lists *lists = bpf_map_lookup_elem(&mutator_lists, &zero);
+	struct list_words words = {};
+
+	for (int index = 0; lists && block && index < MOST_LISTS && lists->sizes[index]; index++) {
+		if (read_user(&words, sizeof(words), lists->sizes[index]) || words.items != block)
+			continue;
+		*allocated = words.allocated;
+		return lists->sizes[index];
+	}
+	return 0;
+}
+
+static __always_inline bool note_room(__u64 cookie, struct pt_regs *context)
+{
+	__u64 bytes = cookie_register((__u64)COOKIE_SI << 8, context), allocated = 0;
+	__u64 address = list_with_room(cookie_register(cookie, context), &allocated);
+	struct mutated *one = mutated_at(address);
+
+	if (!one)
+		return false;
+	add_change(one->number, current_stack(), bytes / sizeof(__u64) - allocated);
+	one->hits++;
+	return true;
+}
+
+/* Where the container has its size: it is in the register of the cookie, or the second argument. */
+static __always_inline __u64 looked_at(__u64 cookie, struct pt_regs *context)
+{
+	__u64 address = cookie_register(cookie, context) + (cookie >> 24);
+
+	if (mutated_at(address))
+		return address;
+	address = cookie_register((__u64)COOKIE_SI << 8, context) + (cookie >> 24);
+	return mutated_at(address) ? address : 0;
+}
+
+static __always_inline bool note_hit(struct pt_regs *context)
+{
+	__u64 cookie = bpf_get_attach_cookie(context), address;
+
+	if (cookie_how(cookie) == MUTATOR_REALLOCATES)
+		return note_room(cookie, context);
+	address = looked_at(cookie, context);
+	if (address)
+		note_change(address);
+	return address;
 }
 
 SEC("uprobe")
 int container_mutates(struct pt_regs *context)
 {
-	__u64 cookie = bpf_get_attach_cookie(context);
-	__u64 address = size_in(COOKIE_DI, cookie, context);
 	__u32 zero = 0;
 	struct mutator_window *window = bpf_map_lookup_elem(&mutator_window, &zero);
-	struct mutated *one;
 
 	if (!window)
 		return 0;
 	__sync_fetch_and_add(&window->hits, 1);
-	if (!window->is_open)
-		return 0;
-	one = mutated_at(address);
-	if (!one) {
-		address = size_in(COOKIE_SI, cookie, context);
-		one = mutated_at(address);
-	}
-	if (!one)
-		return 0;
-	__sync_fetch_and_add(&window->taken, 1);
-	take(one, address, cookie_how(cookie));
+	if (window->is_open && note_hit(context))
+		__sync_fetch_and_add(&window->taken, 1);
 	return 0;
 }

@@ -13,7 +13,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 FUNCTION_LIMIT = 64 << 10
@@ -96,18 +95,29 @@ def first_emulated(code: bytes, address: int, keep: str = "") -> Instruction | N
     return None
 
 
-def first_loads(code: bytes, address: int, name: str) -> set[int]:
-    """Fields of an argument that are loaded before the first branch: their offsets from a register."""
-    from iced_x86 import Decoder, FlowControl, OpKind, Register
+def first_emulated_with(code: bytes, address: int, name: str) -> tuple[Instruction, str] | None:
+    """The first instruction that is cheap to probe, and a register that has there what `name` began with."""
+    holding = [name]
+    for count, instruction in enumerate(instructions(code, address)):
+        if instruction.is_emulated:
+            return (instruction, holding[0]) if holding else None
+        if count >= STRAIGHT_LIMIT or _leaves(instruction):
+            return None
+        copy = _copied_to(instruction, holding)
+        holding = [one for one in holding if not _changes(instruction, one)]
+        holding += [copy] if copy else []
+    return None
 
-    base, found = getattr(Register, name), set()
-    for one in islice(Decoder(64, code[:FUNCTION_LIMIT], ip=address), STRAIGHT_LIMIT):
-        if one.flow_control != FlowControl.NEXT:
-            break
-        operands = [one.op_kind(number) for number in range(one.op_count)]
-        if OpKind.MEMORY in operands and one.memory_base == base:
-            found.add(one.memory_displacement)
-    return found
+
+def _copied_to(instruction: Instruction, registers: list[str]) -> str:
+    """The register that is set to one of others; "" if none is."""
+    from iced_x86 import Decoder, Mnemonic, OpKind, Register
+
+    one = Decoder(64, instruction.code, ip=instruction.address).decode()
+    if (one.mnemonic, one.op0_kind, one.op1_kind) != (Mnemonic.MOV, OpKind.REGISTER, OpKind.REGISTER):
+        return ""
+    names = {value: name for name, value in vars(Register).items() if not name.startswith("_")}
+    return names[one.op0_register] if names[one.op1_register] in registers else ""
 
 
 def called(code: bytes, address: int) -> list[int]:

@@ -1,8 +1,7 @@
 """By which functions each sort of container is changed: methods, slots of its type, and exported functions.
 
 To 3.10 that is all there is to lists. From 3.11 on the evaluation loop appends to a list that has room
-without a call, and to one that is full by way of a function that not every build exports (mutator_places.py
-finds it).
+without a call; one that is full is given more room by PyMem_Realloc, whoever appends.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from memprobe.abi import MutatorHow
 from memprobe.target.cpython.objects import UNREADABLE, Objects
 
 MOST_BASES, MOST_METHODS, MOST_NAME = 64, 256, 32
@@ -40,13 +40,8 @@ class Kind:
     calling: tuple[str, ...] = ()
     """Exported functions that call others which are not exported, and which change the container."""
 
-    appending: frozenset[str] = frozenset()
-    """Methods that only say something of a list that is full, as do `calling`."""
-
-    @property
-    def is_seen_full(self) -> bool:
-        """Whether appends are seen only where the list is full."""
-        return bool(self.appending)
+    how: MutatorHow = MutatorHow.CHANGES
+    """What a hit of them means."""
 
 
 _SETTERS = ("PyDict_SetItem", "_PyDict_SetItem_Take2", "_PyDict_SetItem_KnownHash")
@@ -57,14 +52,9 @@ _LIST = Kind(
     (ASSIGN_KEY, ASSIGN_ITEM, EXTEND, REPEAT),
     ("PyList_Append", "PyList_Insert", "PyList_SetSlice"),
 )
-_LIST_WITHOUT_CALLS = Kind(
-    # What takes out is left out: appends that call nothing would be taken for its work.
-    16,
-    frozenset({"extend", "insert"}),
-    (EXTEND,),
-    calling=("_PyList_AppendTakeRefListResize", "PyList_Append"),
-    appending=frozenset({"append"}),
-)
+_LIST_WITHOUT_CALLS = Kind(16, frozenset(), (), ("PyMem_Realloc",), how=MutatorHow.REALLOCATES)
+"""No methods: appends that call nothing would be taken for their work."""
+
 _DICT = Kind(
     16,
     frozenset({"setdefault", "update", "pop", "popitem", "clear"}),
@@ -96,9 +86,6 @@ class Changing:
     functions: tuple[int, ...]
     """Methods and slots: addresses in the target."""
 
-    appending: tuple[int, ...]
-    """Methods, too."""
-
 
 def changing(objects: Objects, type_address: int) -> Changing | None:
     """Find out what changes the containers of a type; None if that is not known."""
@@ -111,8 +98,7 @@ def changing(objects: Objects, type_address: int) -> Changing | None:
             kind = kinds.get(objects.type_name(one))
             if kind is not None:
                 found = (function for base in above for function in _functions(objects, base, kind))
-                appending = (one for base in above for one in _methods(objects, base, kind.appending))
-                return Changing(kind, tuple(dict.fromkeys(found)), tuple(dict.fromkeys(appending)))
+                return Changing(kind, tuple(dict.fromkeys(found)))
     except UNREADABLE:
         pass
     return None
@@ -130,9 +116,10 @@ def _bases(objects: Objects, type_address: int) -> Iterator[int]:
 
 def _functions(objects: Objects, type_address: int, kind: Kind) -> Iterator[int]:
     """The functions of one type; a class of Python has no methods of this sort, and other slots."""
-    if not objects.pointer(type_address + objects.layout.offset("PyTypeObject.tp_methods")):
+    table = objects.pointer(type_address + objects.layout.offset("PyTypeObject.tp_methods"))
+    if not table:
         return
-    yield from _methods(objects, type_address, kind.methods)
+    yield from _methods(objects, table, kind)
     tables = type_address + objects.layout.offset("PyTypeObject.tp_hash")
     for table, offset in kind.slots:
         found = objects.pointer(tables + table)
@@ -141,15 +128,14 @@ def _functions(objects: Objects, type_address: int, kind: Kind) -> Iterator[int]
             yield function
 
 
-def _methods(objects: Objects, type_address: int, wanted: frozenset[str]) -> Iterator[int]:
-    """The functions of the methods of these names."""
-    table = objects.pointer(type_address + objects.layout.offset("PyTypeObject.tp_methods"))
+def _methods(objects: Objects, table: int, kind: Kind) -> Iterator[int]:
+    """The functions of the methods that change."""
     size = objects.layout.size("PyMethodDef")
     function = objects.layout.offset("PyMethodDef.ml_meth")
-    for place in range(table, table + MOST_METHODS * size if table else table, size):
+    for place in range(table, table + MOST_METHODS * size, size):
         name = objects.pointer(place + objects.layout.offset("PyMethodDef.ml_name"))
         if not name:
             return
         (text,) = objects.memory.read_many([(name, MOST_NAME)])
-        if text.partition(b"\0")[0].decode("latin-1") in wanted:
+        if text.partition(b"\0")[0].decode("latin-1") in kind.methods:
             yield objects.pointer(place + function)

@@ -1,23 +1,26 @@
 """Where a build of CPython changes its containers: places for the uprobes of a burst.
 
-No symbol is needed. The methods and slots of a type are pointers in the target. What the evaluation loop
-calls without them, exported functions call, too: PyDict_SetItem and its kin. Who appends to a list that is
-full is known by its code, where nothing exported calls it. The probe stands where the container is still in
-its register, on an instruction that the kernel emulates.
+No symbol is needed. The methods and slots of a type are pointers in the target; and what the evaluation loop
+calls without them, exported functions call, too: PyDict_SetItem and its kin. The probe stands where the
+container is still in a register, on an instruction that the kernel emulates.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
 
 import numpy as np
 
-from memprobe.abi import MutatorHow
-from memprobe.sources.kernel.machine_code import first_emulated, first_loads, instructions
+from memprobe.abi import CookieRegister, MutatorHow
+from memprobe.sources.kernel.birth_places import cookie_register
+from memprobe.sources.kernel.machine_code import (
+    Instruction,
+    first_emulated,
+    first_emulated_with,
+    instructions,
+)
 from memprobe.sources.kernel.mutator_kinds import Changing, changing
 from memprobe.target.binary.binaries import LoadedFile, OpenBinary, open_binary
 from memprobe.target.binary.elf import SYMBOL, BadElf, Symbol
@@ -33,17 +36,6 @@ Place = tuple[int, int, int]
 
 MOST_CALLED = 16
 """Functions that one calls."""
-
-MOST_APPENDING = 8
-
-SIZE, ALLOCATED = 16, 32
-"""Fields of a list."""
-
-LOADS_ALLOCATED = re.compile(rb"[\x48\x4c]\x8b[\x47\x4f\x57\x5f\x67\x6f\x77\x7f]" + bytes([ALLOCATED]))
-"""mov 32(%rdi),r"""
-
-SOON = 48
-"""Bytes of a function in which it does that."""
 
 
 def find_mutators(
@@ -71,37 +63,28 @@ def _find(process: Process, python: Python, files: Sequence[LoadedFile], type_ad
     with ExitStack() as held:
         books = _Books(process, python, files, held)
         runtime = books.of_runtime()
-        inner = [] if runtime is None else list(_inner(books, runtime, what))
+        inner = [] if runtime is None else list(_inner(runtime, what))
         if runtime is None or (what.kind.calling and not inner):
             return []  # most changes would be taken for those of others
         found = [*inner, *_exported(runtime, what), *_pointed_to(books, what)]
     return list({(file, offset): (file, offset, cookie) for file, offset, cookie in found}.values())
 
 
-def _inner(books: _Books, runtime: _Book, what: Changing) -> Iterator[Place]:
-    """Where what others call is done: the container is the first argument, or the second.
-
-    Several of them may be called for one append; the program counts the first.
-    """
-    how = MutatorHow.FULL_LIST if what.kind.is_seen_full else MutatorHow.CHANGES
-    cookie = what.kind.size_offset << 24 | how
-    callers = [one for name in what.kind.calling if (one := runtime.exported(name)) is not None]
-    functions = [called for one in callers for called in runtime.called_inside(one)]
-    if what.kind.is_seen_full:
-        methods = (books.beginning_at(address) for address in what.appending)
-        own = [one for book, one in methods if book is runtime and one is not None]
-        functions += [called for one in own for called in runtime.called_inside(one)]
-        functions += [*callers, *own, *runtime.appending_to_full()]
-    for function in functions:
-        yield from runtime.place(function, cookie, ("RDI", "RSI"))
+def _inner(runtime: _Book, what: Changing) -> Iterator[Place]:
+    """In the functions that others call: their container is the first argument, or the second."""
+    for name in what.kind.calling:
+        caller = runtime.exported(name)
+        for function in [] if caller is None else runtime.called_inside(caller):
+            yield from runtime.place_of_two(function, _cookie(what))
 
 
 def _exported(runtime: _Book, what: Changing) -> Iterator[Place]:
-    """In exported functions: their container is the first argument."""
+    """In exported functions: the container, or the room of a list, is the first argument."""
+    place = runtime.place_of_two if what.kind.how is MutatorHow.REALLOCATES else runtime.place
     for name in what.kind.exported:
         symbol = runtime.exported(name)
         if symbol is not None:
-            yield from runtime.place(symbol, _cookie(what), ("RDI",))
+            yield from place(symbol, _cookie(what))
 
 
 def _pointed_to(books: _Books, what: Changing) -> Iterator[Place]:
@@ -109,11 +92,11 @@ def _pointed_to(books: _Books, what: Changing) -> Iterator[Place]:
     for address in what.functions:
         book, function = books.beginning_at(address)
         if book is not None and function is not None:
-            yield from book.place(function, _cookie(what), ("RDI",))
+            yield from book.place(function, _cookie(what))
 
 
 def _cookie(what: Changing) -> int:
-    return what.kind.size_offset << 24 | MutatorHow.CHANGES
+    return what.kind.size_offset << 24 | what.kind.how
 
 
 class _Books:
@@ -155,7 +138,7 @@ class _Book:
     """One file."""
 
     def __init__(self, opened: OpenBinary, descriptor: int, number: int) -> None:
-        self._elf, self._descriptor, self._number = opened.elf, descriptor, number
+        self._elf, self._number = opened.elf, number
         self._bias = opened.biases[0] if opened.biases else 0
         self._sections = read_sections(descriptor)
         self._functions = read_functions(descriptor, self._sections)
@@ -180,31 +163,24 @@ class _Book:
         inner = {one.address: one for one in found if one is not None and self._is_inner(one, caller)}
         return list(inner.values())[:MOST_CALLED]
 
-    def appending_to_full(self) -> list[Symbol]:
-        """Functions that first of all look at size and room of their argument, and at nothing else of it."""
-        text = self._sections.get(".text")
-        code = b"" if text is None else section_content(self._descriptor, text)
-        begin = 0 if text is None else text.address
-        found: dict[int, Symbol] = {}
-        for match in LOADS_ALLOCATED.finditer(code):
-            one = self._functions.around(begin + match.start())
-            if one is not None and begin + match.start() - one.address < SOON:
-                found[one.address] = one
-        looking = (one for one in found.values() if self._looks_at_room(one))
-        return list(islice(looking, MOST_APPENDING))
-
-    def _looks_at_room(self, function: Symbol) -> bool:
-        return first_loads(self._code(function), function.address, "RDI") == {SIZE, ALLOCATED}
-
     def _is_inner(self, function: Symbol, caller: Symbol) -> bool:
         return function.address not in self._exported and function.address != caller.address
 
-    def place(self, function: Symbol, cookie: int, arguments: Sequence[str]) -> Iterator[Place]:
-        """The first cheap instruction, if the arguments are still in their registers there."""
+    def place(self, function: Symbol, cookie: int) -> Iterator[Place]:
+        """The first cheap instruction, if the first argument is still in a register there."""
+        found = first_emulated_with(self._code(function), function.address, "RDI")
+        if found is not None:
+            yield self._place(found[0], cookie | cookie_register(found[1]) << 8)
+
+    def place_of_two(self, function: Symbol, cookie: int) -> Iterator[Place]:
+        """The same, if the first two arguments are where they were."""
         code = self._code(function)
-        found = [first_emulated(code, function.address, keep) for keep in arguments]
-        if found[0] is not None and all(one == found[0] for one in found):
-            yield self._number, file_offset(self._elf, found[0].address), cookie
+        one, other = (first_emulated(code, function.address, keep) for keep in ("RDI", "RSI"))
+        if one is not None and one == other:
+            yield self._place(one, cookie | CookieRegister.DI << 8)
+
+    def _place(self, instruction: Instruction, cookie: int) -> Place:
+        return self._number, file_offset(self._elf, instruction.address), cookie
 
     def _code(self, function: Symbol) -> bytes:
         return self._elf.read_virtual(function.address, function.size)

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from memprobe import abi
+from memprobe.abi import MutatorHow
 from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetExited, TargetGone
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.mutator_places import Place, find_mutators
 from memprobe.sources.kernel.programs import MUTATORS, Programs
 from memprobe.sources.kernel.traps import Trap, Traps, wait_while
+from memprobe.sources.kernel.uprobes import Spot
 from memprobe.sources.kernel.watchpoints import ROOM, UNKNOWN, Change
 from memprobe.target.binary.binaries import loaded_files, open_file
 from memprobe.target.binary.elf import BadElf
@@ -36,18 +38,23 @@ PROGRAM = "container_mutates"
 MOST = 64
 """Containers at once; MAX_MUTATED has the same number."""
 
+MOST_LISTS = 16
+"""Of them; abi.h has the same number."""
+
 STACK_HITS = 4
 """A hit on a container that is looked at costs as much as so many others."""
 
 _ONLY = struct.pack("=I", 0)
 _KEY = struct.Struct("=QII")
-_MUTATED = struct.Struct("=QQQQII")
-_WINDOW = struct.Struct("=QQQ")
+_MUTATED = struct.Struct("=QQQII")
+_WINDOW = struct.Struct("=3Q")
+_LISTS = struct.Struct(f"={MOST_LISTS}Q")
 _CHANGE = struct.Struct("=QII")
 _WORD = 8
 
 assert _MUTATED.size == abi.MUTATED.itemsize
 assert _WINDOW.size == abi.MUTATOR_WINDOW.itemsize
+assert _LISTS.size == abi.MUTATOR_LISTS.itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ class Mutators:
                     continue
                 self._held.callback(os.close, descriptor)
                 self._descriptors[path] = descriptor
-            yield Trap(self._descriptors[path], offset, cookie)
+            yield Trap(self._descriptors[path], Spot(offset, cookie))
 
     def _load(self) -> None:
         if self._is_loaded is None:
@@ -176,9 +183,15 @@ class Mutators:
         maps.write_map("mutator_window", _ONLY, _WINDOW.pack(0, 0, 0))
         self._changes()  # of a burst that failed
         keys = [_KEY.pack(one.size_address, followed.kernel_pid, 0) for one in looked]
+        lists = [one.size_address for one in looked if self._has_room(one)][:MOST_LISTS]
+        maps.write_map("mutator_lists", _ONLY, _LISTS.pack(*lists, *[0] * (MOST_LISTS - len(lists))))
         for number, key in enumerate(keys):
-            maps.write_map("mutated", key, _MUTATED.pack(UNKNOWN, 0, 0, UNKNOWN, number, 0))
+            maps.write_map("mutated", key, _MUTATED.pack(UNKNOWN, 0, 0, number, 0))
         return keys
+
+    def _has_room(self, one: Looked) -> bool:
+        """Whether only changes of its room are seen."""
+        return any(trap.spot.cookie & 0xFF == MutatorHow.REALLOCATES for trap in self._traps_of[one.type])
 
     def _watched(self, looked: Sequence[Looked], longest_s: float, limit: int) -> dict[str, Any]:
         """In a child: open the window, wait, close it, and read the sizes at once."""
