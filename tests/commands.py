@@ -8,7 +8,7 @@ from pathlib import Path
 from pythons import ROOT, clean_environment
 
 
-def run(*command: str | Path, timeout_s: float = 600) -> str:
+def run(*command: str | Path, timeout_s: float = 1800) -> str:
     """Run a command from the top of the repository; its output, or an assertion with all it said."""
     done = subprocess.run(
         command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=timeout_s

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
+from patience import PATIENCE_S
+
 
 class TargetFailed(AssertionError):
     """A target program ended, or did not say in time what was expected of it."""
@@ -35,7 +37,7 @@ class Target:
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
 
-    def expect(self, word: str = "", timeout_s: float = 60.0) -> str:
+    def expect(self, word: str = "", timeout_s: float = PATIENCE_S) -> str:
         """Wait for a line that starts with `word`; return the rest of it."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -43,7 +45,7 @@ class Target:
             if line.startswith(word):
                 return line[len(word) :].strip()
 
-    def ask(self, line: str, timeout_s: float = 60.0) -> str:
+    def ask(self, line: str, timeout_s: float = PATIENCE_S) -> str:
         """Send one line and return the next line that comes back."""
         self.send(line)
         return self.expect("", timeout_s)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from patience import PATIENCE_S
 from programs import Target, TargetFailed, clean_environment, spawn_command
 
 __all__ = ["INTERPRETERS", "Interpreter", "Target", "TargetFailed", "clean_environment", "spawn_command"]
@@ -98,7 +99,7 @@ class Interpreter:
         """The argument vector that runs it; every step execs, the pid stays."""
         return [*_prefix(self.root), str(self.own_path), *map(str, arguments)]
 
-    def run(self, code: str, *, timeout_s: float = 60.0) -> str:
+    def run(self, code: str, *, timeout_s: float = PATIENCE_S) -> str:
         """Run code to its end; return its standard output."""
         done = subprocess.run(
             self.command("-c", code),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pythons
 from soak._busy import busy_target, gaps, inspect_as_a_user, traces
 
-TURNS = 7
+MOST_TURNS = 60
 GAP_ALLOWED_MS = 10.0
 """Two slices of the scheduler: other programs want the CPU of the target too."""
 
@@ -22,15 +22,15 @@ HELD_ALLOWED_MS = 10.0
 def test_inspect_makes_no_gap(interpreter: pythons.Interpreter) -> None:
     inspected, alone = [], []
     with busy_target(interpreter) as target:
-        for _ in range(TURNS):
+        for _ in range(MOST_TURNS):
             inspected.append(gaps(target, lambda: inspect_as_a_user(target.pid)))
             alone.append(gaps(target, lambda: time.sleep(0.3)))
-    print(f"inspected {inspected}, alone {alone}")
-    # A stop would be in every turn, the noise of the machine is not: the quietest turns tell.
-    longest_ms, alone_ms = (min(one.longest_ms for one in turns) for turns in (inspected, alone))
-    assert longest_ms <= alone_ms + GAP_ALLOWED_MS
-    held_ms, alone_ms = (min(one.held_ms for one in turns) for turns in (inspected, alone))
-    assert held_ms <= alone_ms + HELD_ALLOWED_MS
+            # A stop would be in every turn, the noise of the machine is not: the quietest turns tell.
+            longest_ms, alone_ms = (min(one.longest_ms for one in turns) for turns in (inspected, alone))
+            held_ms, alone_held_ms = (min(one.held_ms for one in turns) for turns in (inspected, alone))
+            if longest_ms <= alone_ms + GAP_ALLOWED_MS and held_ms <= alone_held_ms + HELD_ALLOWED_MS:
+                return
+    raise AssertionError(f"inspected {inspected}, alone {alone}")
 
 
 def test_inspect_leaves_nothing() -> None:
@@ -50,14 +50,13 @@ def test_the_target_is_not_traced_while_it_is_read() -> None:
 
     with pythons.own().spawn(Path(__file__).parent / "targets" / "service.py") as target:
         status = Path(f"/proc/{target.pid}/status")
-        running = subprocess.Popen(
-            [sys.executable, "-m", "memprobe.cli", "inspect", str(target.pid)], stdout=subprocess.DEVNULL
-        )
-        looks = 0
-        while running.poll() is None:
-            text = status.read_text()
-            assert "TracerPid:\t0\n" in text
-            assert "State:\tT" not in text
-            assert "State:\tt" not in text
-            looks += 1
-        assert (running.returncode, looks > 50) == (0, True)
+        command, looks = [sys.executable, "-m", "memprobe.cli", "inspect", str(target.pid)], 0
+        while looks <= 50:  # again, if somebody else had the CPU all through the run
+            running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            while running.poll() is None:
+                text = status.read_text()
+                assert "TracerPid:\t0\n" in text
+                assert "State:\tT" not in text
+                assert "State:\tt" not in text
+                looks += 1
+            assert running.returncode == 0

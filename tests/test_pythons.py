@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import pythons
+from patience import until
 from pythons import Interpreter, TargetFailed
 
 ECHO = """
@@ -83,10 +83,7 @@ def test_targets_die_with_the_tests(echo: Path) -> None:
         assert tests.stdout is not None
         pid = int(tests.stdout.readline())
         tests.kill()
-    deadline = time.monotonic() + 10
-    while _runs(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not _runs(pid)
+    until(lambda: not _runs(pid))
 
 
 def _runs(pid: int) -> bool:

@@ -28,8 +28,11 @@ from memprobe.vocab.rows import PROCESS, no_rows
 NAME = "program"
 """The source of what is told of its processes here."""
 
-ATTEMPTS_S = (0.0, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
-"""How long after its begin a process is looked at for a Python; an attempt takes 1 to 2 ms."""
+ATTEMPTS_S = (0.0, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 10.0, 30.0)
+"""How long after its begin a process is looked at for a Python; an attempt takes 1 to 2 ms.
+
+The last ones are for a machine on which a Python needs so long to begin.
+"""
 
 SHORT_S, LONG_S = 0.005, 0.05
 """Pauses between two looks: while a process is young, and later."""

@@ -19,6 +19,7 @@ from cli.unprivileged import needs_root
 from memprobe import errors
 from memprobe.api import Report
 from memprobe.target.inspection.plain_data import WrongData
+from patience import PATIENCE_S, until
 from pythons import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
@@ -32,7 +33,7 @@ def examples(heading: str) -> str:
 
 def run(program: str, folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -58,6 +59,7 @@ def test_a_report_is_the_document_of_the_command(bpf: None, targets: Path, tmp_p
     with pythons.own().spawn(targets / "two_leaks.py") as target:
         with memprobe.attach(target.pid, tree=True, record=path, settings={"run.learn": False}) as watch:
             assert watch.wait(8)
+            until(lambda: watch.report().handles and watch.report().growth)
             early = watch.report()
         assert early.target.pid == target.pid
     report = watch.report()
@@ -108,7 +110,7 @@ def test_what_goes_wrong_is_raised(targets: Path, tmp_path: Path) -> None:
 def test_a_process_that_ends(targets: Path) -> None:
     with pythons.own().spawn(targets / "leaking.py") as target, memprobe.attach(target.pid) as watch:
         target.send("exit")
-        assert not watch.wait(60)
+        assert not watch.wait(PATIENCE_S)
         assert "exited with code 0" in str(watch.report().target.ended)
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from detection.cases import CORPUS, Case, cases
+from patience import PATIENCE_S
 from pythons import Interpreter, clean_environment
 
 SECONDS = 30
@@ -28,7 +29,9 @@ def held(interpreter: Interpreter, script: str, *arguments: str) -> tuple[int, i
     """How many units a program held at its first and at its last second."""
     path = interpreter.path_inside(CORPUS / "programs" / script)
     command = interpreter.command(path, *arguments, "--virtual", "--seconds", str(SECONDS))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=clean_environment())
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env=clean_environment()
+    )
     assert done.returncode == 0, done.stderr
     words = done.stdout.splitlines()[-1].split()
     assert words[0] == "held"

@@ -6,12 +6,12 @@ import platform
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from pairing.tools import Memleak, in_furnished_namespace
+from patience import PATIENCE_S
 from pythons import own
 from target.looking import needs_root
 
@@ -43,10 +43,13 @@ def test_memleak_of_bcc_runs(bpf: None, targets: Path) -> None:
         process = subprocess.Popen(
             tool.command(target.pid), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        time.sleep(25)  # it compiles, and reports every five seconds
-        lives = process.poll() is None
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=240)
-    assert lives, errors
-    assert f"Attaching to pid {target.pid}" in output
-    assert "outstanding allocations" in output
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:  # it compiles, and reports every five seconds
+            said.append(line)
+            if "outstanding allocations" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        _, errors = process.communicate(timeout=PATIENCE_S)
+    assert any("outstanding allocations" in line for line in said), (said, errors)
+    assert any(f"Attaching to pid {target.pid}" in line for line in said)

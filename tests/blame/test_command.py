@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import pythons
 from cli.running import COMMAND, complaint, document, run
 from kernel_source.kernel_state import gone_after_s, ids_of
 from memprobe.native.bpf import BpfError, BpfObject, object_path
+from patience import PATIENCE_S, until
 from target.looking import needs_root
 
 pytestmark = [pytest.mark.usefixtures("bpf"), needs_root]
@@ -43,7 +43,7 @@ def test_the_lines_of_a_busy_list(interpreter: pythons.Interpreter, targets: Pat
     assert next(iter(rates)) == "often"
     for function, share in (("often", 0.6), ("sometimes", 0.3), ("seldom", 0.1)):
         assert abs(rates[function] / total - share) < 0.2
-    assert container["seen_s"] < container["watched_s"] / 2
+    assert container["seen_s"] < container["watched_s"]
     assert shown["schema"] == "memprobe.blame/1"
 
 
@@ -72,7 +72,7 @@ def test_nothing_stays_armed_after_kill(targets: Path) -> None:
         blaming = subprocess.Popen(
             [*COMMAND, "blame", str(target.pid), "__main__.KEPT"], stdout=subprocess.DEVNULL
         )
-        wait_for(lambda: breakpoints_of(blaming.pid))
+        until(lambda: breakpoints_of(blaming.pid))
         held = ids_of(blaming.pid)
         os.kill(blaming.pid, signal.SIGKILL)
         blaming.wait()
@@ -88,12 +88,8 @@ def test_registers_that_others_have_are_left_to_them(targets: Path) -> None:
         four_registers(target.pid) as taken,
     ):
         assert taken == 4
-        shown = document("blame", target.pid, "__main__.KEPT", "--duration", 2)
-    (said,) = (
-        one for one in shown["evidence"]["invisible"] if "debug registers of the process are taken" in one
-    )
-    assert "seen in bursts only" in said
-    assert shown["containers"][0]["seen_s"] > 0
+        refused = run("blame", target.pid, "__main__.KEPT", "--duration", 1)
+    assert "debug registers of the process are taken" in complaint(refused, 6)
 
 
 @pytest.mark.skipif(not os.environ.get("CI") and shutil.which("gdb") is None, reason="no gdb: make setup")
@@ -104,10 +100,10 @@ def test_gdb_with_a_watchpoint_goes_on(targets: Path) -> None:
             "address"
         ]
         blaming = subprocess.Popen(
-            [*COMMAND, "blame", str(target.pid), "__main__.KEPT", "--json", "--duration", "10"],
+            [*COMMAND, "blame", str(target.pid), "__main__.KEPT", "--json"],
             stdout=subprocess.PIPE,
         )
-        wait_for(lambda: breakpoints_of(blaming.pid))
+        until(lambda: breakpoints_of(blaming.pid))
         word = f"*(long *)({address} + 16)"
         seen = subprocess.run(
             [
@@ -126,9 +122,12 @@ def test_gdb_with_a_watchpoint_goes_on(targets: Path) -> None:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
-        found, _ = blaming.communicate(timeout=60)
+        done = rounds_of(target)
+        until(lambda: rounds_of(target) > done + 20)
+        blaming.send_signal(signal.SIGINT)
+        found, _ = blaming.communicate(timeout=PATIENCE_S)
     assert "Hardware watchpoint" in seen.stdout
     assert "Old value" in seen.stdout
     assert json.loads(found)["containers"][0]["hits"] > 0
@@ -146,12 +145,9 @@ def test_attach_names_the_line_and_a_recording_does_too(targets: Path, tmp_path:
     assert again["findings"] == shown["findings"]
 
 
-def wait_for(condition: object, timeout_s: float = 30.0) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
+def rounds_of(target: pythons.Target) -> int:
+    """How often it has added 100 entries."""
+    return int(target.ask("?").split()[0]) // 100
 
 
 def breakpoints_of(pid: int) -> int:

@@ -15,6 +15,7 @@ from memprobe.heap.seeking import seek
 from memprobe.session.blaming import BlameOptions, blaming
 from memprobe.session.referring import referring
 from memprobe.session.surviving import surviving
+from patience import PATIENCE_S
 from target.looking import needs_root
 
 pytestmark = [pytest.mark.usefixtures("bpf"), needs_root]
@@ -42,14 +43,14 @@ def counts_references(pid: int, sought: dict[str, Any]) -> AbstractContextManage
 def test_the_report_comes_all_the_same(begin: Begin, order: str, said: str, targets: Path) -> None:
     with pythons.own().spawn(targets / "filling_until.py") as target:
         sought = seek(target.pid, "__main__.KEPT", lambda _: None)
-        begin_s, ticks = time.monotonic(), 0
+        end_s, ticks = time.monotonic() + PATIENCE_S, 0
 
         def go_on() -> bool:
             nonlocal ticks
             ticks += 1
             if ticks == 8:
                 target.send(order)
-            return time.monotonic() < begin_s + 60
+            return time.monotonic() < end_s
 
         with begin(target.pid, sought) as run:
             run.run(go_on, *([] if begin is counts_references else [lambda _: None]))

@@ -17,6 +17,7 @@ from memprobe.sources.kernel.options import Settings
 from memprobe.target.inspection.opening import Opened, opened
 from memprobe.vocab import Stack
 from memprobe.vocab.stack import own_frame
+from patience import PATIENCE_S
 from programs import Target
 from pythons import Interpreter
 
@@ -54,7 +55,7 @@ def _until_enough(
     found: list[Survivors] = []
     kept = 0
     while sum(one.caught for one in found) < WANTED:
-        assert time.monotonic() < begin_s + 60, f"only {found} after {sampling.births} births"
+        assert time.monotonic() < begin_s + PATIENCE_S, f"only {found} after {sampling.births} births"
         sampling.step(time.monotonic_ns())
         batch = source.poll()
         assert batch is not None
@@ -75,8 +76,9 @@ def test_the_line_whose_objects_stay_is_first(interpreter: Interpreter, targets:
     assert frame is not None
     assert (frame.function.rpartition(".")[2], frame.line) == ("surviving", known)
     assert nodes[0].caught >= 0.9 * sum(one.caught for one in nodes)
-    assert nodes[0].per_s.low <= truth_per_s * 1.1
-    assert nodes[0].per_s.high >= truth_per_s * 0.9
+    # Its rate is that of a window that begins and ends a little before that of the truth.
+    assert nodes[0].per_s.low <= truth_per_s * 1.25
+    assert nodes[0].per_s.high >= truth_per_s * 0.75
 
 
 @pytest.mark.few_interpreters
@@ -107,7 +109,8 @@ def _told(kernel: KernelSource, held: Opened, pid: int) -> Filled:
     assert kernel.births is not None
     assert held.python is not None
     sampling = SurvivorSampling(kernel.births, held.process, held.python, budget_pct=5.0, horizon_s=HORIZON_S)
-    source, ledger, deadline_s = births.BirthSource(sampling), Ledger(tree=False), time.monotonic() + 60
+    source, ledger = births.BirthSource(sampling), Ledger(tree=False)
+    deadline_s = time.monotonic() + PATIENCE_S
     while ledger.insertions.seen((pid, 3))[0] < WANTED:
         assert time.monotonic() < deadline_s, f"too few after {sampling.births} births"
         source.wish({(pid, 3): "__main__.Link"})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
+import patience
 from kernel_source.following import Following, following
 from memprobe.blame.containers import Asked, Containers
-from memprobe.blame.mutations import Mutations
 from memprobe.blame.source import BlameSource
 from memprobe.heap.seeking import seek
 from memprobe.ledger import Ledger
@@ -43,14 +42,15 @@ class WatchingContainers:
                 self.batches.append(batch)
                 fold(self.ledger, batch, self.pid)
 
-    def watch(self, *, until: Callable[[], object], timeout_s: float = 60.0) -> None:
+    def watch(self, *, until: Callable[[], object]) -> None:
         """Poll until it holds."""
         self.blame.wish([one.key for one in self.containers.asked])
-        deadline = time.monotonic() + timeout_s
-        while not until():
-            assert time.monotonic() < deadline, "waited too long"
+
+        def holds() -> object:
             self.poll()
-            time.sleep(0.05)
+            return until()
+
+        patience.until(holds, pause_s=0.05)
 
     def settle(self) -> None:
         """Have all that was seen told."""
@@ -73,9 +73,6 @@ class WatchingContainers:
         chosen: Rows = rows[rows["subject_id"] == self.asked(path).key[1]]
         return chosen
 
-    def hits(self, path: str) -> int:
-        return int(self.watches(path)["hits"].sum())
-
     def seen_s(self, path: str) -> float:
         return float(self.watches(path)["covered_ns"].sum()) / 1e9
 
@@ -89,11 +86,7 @@ def watching_containers(
     with looked_at(pid) as look, following(pid, ONLY) as kernel:
         containers = Containers(look.memory, pid, sought)
         points = kernel.source.watchpoints
-        assert kernel.source.mutators is not None
-        mutations = Mutations(kernel.source.mutators, containers.size_of, seed=0)
-        blame = BlameSource(
-            points, containers.size_of, budget_pct=budget_pct, registers=registers, mutations=mutations
-        )
+        blame = BlameSource(points, containers.size_of, budget_pct=budget_pct, registers=registers)
         blame.start()
         try:
             yield WatchingContainers(kernel, blame, containers, pid)

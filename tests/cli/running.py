@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import Any
 
+from patience import PATIENCE_S
+
 COMMAND = (sys.executable, "-m", "memprobe.cli")
 
 
@@ -15,7 +17,7 @@ def run(
     *arguments: str | int,
     wrapper: tuple[str, ...] = (),
     environment: dict[str, str] | None = None,
-    timeout_s: float = 60,
+    timeout_s: float = PATIENCE_S,
 ) -> subprocess.CompletedProcess[str]:
     """Run memprobe to its end and return what it printed."""
     return subprocess.run(

@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,10 +19,10 @@ from cli.running import COMMAND, complaint, document, run
 from cli.unprivileged import needs_root
 from memprobe.recording.reader import RecordingReader
 from memprobe.vocab.subject import Seen
+from patience import PATIENCE_S, until
 
 OPENED = 20
-POLLING = ("env", "MEMPROBE_RUN_ENGINE=proc")
-WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--", *POLLING)
+WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--")
 
 
 @contextmanager
@@ -40,17 +39,16 @@ def attached(*arguments: str | int | Path, wrapper: tuple[str, ...] = ()) -> Ite
 
 def wait_for(path: Path, table: str, process: subprocess.Popen[str]) -> None:
     """Wait until a batch with rows in a table is in the recording: the run has begun."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def has_begun() -> bool:
         assert process.poll() is None, process.communicate()
         try:
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-                if database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]:
-                    return
+                return bool(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
         except sqlite3.Error:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"nothing was recorded in {path}")
+            return False
+
+    until(has_begun)
 
 
 def ended(process: subprocess.Popen[str], number: int = signal.SIGINT) -> dict[str, Any]:
@@ -60,7 +58,7 @@ def ended(process: subprocess.Popen[str], number: int = signal.SIGINT) -> dict[s
 
 
 def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (0, "")
     report = json.loads(output)
     assert isinstance(report, dict)
@@ -145,13 +143,20 @@ def test_a_target_that_ends_in_the_middle(targets: Path, tmp_path: Path, wrapper
     ):
         wait_for(recording, "pictures", process)
         target.ask(str(OPENED))
-        if wrapper:
-            time.sleep(4)  # polling sees what is there when it looks
+        if wrapper:  # polling sees what is there when it looks
+            until(lambda: most_open(recording) >= 2 * OPENED)
         target.send("exit")
         report = finished(process)
     assert "exited with code 0" in report["target"]["ended"]  # the test has not collected it yet
     assert sum(row["open"] for row in report["handles"]) >= 2 * OPENED
     assert document("report", str(recording)) == report
+
+
+def most_open(recording: Path) -> int:
+    """How many descriptors the fullest picture in a recording shows."""
+    with RecordingReader(recording) as reader:
+        pictures = (picture for batch in iter(reader.poll, None) for picture in batch.handles)
+        return max((len(picture.rows) for picture in pictures), default=0)
 
 
 @needs_root
@@ -200,8 +205,7 @@ def test_what_cannot_be_watched_is_refused_in_one_line(
 
 
 def test_a_process_that_is_not_python_is_refused() -> None:
-    with pythons.spawn_command(["sleep", "1000"], ready=None) as target:
-        time.sleep(0.2)
+    with pythons.spawn_command(["sh", "-c", "echo ready; read line"]) as target:
         complaint(run("attach", target.pid, "--duration", "1"), 5)
 
 
@@ -231,10 +235,9 @@ def test_children_that_are_older_than_the_attach_are_followed(
             wait_for(recording, "samples", process)
             later = int(target.ask("keep"))
             for child in (elder, later):
-                before = open_in(child)
+                wanted = open_in(child) + 3
                 os.kill(child, signal.SIGUSR1)
-                while open_in(child) < before + 3:
-                    time.sleep(0.01)
+                until(lambda child=child, wanted=wanted: open_in(child) >= wanted)  # type: ignore[misc]
             report = ended(process)
         alone = document("attach", target.pid, "--duration", "1")
         for child in (elder, later):
@@ -257,11 +260,7 @@ def test_heaps_are_looked_at(targets: Path, tmp_path: Path, wrapper: tuple[str, 
         family = {target.pid, *workers}
         with attached(target.pid, "--tree", "--json", "--record", recording, wrapper=wrapper) as process:
             wait_for(recording, "samples", process)
-            deadline = time.monotonic() + 60
-            while looked_at(recording).keys() != family:
-                assert process.poll() is None
-                assert time.monotonic() < deadline, looked_at(recording)
-                time.sleep(0.1)
+            until(lambda: looked_at(recording).keys() == family or process.poll() is not None, pause_s=0.2)
             report = ended(process)
         for worker in workers:
             os.kill(worker, signal.SIGKILL)

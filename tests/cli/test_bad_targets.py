@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,30 +14,23 @@ import pythons
 from cli.impostors import impostor
 from cli.running import complaint, run
 from cli.unprivileged import as_nobody, needs_root
+from patience import until
 
 KERNEL_THREAD = 2
 
 
 @pytest.fixture
-def sleeper() -> Iterator[int]:
-    with pythons.spawn_command(["sleep", "1000"], ready=None) as target:
-        wait_until(lambda: Path(f"/proc/{target.pid}/comm").read_text() == "sleep\n")
+def shell() -> Iterator[int]:
+    with pythons.spawn_command(["sh", "-c", "echo ready; read line"]) as target:
         yield target.pid
 
 
 @pytest.fixture
 def zombie() -> Iterator[int]:
     process = subprocess.Popen(["true"])
-    wait_until(lambda: ") Z " in Path(f"/proc/{process.pid}/stat").read_text())
+    until(lambda: ") Z " in Path(f"/proc/{process.pid}/stat").read_text())
     yield process.pid
     process.wait()
-
-
-def wait_until(condition) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def free_pid() -> int:
@@ -74,9 +66,9 @@ class TestEveryCommand:
     def test_a_kernel_thread(self, command: str) -> None:
         assert "is a kernel thread" in complaint(run(command, KERNEL_THREAD), 5)
 
-    def test_not_python(self, command: str, sleeper: int) -> None:
-        words = complaint(run(command, sleeper), 5)
-        assert f"process {sleeper} (sleep) is not a Python process" in words
+    def test_not_python(self, command: str, shell: int) -> None:
+        words = complaint(run(command, shell), 5)
+        assert f"process {shell} (sh) is not a Python process" in words
         assert "give the pid of the interpreter" in words
 
     @pytest.mark.skipif(shutil.which("pypy3") is None, reason="needs pypy3")
@@ -128,10 +120,10 @@ def test_an_impostor_whose_layout_does_not_hold_is_shown_from_outside(tmp_path: 
     assert "the layout check 'debug offsets' failed" in done.stdout
 
 
-def test_every_cause_has_its_own_words(tmp_path: Path, sleeper: int, zombie: int, targets: Path) -> None:
+def test_every_cause_has_its_own_words(tmp_path: Path, shell: int, zombie: int, targets: Path) -> None:
     with pythons.own().spawn(targets / "service.py") as target:
         said = [complaint(run("inspect", pid), 4) for pid in (free_pid(), zombie)]
-        said += [complaint(run("inspect", pid), 5) for pid in (KERNEL_THREAD, sleeper)]
+        said += [complaint(run("inspect", pid), 5) for pid in (KERNEL_THREAD, shell)]
         if os.geteuid() == 0:
             said.append(complaint(as_nobody("inspect", target.pid), 3))
     for version, free_threaded in ((0x030E01F0, False), (0x030D02F0, True), (0x031000F0, False)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from memprobe.errors import LayoutCheckFailed, NotPermitted
 from memprobe.target.inspection import assembly as inspection
 from memprobe.target.inspection import py_spy
 from memprobe.target.inspection.document import Inspection
+from patience import PATIENCE_S
 
 Look = Callable[[], Inspection]
 
@@ -159,6 +159,7 @@ def with_a_failing_check(targets: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         raise LayoutCheckFailed("the layout check 'type of type' failed: it is something else")
 
     monkeypatch.setattr(inspection, "attach_python", fail)
+    monkeypatch.setattr(py_spy, "TIMEOUT_S", PATIENCE_S)
     with pythons.own().spawn(targets / "service.py") as target:
         yield lambda: py_spy.with_stacks(inspection.inspect_process(target.pid))
 
@@ -191,7 +192,7 @@ def test_without_py_spy_it_says_what_would_help(
     [
         ("echo nonsense", "could not read"),
         ("echo broken >&2; exit 1", "broken"),
-        ("exec sleep 60", "no answer"),
+        ("exec sleep 900", "no answer"),
     ],
 )
 def test_a_py_spy_that_fails_is_said_to_have_failed(
@@ -205,7 +206,8 @@ def test_a_py_spy_that_fails_is_said_to_have_failed(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setattr(py_spy, "find", lambda: str(program))
-    monkeypatch.setattr(py_spy, "TIMEOUT_S", 0.5)
+    if "sleep" in script:
+        monkeypatch.setattr(py_spy, "TIMEOUT_S", 0.5)
     seen: Inspection = with_a_failing_check()
     assert words in seen.invisible[-1]
 
@@ -238,6 +240,4 @@ def test_a_target_that_never_answers_is_given_up(targets: Path) -> None:
     with own.spawn(targets / "withholds_memory.py", ready="") as target:
         if target.ready == "refused":
             pytest.skip("this kernel has no userfaultfd for us")
-        start = time.monotonic()
         assert "does not return" in complaint(run("inspect", target.pid), 5)
-        assert time.monotonic() - start < 10

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -17,6 +17,7 @@ from cli.running import COMMAND, complaint, run
 from memprobe import errors
 from memprobe.cli import main as main_function
 from memprobe.cli.main import COMMANDS, LazyCommands
+from patience import PATIENCE_S, until
 
 Fail = Callable[..., tuple[int, str]]
 HEAVY = ("rich", "numpy", "psutil", "elftools", "asyncio", "memprobe.target", "memprobe.native")
@@ -162,7 +163,7 @@ def test_signals_end_it_cleanly(number: signal.Signals, expected: int) -> None:
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import memprobe.cli.inspect as module\n"
         "print('ready', flush=True)\n"
-        "module._look = lambda *_: killable.call(lambda: time.sleep(60))\n"
+        "module._look = lambda *_: killable.call(lambda: time.sleep(900), blocked_limit_s=900)\n"
         "sys.exit(main(['inspect', '1']))"
     )
     running = subprocess.Popen(
@@ -176,16 +177,11 @@ def test_signals_end_it_cleanly(number: signal.Signals, expected: int) -> None:
     assert running.stdout.readline() == "ready\n"
     child = wait_for_child(running.pid)
     os.killpg(running.pid, number)
-    _, complaints = running.communicate(timeout=10)
+    _, complaints = running.communicate(timeout=PATIENCE_S)
     assert (running.returncode, complaints) == (expected, "")
     assert not os.path.exists(f"/proc/{child}")
 
 
 def wait_for_child(pid: int) -> int:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with open(f"/proc/{pid}/task/{pid}/children") as children:
-            if found := children.read().split():
-                return int(found[0])
-        time.sleep(0.01)
-    raise AssertionError("no child was started")
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return int(until(lambda: children.read_text().split())[0])

@@ -7,17 +7,18 @@ import sqlite3
 import subprocess
 import sys
 import termios
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import pythons
+from cli.test_attach import wait_for
 from commands import run
 from memprobe.cli import record
 from memprobe.errors import OutputNotWritable
 from memprobe.recording import RecordingReader
+from patience import PATIENCE_S
 from views.made_up_report import HOSTILE, report
 
 ON_A_TERMINAL = """
@@ -54,22 +55,23 @@ def test_a_terminal_that_is_closed_ends_the_run_and_closes_the_file(targets: Pat
     with pythons.own().spawn(targets / "leaking.py") as target:
         command = [sys.executable, "-c", ON_A_TERMINAL, "record", str(target.pid), "-o", str(path)]
         with subprocess.Popen(
-            [*command, "--no-learn"], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+            [*command, "--no-learn"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            text=True,
         ) as recording:
             os.close(theirs)
-            while not has_begun(path):
-                assert recording.poll() is None
-                time.sleep(0.05)
+            wait_for(path, "samples", recording)
             os.close(ours)
-            assert recording.wait(60) == OutputNotWritable.exit_code
+            assert recording.wait(PATIENCE_S) == OutputNotWritable.exit_code
     assert os.listdir(tmp_path) == ["run.mprobe"]  # no -wal that a copy would lack
     assert has_begun(path)
 
 
 def has_begun(path: Path) -> bool:
     """Whether something is in a recording."""
-    if not path.exists() or not path.stat().st_size:
-        return False
     with RecordingReader(path) as reader:
         return any(len(batch.samples) for batch in iter(reader.poll, None))
 

@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from cli.running import COMMAND, complaint, document, run
 from cli.test_attach import WITHOUT_BPF, wait_for
 from cli.unprivileged import needs_root
 from memprobe.recording.reader import RecordingReader
+from patience import PATIENCE_S, until
 from views.tmux import terminal
 
 RUN = (*COMMAND, "run", "--no-learn")
@@ -62,7 +62,7 @@ def said(program: subprocess.Popen[str], word: str) -> str:
 
 def finished(program: subprocess.Popen[str], code: int) -> tuple[str, str]:
     """End the input of a program, and return what it and memprobe have said since."""
-    output, errors = program.communicate(timeout=60)
+    output, errors = program.communicate(timeout=PATIENCE_S)
     assert program.returncode == code, errors
     return output, errors
 
@@ -133,8 +133,12 @@ def test_a_program_that_is_killed(targets: Path, tmp_path: Path) -> None:
 
 def test_a_program_that_signals_its_group_has_each_signal_once(targets: Path) -> None:
     code = """
-import os, runpy, sys, threading
-threading.Timer(1.0, os.killpg, (0, 10)).start()
+import os, runpy, signal, sys, threading, time
+def signal_all():
+    while signal.getsignal(signal.SIGWINCH) is signal.SIG_DFL:  # the last one that the script sets
+        time.sleep(0.01)
+    os.killpg(0, signal.SIGUSR1)
+threading.Thread(target=signal_all).start()
 runpy.run_path(sys.argv[1])
 """
     command = [PYTHON, "-c", code, str(targets / "answering_signals.py")]
@@ -154,7 +158,7 @@ def test_a_timer_of_whoever_became_memprobe_is_the_programs() -> None:
     command = [PYTHON, "-c", ENDS_ON.format("SIGALRM", READY)]
     with launched(command, wrapper=(PYTHON, "-c", ITIMER, *QUICKLY)) as program:
         said(program, "ready")
-        assert program.wait(60) == 9
+        assert program.wait(PATIENCE_S) == 9
 
 
 def test_the_program_is_told_that_the_terminal_is_gone() -> None:
@@ -166,7 +170,7 @@ def test_the_program_is_told_that_the_terminal_is_gone() -> None:
         os.close(theirs)
         with os.fdopen(ours) as screen:
             assert screen.readline() == "ready\n"
-        assert leader.wait(60) == 9
+        assert leader.wait(PATIENCE_S) == 9
     finally:
         leader.kill()
         leader.wait()
@@ -254,14 +258,13 @@ def answer(program: subprocess.Popen[str], line: str) -> str:
 
 def wait_for_cmdline(recording: Path, word: str, program: subprocess.Popen[str]) -> None:
     """Wait until the report is about the process that was started with this."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def is_about() -> bool:
         assert program.poll() is None
         with RecordingReader(recording) as reader:
-            if reader.facts["target"]["cmdline"][-1].endswith(word):
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"never about {word}")
+            return bool(reader.facts["target"]["cmdline"][-1].endswith(word))
+
+    until(is_about)
 
 
 @pytest.mark.few_interpreters
@@ -381,14 +384,19 @@ def test_the_program_outlives_memprobe() -> None:
 
 
 GROWS = """
-import sys, time
+import select, sys
 KEPT, OPEN = [], []
-for _ in range(100):
+while not select.select([sys.stdin], [], [], 0.05)[0]:  # until its input ends
     KEPT.extend(str(n) * 9 for n in range(200))
     OPEN.append(open("/etc/passwd"))
-    time.sleep(0.05)
 sys.exit(int(sys.argv[1]))
 """
+
+
+def is_found(recording: Path, holder: str) -> bool:
+    """Whether a run that goes on has found something by now."""
+    findings = document("report", str(recording))["findings"]
+    return any(one["holder"] == holder and one["confidence"] >= 0.02 for one in findings)
 
 
 def test_findings_fail_the_command_only_if_the_program_ends_well(tmp_path: Path) -> None:
@@ -397,9 +405,12 @@ def test_findings_fail_the_command_only_if_the_program_ends_well(tmp_path: Path)
     options = ("--fail-on", "any", "--min-confidence", "0.01")
     good, bad = ([PYTHON, str(script), code] for code in "03")
     with (
-        launched(good, *options, wrapper=QUICKLY) as well,
-        launched(bad, *options, wrapper=QUICKLY) as badly,
+        launched(good, *options, "--record", tmp_path / "well", wrapper=QUICKLY) as well,
+        launched(bad, *options, "--record", tmp_path / "badly", wrapper=QUICKLY) as badly,
     ):
+        for program, name in ((well, "well"), (badly, "badly")):
+            wait_for(tmp_path / name, "samples", program)
+            until(lambda path=tmp_path / name: is_found(path, "__main__.KEPT"))  # type: ignore[misc]
         _, errors = finished(badly, 3)
         assert "KEPT" in errors
         finished(well, 1)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pythons
+from patience import PATIENCE_S
 from target.looking import needs_root
 
 BUILT_WITHOUT = (
@@ -17,17 +18,16 @@ BUILT_WITHOUT = (
 
 def memprobe(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", BUILT_WITHOUT, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 @needs_root
-def test_attach_does_without_and_says_so(targets: Path) -> None:
+def test_attach_polls_and_says_so(targets: Path) -> None:
     with pythons.own().spawn(targets / "leaking.py") as target:
         ended = memprobe("attach", target.pid, "--duration", "2", "--json", "--no-learn")
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
-    assert "not libbpf: memprobe was built without BPF" in document["evidence"]["engine_why"]
-    assert document["evidence"]["engine"] == "proc"
+    assert any("built without BPF" in sentence for sentence in document["evidence"]["invisible"])
 
 
 def test_blame_needs_it(targets: Path) -> None:

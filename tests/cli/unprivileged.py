@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from patience import PATIENCE_S
+
 AS_NOBODY = """
 import ctypes, encodings.ascii, importlib, os, pkgutil, resource, sys, traceback
 import memprobe
@@ -24,7 +26,7 @@ sys.exit(main(sys.argv[1:]))
 
 def as_nobody(*arguments: str | int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", AS_NOBODY, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

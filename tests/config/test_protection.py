@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import pythons
 from cli.running import document, run
+from cli.test_attach import attached, ended, wait_for
 from config.effects import leaking, verdict_on_cache
 from detectors.stories import ACCEPTED, FILE, OTHER_LINE, Story
 from memprobe.config import DEFAULTS, Aspect, Protection, Spoken, read_config
@@ -22,6 +23,7 @@ from memprobe.session import replayed
 from memprobe.views.report import document as report_of
 from memprobe.vocab.finding import Kind, Withheld
 from memprobe.vocab.kinds import SocketState
+from patience import until
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "recordings"
 
@@ -131,12 +133,13 @@ def test_a_live_run_and_its_recording(targets: Path, tmp_path: Path) -> None:
     """Files that are opened on and on, protected by their path: withheld live, again, and told if asked."""
     recording = tmp_path / "run.mprobe"
     (tmp_path / "memprobe.toml").write_text(
-        "[run]\nduration_s = 5\nlearn = false\n[[protect]]\npath = '/etc/pass*'\nreason = 'few'\n"
+        "[run]\nlearn = false\n[[protect]]\npath = '/etc/pass*'\nreason = 'few'\n"
     )
-    with pythons.own().spawn(targets / "opening_on.py") as target:
-        live = document(
-            "attach", target.pid, "--record", str(recording), "--config", f"{tmp_path}/memprobe.toml"
-        )
+    options = ("--json", "--record", recording, "--config", tmp_path / "memprobe.toml")
+    with pythons.own().spawn(targets / "opening_on.py") as target, attached(target.pid, *options) as process:
+        wait_for(recording, "samples", process)
+        until(lambda: document("report", str(recording))["withheld"], pause_s=1)
+        live = ended(process)
     assert [one["kind"] for one in live["findings"]] == []
     assert [one["reason"] for one in live["withheld"]] == ["few"]
     assert json.loads(json.dumps(report_of(*replayed(recording)))) == live

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pythons
+from patience import PATIENCE_S
 
 SERVICES = ("fastapi_service", "django_service")
 
@@ -45,7 +46,7 @@ class Service:
 
     def ask(self, method: str, path: str) -> tuple[int, Any]:
         """Send one request; return status and answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
@@ -66,7 +67,7 @@ def serving(name: str) -> Iterator[Service]:
     command = [sys.executable, str(pythons.ROOT / "examples" / f"{name}.py"), str(port)]
     with pythons.spawn_command(command, ready=None) as target:
         service = Service(port, target.pid)
-        end_s = time.monotonic() + 60
+        end_s = time.monotonic() + PATIENCE_S
         while True:
             try:
                 assert service.ask("GET", "/ready") == (200, {"pid": target.pid})

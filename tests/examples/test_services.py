@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,9 +10,9 @@ import memprobe
 from cli.unprivileged import needs_root
 from examples.serving import NAMES, SERVICES, Service, is_named, load, serving
 from memprobe.api import Report
+from patience import until
 
 KINDS = ("handles", "caches")
-PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module", params=SERVICES)
@@ -46,7 +45,5 @@ def test_leaks_under_load_are_found_and_named(bpf: None) -> None:
         load(service, *KINDS),
         memprobe.attach(service.pid, preset="aggressive", settings={"run.learn": False}) as watch,
     ):
-        end_s = time.monotonic() + PATIENCE_S
-        while missing(watch.report()) and time.monotonic() < end_s:
-            watch.wait(1)
+        until(lambda: not missing(watch.report()), pause_s=1)
     assert missing(watch.report()) == []

@@ -58,8 +58,7 @@ def test_many_snapshots_of_a_busy_target(interpreter: pythons.Interpreter) -> No
                 assert found[name] >= 0.98 * count, (number, name)
                 assert found[name] == pytest.approx(baseline[name], rel=0.02), (number, name)
             assert found["__main__.Stable"] == pytest.approx(STABLE["__main__.Stable"], rel=0.02)
-            if number >= WARM:
-                assert found["__main__.Churned"] >= 0.9 * KEPT, number
+            assert found["__main__.Churned"] >= 0.9 * KEPT, number
             marked += row_of(census, "__main__.Churned").is_churning
             assert census.torn_objects < 0.01 * census.count
             if number == WARM:
@@ -122,7 +121,6 @@ def test_a_type_is_marked_whose_objects_come_and_go(interpreter: pythons.Interpr
 
 def test_types_at_rest_are_not_called_churning(interpreter: pythons.Interpreter) -> None:
     with interpreter.spawn(TARGETS / "heap_busy.py") as target, looking(target.pid) as heap:
-        time.sleep(0.5)
         rows = {row.name: row for row in take_census(heap).rows}
         assert not rows["float"].is_churning
         assert not rows["tuple"].is_churning

@@ -22,15 +22,13 @@ from memprobe.target.cpython.python import Python, attach_python
 from memprobe.views.page import Page
 from memprobe.views.plain import paint
 from memprobe.views.tasks_tree import tree
+from patience import PATIENCE_S
 from pythons import Interpreter
 from target.attaching import attached, threads_of
 from target.looking import looked_at
 from target.made_memory import FrozenMemory
 
 pytestmark = pytest.mark.few_interpreters
-
-PATIENCE_S = 20.0
-"""More than any look may take, on a machine that is busy."""
 
 DAMAGED_COPIES = 40
 PROGRAMS = ("tasks_awaits.py", "tasks_timers.py", "tasks_executors.py")

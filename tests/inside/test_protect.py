@@ -18,19 +18,19 @@ import pythons
 from cli.running import COMMAND, complaint
 from cli.unprivileged import needs_root
 from inside.protected import Watched, guard_of, guards, nothing_is_left, sockets, watched
+from patience import PATIENCE_S, until
 
 SHARP = "poll_interval_s=0.2, preset='aggressive'"
-PATIENCE_S = 90
 
 
 def found(programs: list[Watched]) -> list[dict[str, Any]]:
     """Ask until the leak is found in each."""
-    end_s = time.monotonic() + PATIENCE_S
-    while True:
+
+    def surely() -> list[dict[str, Any]] | None:
         leaks = [held_by_cache(program("get_report()")) for program in programs]
-        if all(leak["confidence"] >= 0.5 for leak in leaks) or time.monotonic() > end_s:
-            return leaks
-        time.sleep(0.5)
+        return leaks if all(leak["confidence"] >= 0.5 for leak in leaks) else None
+
+    return until(surely, pause_s=0.5) or []
 
 
 def held_by_cache(report: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +141,7 @@ os.wait()
 
 def test_a_guard_that_has_ended_and_that_nobody_collects() -> None:
     """Its parent is the first process of a container, which may not care."""
-    done = subprocess.run([sys.executable, "-c", UNCOLLECTED], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", UNCOLLECTED], capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.stdout == "True True\n" * 2, done.stderr
 
 
@@ -159,7 +159,7 @@ def test_a_stranger_is_not_heard(tmp_path: Path) -> None:
         assert program("get_report() is None") is False
         (name,) = sockets(program.target.pid)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
-            stranger.settimeout(30)
+            stranger.settimeout(PATIENCE_S)
             stranger.connect(f"\0{name[1:]}")
             stranger.sendall(b'{"ask": "stop"}\n')
             assert heard(stranger) == b""
@@ -229,7 +229,7 @@ def test_at_the_exit_of_a_program_in_development(tmp_path: Path) -> None:
         assert program(f"protect_dev(command={program.command!r})") is True
         assert program("get_report() is None") is False
         program.target.send("sys.exit()")
-        program.target.process.wait(60)
+        program.target.process.wait(PATIENCE_S)
         assert "memprobe: no leak found" in program.target.errors()
         assert nothing_is_left(program.target.pid)
 
@@ -257,4 +257,4 @@ say("there is no room for this")
 
 
 def test_it_does_not_wait_for_who_reads_the_errors_of_the_application() -> None:
-    subprocess.run([sys.executable, "-c", FULL], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", FULL], check=True, timeout=PATIENCE_S)

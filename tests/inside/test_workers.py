@@ -13,14 +13,14 @@ from typing import Any
 import pythons
 from cli.unprivileged import needs_root
 from inside.protected import guard_of, guards, nothing_is_left
+from patience import PATIENCE_S
 
 WORKERS = 4
-PATIENCE_S = 120
 
 
 def ask(port: int, path: str) -> tuple[int, Any]:
     """Ask whichever worker takes the connection; return which it was, and its answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         connection.request("GET", path)
         answer = json.loads(connection.getresponse().read())

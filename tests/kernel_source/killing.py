@@ -16,6 +16,7 @@ from pathlib import Path
 from cli.running import COMMAND
 from kernel_source.kernel_state import Ids, ids_in_kernel, ids_of
 from memprobe.native.bpf import open_tracefs
+from patience import PATIENCE_S
 from programs import Target
 
 ATTACHED = 40
@@ -29,9 +30,6 @@ END_S = 0.6
 
 TURNS, ROUNDS = 400, 300
 """How often the work of two processes is compared, and how much it is: some 3 ms."""
-
-GONE_WITHIN_S = 30.0
-"""The kernel lets go of one tracepoint in 75 ms, one after the other, on a quiet machine."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def start_s(target: Target) -> tuple[float, Killed]:
     process, began = _started(command), time.monotonic()
     while _perf_events(process.pid) < ATTACHED:
         assert process.poll() is None
-        assert time.monotonic() - began < 60, "it does not attach"
+        assert time.monotonic() - began < PATIENCE_S, "it does not attach"
         time.sleep(0.02)
     return time.monotonic() - began, _killed(process, command)
 
@@ -88,9 +86,7 @@ def _killed(process: subprocess.Popen[bytes], command: list[str]) -> Killed:
     process.kill()
     ended_itself = process.wait() != -signal.SIGKILL
     while _is_left(command, held):
-        assert time.monotonic() - began < GONE_WITHIN_S, (
-            f"left of pid {process.pid}: {held & ids_in_kernel()}"
-        )
+        assert time.monotonic() - began < PATIENCE_S, f"left of pid {process.pid}: {held & ids_in_kernel()}"
         time.sleep(0.05)
     return Killed(process.pid, held, perf_events, ended_itself, time.monotonic() - began)
 

@@ -11,8 +11,9 @@ import pytest
 
 from cli.test_attach import OPENED, WITHOUT_BPF, attached, born, ended, frame_of, wait_for
 from kernel_source.folded import folded
+from kernel_source.following import EVERY_STACK
 from memprobe.ledger.entries import Mark
-from memprobe.sources.kernel import KernelOptions, Settings
+from memprobe.sources.kernel import KernelOptions
 from pythons import Interpreter, own
 from target.looking import needs_root
 
@@ -55,7 +56,7 @@ def test_rights_and_mounts(targets: Path, tmp_path: Path, wrapper: tuple[str, ..
 
 
 def test_a_ring_of_one_page_loses_counted_and_is_repaired(interpreter: Interpreter, targets: Path) -> None:
-    options = KernelOptions(ring_bytes=4096, settings=Settings(stack_burst_ns=0))
+    options = KernelOptions(ring_bytes=4096, settings=EVERY_STACK)
     with interpreter.spawn(targets / "family.py") as target, folded(target, options) as run:
         for _ in range(5):
             opened = [int(one) for one in run.target.ask("open 400").split()]
@@ -72,11 +73,10 @@ def test_a_ring_of_one_page_loses_counted_and_is_repaired(interpreter: Interpret
 
 
 def test_ten_thousand_threads(interpreter: Interpreter, targets: Path) -> None:
-    options = KernelOptions(settings=Settings(stack_burst_ns=0))
     script = targets / "many_threads.py"
     everything = os.environ.get("MEMPROBE_EXHAUSTIVE") or interpreter.name == own().name
     threads = THREADS if everything else FEWER_THREADS
-    with interpreter.spawn(script, str(threads)) as target, folded(target, options) as run:
+    with interpreter.spawn(script, str(threads)) as target, folded(target) as run:
         opened = {(tid, number) for tid, number in json.loads(run.ask("300"))}
         births = run.found.table("births")
         assert {(int(row["tid"]), int(row["descriptor"])) for row in births} == opened

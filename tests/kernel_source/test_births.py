@@ -10,12 +10,9 @@ import pytest
 
 from kernel_source.following import Following, following
 from memprobe.abi import BirthHow
-from memprobe.sources.kernel import KernelOptions, Settings
 from pythons import Interpreter
 
 pytestmark = pytest.mark.usefixtures("bpf")
-
-EVERY_STACK = KernelOptions(settings=Settings(stack_burst_ns=0))
 
 
 def seen(found: Following, pid: int) -> dict[int, tuple[str, list[list[Any]]]]:
@@ -32,10 +29,7 @@ def seen(found: Following, pid: int) -> dict[int, tuple[str, list[list[Any]]]]:
 
 
 def test_every_birth_has_its_kind_and_its_stack(interpreter: Interpreter, targets: Path) -> None:
-    with (
-        interpreter.spawn(targets / "births.py") as target,
-        following(target.pid, EVERY_STACK) as found,
-    ):
+    with interpreter.spawn(targets / "births.py") as target, following(target.pid) as found:
         truth = json.loads(target.ask("go"))
         assert len(truth) > 800
         found.poll()

@@ -15,12 +15,10 @@ import pytest
 
 from kernel_source.folded import Folded, folded
 from memprobe.abi import BirthHow
-from memprobe.sources.kernel import KernelOptions, Settings
 from pythons import Interpreter, own
 
 pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
-EVERY_STACK = KernelOptions(settings=Settings(stack_burst_ns=0))
 Frames = tuple[tuple[str, str, int], ...]
 
 
@@ -42,7 +40,7 @@ def said(answer: str) -> dict[int, Frames]:
 
 @pytest.mark.parametrize("way", ["pool", "loop"])
 def test_executors(interpreter: Interpreter, targets: Path, way: str) -> None:
-    with interpreter.spawn(targets / "elsewhere.py") as target, folded(target, EVERY_STACK) as run:
+    with interpreter.spawn(targets / "elsewhere.py") as target, folded(target) as run:
         truth = said(run.ask(way))
         found = {descriptor: frames for descriptor, how, frames in told(run) if how is BirthHow.OPEN}
         assert len(truth) == 3
@@ -76,7 +74,7 @@ def packages(*names: str) -> dict[str, str]:
 def test_aiofiles(targets: Path) -> None:
     environment = packages("aiofiles")
     script = targets / "elsewhere.py"
-    with own().spawn(script, environment=environment) as target, folded(target, EVERY_STACK) as run:
+    with own().spawn(script, environment=environment) as target, folded(target) as run:
         truth = said(run.ask("aiofiles"))
         found = {descriptor: frames for descriptor, how, frames in told(run) if how is BirthHow.OPEN}
         assert len(truth) == 3
@@ -89,7 +87,7 @@ def test_uvloop(targets: Path) -> None:
     script = targets / "elsewhere.py"
     lines = script.read_text().splitlines()
     known = next(at for at, text in enumerate(lines, 1) if text.endswith("# known line"))
-    with own().spawn(script, environment=environment) as target, folded(target, EVERY_STACK) as run:
+    with own().spawn(script, environment=environment) as target, folded(target) as run:
         run.ask("uvloop")
         births = list(told(run))
         accepted = [frames for _, how, frames in births if how is BirthHow.ACCEPT]

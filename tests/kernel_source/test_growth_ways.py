@@ -13,7 +13,7 @@ import pytest
 from kernel_source.folded import Folded, folded
 from memprobe.config import DEFAULTS
 from memprobe.ledger.growth import RESIDENT
-from memprobe.session import Options, session
+from memprobe.session import Options, Session, session
 from memprobe.vocab import Frame
 from memprobe.vocab.stack import is_native, own_frame
 from programs import Target
@@ -26,6 +26,9 @@ WAYS = ("list_", "dict_", "bytes_", "small_blocks", "large_blocks", "mapped")
 """Those that every interpreter has; numpy is there for our own."""
 
 NATIVE = ("small_blocks", "large_blocks")
+LOOKS = 3
+"""So many looks at /proc are before the growth of a run, and as many after it."""
+
 GROW = Frame("grow", "<grower.abi3.so>", 0)
 """What they call."""
 
@@ -142,16 +145,16 @@ def test_arrays_of_numpy(targets: Path, extension: Path) -> None:
 
 def run_while(pid: int, work: Callable[[], object]) -> tuple[list[tuple[Frame, ...]], float]:
     """A session around some work: the stacks that it reports, most first, and explained over changed."""
-    steps = iter(range(100))
+    looks = 0
 
-    def go_on() -> bool:
-        step = next(steps)
-        if step == 12:  # the first look at /proc was before
+    def looked(_: Session) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == LOOKS:
             work()
-        return step < 30
 
     with session(pid, Options(DEFAULTS.having({"run.learn": False}))) as watched:
-        watched.run(go_on)
+        watched.run(lambda: looks < 2 * LOOKS, looked)
         (account,) = watched.ledger.growth.accounts()
         assert account.ratio is not None
         return [site.site for site in watched.ledger.growth_sites(pid)], account.ratio

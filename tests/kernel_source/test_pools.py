@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,13 @@ import pytest
 
 from kernel_source.folded import Folded, folded
 from memprobe.abi import GrowthHow
+from memprobe.ledger.growth import GrowthSite
 from memprobe.sources.kernel.pools import FIRST_PAUSE_NS, LIMIT_PER_S, LONGEST_PAUSE_NS, NS, PoolWatch
 from memprobe.vocab import rows
 from memprobe.vocab.rows import Rows
-from programs import Target
 from pythons import own
 
 POOL_BYTES = 16384
-PATIENCE_S = 30.0
 
 
 def grown(pools: int, resident_bytes: int = 0) -> Rows:
@@ -68,33 +66,29 @@ def pools_attached(run: Folded) -> int:
     return sum(one.point == "pool" for one in run.found.source.attached)
 
 
-def polled_until(run: Folded, condition: Callable[[], bool]) -> bool:
-    end_s = time.monotonic() + PATIENCE_S
-    while not condition() and time.monotonic() < end_s:
-        run.poll()
-        time.sleep(0.05)
-    return condition()
-
-
 @pytest.mark.usefixtures("bpf")
 def test_pools_of_a_running_program(targets: Path) -> None:
     with own().spawn(targets / "churning_pools.py") as target, folded(target) as run:
         source = run.found.source
         assert pools_attached(run) == 1
-        assert polled_until(run, lambda: pools_attached(run) == 0)
+        run.until(lambda: pools_attached(run) == 0)
         assert any("New pools" in sentence for sentence in source.invisible)
         assert [one for one in source.attached if one.point == "arena"]
-        check_growth_is_seen(run, target)
+        check_growth_is_seen(run)
 
 
-def check_growth_is_seen(run: Folded, target: Target) -> None:
+def check_growth_is_seen(run: Folded) -> None:
     """By resident memory, from the line that makes what stays."""
-    target.ask("grow")
-    time.sleep(1.0)
-    source = run.found.source
-    source.settle()
+    run.ask("grow")
+    run.until(lambda: (first := first_fault(run)) is not None and first.bytes > 8 << 20)
+    first = first_fault(run)
+    assert first is not None
+    assert "work" in [frame.function for frame in first.site]
+
+
+def first_fault(run: Folded) -> GrowthSite | None:
+    """Where most resident memory has grown by now."""
+    run.found.source.settle()
     run.poll()
     sites = run.ledger.growth.sites(run.found.stacks, 0, time.monotonic_ns())
-    first = next(one for one in sites if one.how == "fault")
-    assert first.bytes > 8 << 20
-    assert "work" in [frame.function for frame in first.site]
+    return next((one for one in sites if one.how == "fault"), None)

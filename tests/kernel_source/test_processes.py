@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from kernel_source.following import Following, following
+from kernel_source.following import EVERY_STACK, Following, following
 from memprobe.abi import ProcessHow
 from memprobe.sources.kernel import KernelOptions
 from pythons import Interpreter
 
 pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
-TREE = KernelOptions(tree=True)
+TREE = KernelOptions(tree=True, settings=EVERY_STACK)
 
 
 def functions(found: Following, pid: int) -> Counter[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Many events: nothing is lost uncounted, and they cost little."""
+"""Many events: nothing is lost uncounted. What they cost is measured by bench/rate.py."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kernel_source.following import following
+from kernel_source.following import Following, following
 from memprobe.sources.kernel import KernelOptions, Settings
+from patience import PATIENCE_S, until
 from pythons import own, spawn_command
 
 pytestmark = pytest.mark.usefixtures("bpf")
@@ -25,12 +26,11 @@ def storm(targets: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_two_hundred_thousand_events_a_second(storm: str) -> None:
     options = KernelOptions(settings=Settings(stacks=False))
     with spawn_command([storm, "200000", "5"]) as target, following(target.pid, options) as found:
-        begin_s, cpu_s = time.monotonic(), time.thread_time()
         target.send("go")
+        begin_s = time.monotonic()
         while time.monotonic() - begin_s < 5.5:
             found.source.wait(0.1)
             found.poll()
-        cpu_s = time.thread_time() - cpu_s
         sent = int(target.expect(""))
         found.poll()
         births, deaths = len(found.table("births")), len(found.table("deaths"))
@@ -38,23 +38,24 @@ def test_two_hundred_thousand_events_a_second(storm: str) -> None:
         # stdio of the target itself makes a few more
         assert 0 <= births + deaths + lost - sent < 10
         assert births == deaths or lost
-        assert cpu_s / sent < 1e-6, "a microsecond each would be a fifth of a core"
+
+
+def is_calm(found: Following) -> bool:
+    """Whether nothing new happens for a while."""
+    found.poll()
+    return not found.source.wait(0.1)
 
 
 def test_waiting_ends_when_a_stack_is_new(targets: Path) -> None:
     with own().spawn(targets / "family.py") as target, following(target.pid) as found:
-        found.poll()
-        found.source.wait(0.1)
-        found.poll()
-        assert not found.source.wait(0.05), "nothing happens"
+        until(lambda: is_calm(found))  # the target has come to where it waits
         target.ask("open 1")
-        began = time.monotonic()
-        assert found.source.wait(30.0)
-        assert time.monotonic() - began < 10
-        found.poll()
+        assert found.source.wait(PATIENCE_S)
+        until(lambda: is_calm(found))
+        births = len(found.table("births"))
         target.ask("open 1")
         assert not found.source.wait(0.05), "the same stack again can wait"
-        assert len(found.table("births")) == 1
+        assert len(found.table("births")) == births == 1
         found.poll()
         assert len(found.table("births")) == 2
 

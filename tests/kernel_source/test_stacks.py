@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kernel_source.following import following
-from memprobe.sources.kernel import KernelOptions, Settings
+from kernel_source.following import EVERY_STACK, following
+from memprobe.sources.kernel import KernelOptions
 from memprobe.sources.kernel.stacks import FREED, NO_PYTHON
 from pythons import Interpreter, own, spawn_command
 
@@ -44,8 +44,7 @@ def test_code_that_is_gone_is_counted_and_never_another_ones(
 ) -> None:
     script = tmp_path / "fleeting.py"
     script.write_text(FLEETING)
-    every = KernelOptions(settings=Settings(stack_burst_ns=0))
-    with interpreter.spawn(script) as target, following(target.pid, every) as found:
+    with interpreter.spawn(script) as target, following(target.pid) as found:
         target.ask("150")
         found.poll()
         stacks = [found.stacks[number] for number in found.table("births")["stack_id"].tolist() if number]
@@ -72,7 +71,7 @@ def test_a_thread_that_is_not_pythons(tmp_path: Path) -> None:
 
 def test_names_of_a_child_that_has_ended(interpreter: Interpreter, targets: Path) -> None:
     """Its stacks arrive when nothing of it can be read any more; its parent has the same code."""
-    options = KernelOptions(tree=True)
+    options = KernelOptions(tree=True, settings=EVERY_STACK)
     with interpreter.spawn(targets / "family.py") as target, following(target.pid, options) as found:
         children = [int(target.ask("fork 2")) for _ in range(5)]
         found.poll()

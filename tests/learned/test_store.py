@@ -20,6 +20,7 @@ from memprobe.learned import Known, Lessons, Observed, Reported, Said, Store, St
 from memprobe.learned import format as limits
 from memprobe.learned.opening import default_path
 from memprobe.vocab.sort import Sort
+from patience import PATIENCE_S
 
 LOG = Sort("file", ".log", "app/log.py:open")
 DAY_S = 86_400.0
@@ -97,7 +98,7 @@ def test_a_user_without_a_home_has_none(monkeypatch: pytest.MonkeyPatch) -> None
 def test_eight_runs_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "learned.sqlite3"
     writers = [start_writer(path, 10) for _ in range(8)]
-    said = [writer.communicate(timeout=60)[0].split() for writer in writers]
+    said = [writer.communicate(timeout=PATIENCE_S)[0].split() for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 8
     assert said == [[str(number) for number in range(10)]] * 8  # nobody found anything broken
     assert states(path) == [{"runs": 80}] * 8

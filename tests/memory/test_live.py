@@ -242,7 +242,8 @@ def test_exec_again_and_again_never_gives_bytes_of_the_next_program() -> None:
     shell, replaced, read = Respawner(), 0, 0
     address, size = shell.argument_address(), len("sh\0\0") + len(str(TARGETS / "respawns.sh"))
     try:
-        while replaced < 400:
+        # So many, or those that were read prove nothing: how many are depends on who else wants the CPU.
+        while replaced < 400 or read <= 40:
             with LiveMemory(shell.id, shell.pidfd) as memory:
                 seen = set()
                 try:
@@ -255,7 +256,6 @@ def test_exec_again_and_again_never_gives_bytes_of_the_next_program() -> None:
                     replaced += 1
             assert len(seen) <= 1, "one memory is one program"
             read += len(seen)
-        assert read > 40, "so few were read that it proves nothing"
     finally:
         shell.close()
 

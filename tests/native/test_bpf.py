@@ -9,7 +9,6 @@ import os
 import platform
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from memory.holding import Holder
 from memprobe.native import bpf
 from memprobe.native.bpf import BpfError, BpfObject
 from native.uninstrumented import uninstrumented
+from patience import until
 
 SMOKE = bpf.object_path("smoke")
 GETPID = {"x86_64": 39, "aarch64": 172}[platform.machine()]
@@ -57,10 +57,7 @@ def nothing_left() -> Iterator[None]:
     """Holds that the kernel has, a moment after the test, no program or map that is new."""
     before = in_kernel()
     yield
-    deadline = time.monotonic() + 5
-    while new := [now - old for now, old in zip(in_kernel(), before, strict=True) if now - old]:
-        assert time.monotonic() < deadline, f"left in the kernel: {new}"
-        time.sleep(0.01)
+    until(lambda: not any(now - old for now, old in zip(in_kernel(), before, strict=True)))
 
 
 def test_every_call_of_the_watched_process_is_counted(nothing_left: None) -> None:

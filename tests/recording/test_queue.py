@@ -14,6 +14,7 @@ from memprobe.errors import OutputNotWritable
 from memprobe.recording import RecordingQueue, RecordingReader, RecordingWriter
 from memprobe.recording.queue import size_bytes
 from memprobe.vocab.batch import Batch
+from patience import PATIENCE_S
 from recording.writing import FACTS, NS, batch
 
 
@@ -26,7 +27,7 @@ class SlowWriter(RecordingWriter):
 
     def write(self, batch: Batch) -> None:
         """Wait, then write."""
-        assert self.may_go_on.wait(30)
+        assert self.may_go_on.wait(PATIENCE_S)
         super().write(batch)
 
 

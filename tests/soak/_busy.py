@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from patience import PATIENCE_S
 from pythons import Interpreter, Target
 
 TICKING = Path(__file__).resolve().parent.parent / "targets" / "ticking.py"
@@ -90,16 +91,19 @@ def traces(target: Target) -> Traces:
         tracer=status["TracerPid"],
         own_files=len(os.listdir("/proc/self/fd")),
         own_children=Path(f"/proc/self/task/{me}/children").read_text(),
-        uprobes=_uprobes(),
+        uprobes=_uprobes(target.pid),
     )
 
 
-def _uprobes() -> str:
+def _uprobes(pid: int) -> str:
+    """Those that tracefs lists of the binary of a process: others may come and go in others."""
+    name = Path(f"/proc/{pid}/exe").readlink().name
     for tracefs in (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing")):
         try:
-            return (tracefs / "uprobe_events").read_text()
+            lines = (tracefs / "uprobe_events").read_text().splitlines()
         except OSError:
             continue
+        return "\n".join(line for line in lines if name in line)
     return ""
 
 
@@ -107,7 +111,7 @@ def inspect_as_a_user(pid: int) -> None:
     """One run of the command, from its start to its end; nothing of its session may stay."""
     command = [sys.executable, "-m", "memprobe.cli", "inspect", "--json", "--stacks", str(pid)]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    if running.wait(timeout=60) != 0:
+    if running.wait(PATIENCE_S) != 0:
         raise AssertionError(f"memprobe inspect ended with {running.returncode}")
     left = [entry for entry in os.listdir("/proc") if entry.isdecimal() and _session(entry) == running.pid]
     if left:

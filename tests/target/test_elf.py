@@ -19,6 +19,9 @@ from memprobe.target.binary.sections import find_section, local_symbol
 from memprobe.target.binary.version import binary_version, name_version
 from target.looking import LIBRARY_WITH_LOCALS, compiled
 
+ENDS_S = 60.0
+"""CPU time: a thousand times what is needed, and nothing of what a walk without an end would take."""
+
 
 @pytest.fixture(scope="module", params=["gnu", "sysv"])
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -138,7 +141,7 @@ def survive(content: bytes, folder: Path) -> None:
             local_symbol(descriptor, "hidden_1")
     finally:
         os.close(descriptor)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < ENDS_S
 
 
 def ask_everything(read: Reader, loaded_at: int | None) -> None:
@@ -210,7 +213,7 @@ def test_tables_without_an_end_are_left() -> None:
 
     started = time.process_time()
     assert Endless().symbol("name") is None
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < ENDS_S
 
 
 def test_a_name_without_an_end_is_left(tmp_path: Path, library: Path) -> None:
@@ -233,4 +236,4 @@ def test_a_name_without_an_end_is_left(tmp_path: Path, library: Path) -> None:
             find_section(descriptor, ".symtab")
     finally:
         os.close(descriptor)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < ENDS_S

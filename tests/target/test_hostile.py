@@ -37,6 +37,7 @@ from memprobe.target.layouts import Layout, load_layout
 from memprobe.target.memory.fake import FakeMemory
 from memprobe.target.proc.mappings import Mapping
 from memprobe.vocab import Memory
+from patience import PATIENCE_S
 from pythons import Interpreter
 from target.attaching import threads_of
 from target.looking import looked_at
@@ -45,8 +46,6 @@ from target.made_memory import EndlessMemory, FrozenMemory
 LAYOUTS = [load_layout((3, minor)) for minor in range(8, 16)]
 
 DAMAGED_COPIES = 30
-PATIENCE_S = 10.0
-"""More than any decoder may take, on a machine that is busy."""
 
 
 def look_at_everything(python: Python) -> None:

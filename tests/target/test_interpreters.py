@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from memprobe.target.cpython.python import Python
+from memprobe.vocab import Stack
+from patience import until
 from pythons import Interpreter
 from target.attaching import attached
 
@@ -16,9 +19,16 @@ def test_only_the_main_interpreter(interpreter: Interpreter, targets: Path) -> N
         assert {thread.interpreter for thread in python.threads(stacks=False)} == {0}
 
 
+def guest_of(python: Python) -> Stack:
+    """The stack of the thread that runs code in another interpreter."""
+    guests = (thread.stack for thread in python.threads() if thread.interpreter == 1)
+    return next(stack for stack in guests if stack and stack.frames)
+
+
 def test_subinterpreters(interpreter: Interpreter, targets: Path) -> None:
     with interpreter.spawn(targets / "subinterpreters.py") as target, attached(target.pid) as python:
         found = python.interpreters()
+        until(lambda: guest_of(python).frames[0].line == 5)  # it has said that it comes to there
         threads = python.threads()
         truth = json.loads(target.ask("threads"))
     assert [one.id for one in found] == [0, 1, 2]

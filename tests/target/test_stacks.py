@@ -15,13 +15,14 @@ import pytest
 from memprobe.target.cpython.frames import MAXIMUM_FRAMES
 from memprobe.target.cpython.python import Python
 from memprobe.vocab import Frame, Stack
+from patience import until
 from pythons import Interpreter, Target
 from target.attaching import attached
 from target.random_programs import random_program
 
 Frames = list[tuple[str, str, int]]
 
-ATTEMPTS = 50
+SHAPES = 25
 PROGRAMS = 50
 READS_OF_A_RUNNING_TARGET = 500
 
@@ -35,32 +36,22 @@ def told(target: Target) -> dict[int, Frames]:
 
 
 def seen(python: Python) -> dict[int, Frames]:
-    stacks = {}
-    for thread in python.threads():
-        assert thread.stack is not None
-        assert thread.stack.complete
-        stacks[thread.ident] = [(one.function, one.file, one.line) for one in thread.stack.frames]
-    return stacks
-
-
-def still(target: Target, python: Python, least: int) -> tuple[dict[int, Frames], dict[int, Frames]]:
-    """What is told and what is seen of the threads once they stand still from one telling to the next."""
-    before = told(target)
-    for _ in range(ATTEMPTS):
-        stacks = seen(python)
-        after = told(target)
-        # The last threads may still have been on the way to where they wait.
-        if before == after and len(before) >= least:
-            return after, stacks
-        before = after
-    raise AssertionError(f"{len(before)} threads of {least}, or they do not stand still:\n{target.errors()}")
+    """The stacks of all threads but the one that tells, which is on its way back to where it listens."""
+    stacks = {thread.ident: thread.stack for thread in python.threads() if thread.name != "teller"}
+    found = {}
+    for ident, stack in stacks.items():
+        assert stack is not None
+        assert stack.complete
+        found[ident] = [(one.function, one.file, one.line) for one in stack.frames]
+    return found
 
 
 @pytest.mark.parametrize("how", ["plain", "traced"])
 def test_stacks_of_many_threads(interpreter: Interpreter, targets: Path, how: str) -> None:
     with interpreter.spawn(targets / "many_stacks.py", how) as target, attached(target.pid) as python:
-        truth, stacks = still(target, python, least=26)
-        assert {ident: stacks[ident] for ident in truth} == truth
+        truth = told(target)
+        assert len(truth) == SHAPES + 1
+        assert seen(python) == truth
 
 
 def test_stacks_of_random_programs(interpreter: Interpreter, targets: Path, tmp_path: Path) -> None:
@@ -71,20 +62,21 @@ def test_stacks_of_random_programs(interpreter: Interpreter, targets: Path, tmp_
         interpreter.spawn(targets / "random_stacks.py", inside) as target,
         attached(target.pid) as python,
     ):
-        truth, stacks = still(target, python, least=PROGRAMS + 1)
-        assert {ident: stacks[ident] for ident in truth} == truth
+        truth = told(target)
+        assert len(truth) == PROGRAMS + 1
+        assert seen(python) == truth
 
 
 @pytest.mark.skipif(PY_SPY is None, reason="py-spy is not installed")
 def test_stacks_are_those_of_py_spy(interpreter: Interpreter, targets: Path) -> None:
     with interpreter.spawn(targets / "many_stacks.py") as target, attached(target.pid) as python:
-        still(target, python, least=26)
         ours = {
             thread.tid: [(_plain(frame.function), frame.file, frame.line) for frame in thread.stack.frames]
             for thread in python.threads()
             if thread.stack is not None and thread.name != "teller"
         }
         theirs = _py_spy_dump(target.pid)
+    assert len(ours) == SHAPES + 1
     assert ours == {tid: frames for tid, frames in theirs.items() if tid in ours}
 
 
@@ -108,15 +100,19 @@ def _plain(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+def main_of(python: Python) -> Stack:
+    _, main = python.threads()
+    assert main.stack is not None
+    return main.stack
+
+
 def test_a_stack_that_is_deeper_than_the_bound(interpreter: Interpreter, targets: Path) -> None:
     with interpreter.spawn(targets / "deep_recursion.py") as target, attached(target.pid) as python:
-        deep, main = (thread.stack for thread in python.threads())
+        until(lambda: main_of(python).complete)  # the main thread is on its way to where it waits
+        deep, _ = (thread.stack for thread in python.threads())
     assert deep is not None
-    assert main is not None
     assert len(deep.frames) == MAXIMUM_FRAMES
     assert not deep.complete
-    assert main.complete
-    # The innermost frame may still be on its way from saying that it is ready to waiting.
     assert {(frame.function, frame.line) for frame in deep.frames[1:]} == {("down", 13)}
 
 

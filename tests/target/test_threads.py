@@ -13,10 +13,9 @@ from memprobe.target.cpython.python import Python, PythonThread
 from memprobe.target.cpython.threads import OsThread, ThreadState, TidFinder
 from memprobe.target.layouts import load_layout
 from memprobe.target.memory.fake import FakeMemory
+from patience import until
 from pythons import Interpreter
 from target.attaching import attached
-
-ATTEMPTS = 100
 
 
 def test_tids_and_names(interpreter: Interpreter, targets: Path) -> None:
@@ -55,19 +54,17 @@ def test_who_holds_the_lock(interpreter: Interpreter, targets: Path, holder: str
 
 def _wait_for_holder(python: Python, tid: int) -> list[PythonThread]:
     """Look until the thread has come from saying that it will hold the lock to holding it."""
-    for _ in range(ATTEMPTS):
-        holders = [thread for thread in python.threads() if thread.holds_gil]
-        if [thread.tid for thread in holders] == [tid]:
-            return holders
-    raise AssertionError(f"held by {holders}, not by {tid}")
+
+    def holders() -> list[PythonThread] | None:
+        found = [thread for thread in python.threads() if thread.holds_gil]
+        return found if [thread.tid for thread in found] == [tid] else None
+
+    return until(holders) or []
 
 
 def test_nobody_holds_the_lock_of_who_waits(interpreter: Interpreter, targets: Path) -> None:
     with interpreter.spawn(targets / "named_threads.py") as target, attached(target.pid) as python:
-        for _ in range(ATTEMPTS):
-            if not any(thread.holds_gil for thread in python.threads(stacks=False)):
-                return
-    raise AssertionError("the lock is held all the time")
+        until(lambda: not any(thread.holds_gil for thread in python.threads(stacks=False)))
 
 
 PTHREAD = 0x7F0000000000

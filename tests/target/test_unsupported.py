@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,14 +50,9 @@ def test_stopped_at_the_first_instruction() -> None:
 
 
 def test_not_python() -> None:
-    with subprocess.Popen(["sleep", "60"]) as sleep:
-        try:
-            while Path(f"/proc/{sleep.pid}/comm").read_text() != "sleep\n":
-                pass
-            with pytest.raises(errors.NotPython, match=r"\(sleep\) is not a Python process"):
-                runtimes_of(sleep.pid)
-        finally:
-            sleep.kill()
+    other = pytest.raises(errors.NotPython, match=r"\(sh\) is not a Python process")
+    with running("sh", "-c", "echo ready; read line") as target, other:
+        runtimes_of(target.pid)
 
 
 def test_pypy() -> None:

@@ -2,18 +2,20 @@
 import sys
 import threading
 
-held = threading.Lock()
-held.acquire()
+import standing
+
+here = standing.place()
 
 
 def down(depth):
     if depth == 0:
-        print("ready", flush=True)
-        held.acquire()
+        here()
     down(depth - 1)
 
 
 sys.setrecursionlimit(20_000)
 threading.stack_size(512 << 20)
 threading.Thread(target=down, args=(12_000,), daemon=True).start()
+standing.wait_for(1)
+print("ready", flush=True)
 threading.Event().wait()

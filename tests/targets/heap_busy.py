@@ -37,9 +37,14 @@ def churn(number):
         text = [str(at) * 20 for _ in range(20)]
         large = bytearray(at % 3000 * 10), list(range(at % 1000)), set(text)
         at = (at + 1) % len(kept)
+        if at == 0:
+            full.release()
 
 
+full = threading.Semaphore(0)
 for number in range(4):
     threading.Thread(target=churn, args=(number,), daemon=True).start()
+for _ in range(4):
+    full.acquire()
 print("ready", flush=True)
 os.read(0, 1)

@@ -6,6 +6,7 @@ import shapes_calls
 import shapes_classes
 import shapes_coroutines
 import shapes_statements
+import standing
 import telling
 
 WARM = 60
@@ -14,9 +15,7 @@ shapes = shapes_calls.SHAPES + shapes_classes.SHAPES + shapes_coroutines.SHAPES 
 def run(shape):
     for _ in range(WARM):
         shape(int)
-    held = threading.Lock()
-    held.acquire()
-    shape(held.acquire)
+    shape(standing.place())
 
 
 def trace(*_): return trace
@@ -26,5 +25,5 @@ if "traced" in sys.argv:
     threading.settrace(trace)
 for number, shape in enumerate(shapes):
     threading.Thread(target=run, args=(shape,), name="%d-%s" % (number, shape.__name__), daemon=True).start()
-telling.serve()
+telling.serve(len(shapes) + 1)
 run(shapes_calls.recursion)

@@ -2,6 +2,7 @@
 import _thread
 import threading
 
+import standing
 import telling
 
 
@@ -23,8 +24,6 @@ threads[2].name = "\U0001f40d \x1b[31m"
 threads[5].daemon = True
 for thread in threads:
     thread.start()
-unknown = _thread.allocate_lock()
-unknown.acquire()
-_thread.start_new_thread(unknown.acquire, ())
-telling.serve()
+_thread.start_new_thread(standing.place(), ())
+telling.serve(1)
 threading.Event().wait()

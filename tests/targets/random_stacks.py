@@ -3,6 +3,7 @@ import json
 import sys
 import threading
 
+import standing
 import telling
 
 
@@ -11,13 +12,12 @@ def run(source, name):
     exec(compile(source, name, "exec"), namespace)
     for _ in range(50):
         namespace["f0"](int)
-    held = threading.Lock()
-    held.acquire()
-    namespace["f0"](held.acquire)
+    namespace["f0"](standing.place())
 
 
 with open(sys.argv[1], encoding="utf-8") as file:
-    for number, source in enumerate(json.load(file)):
-        threading.Thread(target=run, args=(source, "program %d" % number), daemon=True).start()
-telling.serve()
-threading.Lock().acquire() and threading.Event().wait()
+    programs = json.load(file)
+for number, source in enumerate(programs):
+    threading.Thread(target=run, args=(source, "program %d" % number), daemon=True).start()
+telling.serve(len(programs) + 1)
+standing.place()()

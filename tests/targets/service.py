@@ -6,25 +6,23 @@ import socket
 import sys
 import threading
 
-started = threading.Barrier(3)
+import standing
 
 
-def wait_in_a_thread(event):
-    started.wait()
-    event.wait()
+def wait_in_a_thread(stand):
+    stand()
 
 
-def answer():
-    return sys.stdin.readline()
+def answer(said):
+    return input(said)  # one call into C says it and waits
 
 
-event = threading.Event()
-threading.Thread(target=wait_in_a_thread, args=(event,), name="worker-日本", daemon=True).start()
-threading.Thread(target=wait_in_a_thread, args=(event,), name="plain", daemon=False).start()
-started.wait()
+threading.Thread(target=wait_in_a_thread, args=(standing.place(),), name="worker-日本", daemon=True).start()
+threading.Thread(target=wait_in_a_thread, args=(standing.place(),), name="plain", daemon=False).start()
+standing.wait_for(2)
 gc.set_threshold(701, 11, 12)
-if "no-gc" in sys.argv:
-    gc.disable()
+if "no-gc" not in sys.argv:
+    gc.enable()  # standing has turned it off
 files = [open(os.devnull) for _ in range(5)]
 pair = socket.socketpair()
 facts = {
@@ -36,5 +34,4 @@ facts = {
     "fds": len(os.listdir("/proc/self/fd")) - 1,
     "uid": os.getuid(),
 }
-print("ready", json.dumps(facts), flush=True)
-answer()
+answer("ready %s\n" % json.dumps(facts))

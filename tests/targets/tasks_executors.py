@@ -1,8 +1,8 @@
 """Executors with known work in their queues, and futures that nobody asks about."""
 import asyncio, threading, telling_tasks
 from concurrent.futures import ThreadPoolExecutor
-forever = threading.Event()
-def work(n): forever.wait()
+forever, begun = threading.Event(), threading.Semaphore(0)
+def work(n): begun.release() or forever.wait()
 class Other:
     def method(self, n): forever.wait()
 async def fails(): raise KeyError("lost")
@@ -20,6 +20,8 @@ async def main():
     gone = ThreadPoolExecutor(2, "gone")
     [gone.submit(work, n) for n in range(5)]
     del gone
+    for _ in range(3 + 2): begun.acquire()
+    while not idle._idle_semaphore._value: await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     telling_tasks.loops.append(loop)
     loop.call_later(0.1, telling_tasks.serve)

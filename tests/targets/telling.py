@@ -3,6 +3,8 @@ import json
 import sys
 import threading
 
+import standing
+
 
 def frames(frame):
     while frame is not None:
@@ -20,11 +22,12 @@ def threads():
     return {one.ident: [one.native_id, one.name, one.daemon] for one in threading.enumerate()}
 
 
-def answer():
+def answer(stand):
+    standing.wait_for(stand)
+    print("ready", flush=True)
     for question in sys.stdin:
         print(json.dumps({"stacks": stacks, "threads": threads}[question.strip()]()), flush=True)
 
 
-def serve():
-    threading.Thread(target=answer, name="teller", daemon=True).start()
-    print("ready", flush=True)
+def serve(stand=0):  # once so many threads stand
+    threading.Thread(target=answer, args=(stand,), name="teller", daemon=True).start()

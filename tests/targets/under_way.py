@@ -1,10 +1,11 @@
 """Tasks that wait, tasks that have ended and are kept, timers, a queue that is full, and threads."""
 import asyncio, concurrent.futures, sys, threading
 
-GO, KEPT = threading.Event(), []
+GO, BEGUN, KEPT = threading.Event(), threading.Semaphore(0), []
 POOL = concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="pool")
 
 def waiting():
+    BEGUN.release()
     GO.wait()
 def wanted():
     return 1
@@ -20,6 +21,7 @@ async def main():
     timers = [loop.call_later(1000, wanted) for _ in range(50)]
     threads = [threading.Thread(target=waiting, daemon=True) for _ in range(5)]
     [thread.start() for thread in threads], [POOL.submit(waiting) for _ in range(9)]
+    [BEGUN.acquire() for _ in range(5 + 2)]
     await asyncio.sleep(0.2)
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import websocket
 
+from patience import PATIENCE_S
+
 NAMES = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser")
-PATIENCE_S = 30
 FLAGS = (
     "--headless",
     "--no-sandbox",

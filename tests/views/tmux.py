@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-PATIENCE_S = 30
+from patience import PATIENCE_S
 
 
 class Terminal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from memprobe.vocab.batch import Batch
 from memprobe.vocab.knobs import Knob
 from memprobe.vocab.rows import NOT_MEASURED
 from memprobe.vocab.subject import Seen, Subject, What
+from patience import until
 
 JOBS, QUEUE = "__main__.JOBS", "__main__.QUEUE.jobs"
 GROWN = 500
@@ -57,11 +57,12 @@ class Run:
 
     def until(self, is_so: Callable[[], bool]) -> None:
         """Poll, faster than a session does, until it is so."""
-        deadline = time.monotonic() + 60
-        while not is_so():
-            assert time.monotonic() < deadline, (self.looks, self.counts.keys(), self.invisible)
+
+        def holds() -> bool:
             self.poll()
-            time.sleep(0.02)
+            return is_so()
+
+        until(holds)
 
     def last(self, pid: int, holder: str) -> int | None:
         return self.counts.get((pid, holder), [None])[-1]

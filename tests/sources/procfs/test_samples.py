@@ -34,11 +34,13 @@ def sample(pid: int) -> dict[str, int]:
 
 def test_equals_what_the_kernel_says() -> None:
     with running("prlimit", "--nofile=123:456", sys.executable, "-c", GROWN) as target:
+        # Others who have the same libraries come and go.
+        before = kilobytes(target.pid, "Pss", "smaps_rollup")
         row = sample(target.pid)
         sizes = {name: kilobytes(target.pid, key) for name, key in SIZES.items()}
         pss = kilobytes(target.pid, "Pss", "smaps_rollup")
     assert {name: row[name] for name in SIZES} == pytest.approx(sizes, rel=0.02)
-    assert row["pss_bytes"] == pytest.approx(pss, rel=0.02)
+    assert 0.98 * min(before, pss) <= row["pss_bytes"] <= 1.02 * max(before, pss)
     assert row["rss_anonymous_bytes"] <= row["uss_bytes"] <= row["rss_bytes"]
     assert row["minor_faults"] * 4096 > row["rss_anonymous_bytes"]
     assert 0 <= row["major_faults"] < row["minor_faults"]
@@ -101,7 +103,10 @@ def test_whose_memory_it_is(
 
 
 def test_dear_numbers_are_read_rarely() -> None:
-    with running(sys.executable, "-c", WAIT) as target, watched(target.pid, pictures=False) as source:
+    with (
+        running(sys.executable, "-c", WAIT) as target,
+        watched(target.pid, pictures=False, rare_interval_s=3600.0) as source,
+    ):
         rows = [polled(source).samples[0] for _ in range(5)]
     assert [row["pss_bytes"] == NOT_MEASURED for row in rows] == [False, True, True, True, True]
     assert all(row["rss_bytes"] > 0 for row in rows)
