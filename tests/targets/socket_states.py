@@ -67,7 +67,8 @@ abstract = keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), "NONE", 0, 0)
 abstract.bind(b"\0hidden \x1b[31m\xff")
 keep(socket.socket(socket.AF_UNIX), "CLOSE", 0, 0)
 keep(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0), "NONE", 0, 0).bind((0, 0))
-keep(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)), "NONE", None, 0)
+# For experiments: of all protocols the SYN that is sent again would come in between two looks.
+keep(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88B5)), "NONE", 0, 0)
 keep(socket.socket(socket.AF_INET, socket.SOCK_RAW, 1), "NONE", 0, 0)
 families = {one.fileno(): int(one.family) for one in held}
 print("ready", json.dumps([[fd, families[fd], *said] for fd, said in truth.items()]), flush=True)
