@@ -10,6 +10,8 @@ the findings themselves to bench/results/detect.jsonl, a line for each run as it
     --own, --real         only our own programs, only those with released packages
     --duration S          watch each for so long
     --speed K             let time pass K times as fast in the programs that can have it so
+    --soak                half an hour of each healthy program, at ten times its speed where that can be had:
+                          our own take three minutes
     --jobs N              so many at a time
     --record DIR          keep the recordings
     --evaluate FILE       judge the findings in a file again, and run nothing
@@ -27,6 +29,7 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +39,8 @@ from detection import scoring, tables  # noqa: E402  the interpreters are known 
 from detection.cases import Case, cases  # noqa: E402
 from detection.watching import Outcome, Watch, read, watch  # noqa: E402
 
-RESULTS = HERE / "results" / "detect.jsonl"
+RESULTS, SOAKED = (HERE / "results" / f"{name}.jsonl" for name in ("detect", "soak"))
+SOAK_S, SOAK_SPEED = 1800.0, 10.0
 JOBS = 2 * (os.cpu_count() or 1)
 RECALL, PRECISION, PLACE, SECONDS = 0.95, 0.98, 0.9, 20.0
 
@@ -46,8 +50,8 @@ def chosen(options: argparse.Namespace) -> list[Case]:
     found = cases()
     if options.quick:
         found = [case for case in found if case.quick]
-    if options.leaky or options.healthy:
-        found = [case for case in found if (case.truth is None) == bool(options.healthy)]
+    if options.leaky or options.healthy or options.soak:
+        found = [case for case in found if (case.truth is None) != bool(options.leaky)]
     if options.own or options.real:
         found = [case for case in found if case.is_real == bool(options.real)]
     if options.only:
@@ -99,6 +103,8 @@ def told(one: scoring.Judged) -> str:
 def watched(wanted: Sequence[Case], options: argparse.Namespace) -> list[Outcome]:
     """Run, tell, and keep every outcome in the file at once."""
     how = Watch(options.duration, options.speed, options.record, tuple(options.option))
+    if options.soak:
+        how = replace(how, program_s=SOAK_S, speed=SOAK_SPEED)
     found: list[Outcome] = []
     with options.output.open("w") as file:
         for outcome in run(wanted, how, options.jobs):
@@ -116,7 +122,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage="detect.py [options]"
     )
-    for name in ("quick", "leaky", "healthy", "own", "real", "check", "list"):
+    for name in ("quick", "leaky", "healthy", "own", "real", "soak", "check", "list"):
         parser.add_argument(f"--{name}", action="store_true", help=argparse.SUPPRESS)
     for name, kind, default in (
         ("duration", float, None),
@@ -124,7 +130,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
         ("jobs", int, JOBS),
         ("record", Path, None),
         ("evaluate", Path, None),
-        ("output", Path, RESULTS),
+        ("output", Path, None),
     ):
         parser.add_argument(f"--{name}", type=kind, default=default, help=argparse.SUPPRESS)
     for name in ("only", "option"):
@@ -135,6 +141,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Run or read, judge, print, write."""
     options = parsed(arguments)
+    options.output = options.output or (SOAKED if options.soak else RESULTS)
     wanted = chosen(options)
     if options.list:
         print("\n".join(case.name for case in wanted))

@@ -54,6 +54,12 @@ class Judged:
         return sum(verdict is Verdict.REPEATED for _, verdict in self.sure)
 
     @property
+    def taken_back(self) -> int:
+        """Findings that were sure before the end, and said then why they are no more."""
+        suspects = (finding for finding, _ in self.verdicts if finding["confidence"] < SURE)
+        return sum(any(map(_is_taken_back, finding["evidence"])) for finding in suspects)
+
+    @property
     def named_kind(self) -> str:
         """What the leak was called, rightly or not: by the finding at its place, else by the first one."""
         truth = self.case.truth
@@ -70,6 +76,10 @@ class Judged:
         if truth is None or hit is None or truth.rate is None:
             return None
         return float(hit["detected_after_s"]) * truth.rate
+
+
+def _is_taken_back(sentence: str) -> bool:
+    return sentence.startswith("Taken back ")
 
 
 def judge(cases: Iterable[Case], outcomes: Iterable[Outcome]) -> list[Judged]:
@@ -162,6 +172,8 @@ class Alarms:
     hours: float
     alarms: int
     programs_with_alarm: int
+    taken_back: int
+    """Alarms that were given, and were none any more at the end."""
 
 
 def alarms(runs: Iterable[Judged]) -> Alarms:
@@ -169,7 +181,11 @@ def alarms(runs: Iterable[Judged]) -> Alarms:
     healthy = [run for run in runs if run.case.truth is None and not run.outcome.problem]
     hours = sum(run.outcome.seconds for run in healthy) / 3600
     return Alarms(
-        len(healthy), hours, sum(len(run.sure) for run in healthy), sum(bool(run.sure) for run in healthy)
+        len(healthy),
+        hours,
+        sum(len(run.sure) for run in healthy),
+        sum(bool(run.sure) for run in healthy),
+        sum(run.taken_back for run in healthy),
     )
 
 

@@ -51,6 +51,7 @@ def summary(groups: dict[str, Sequence[Judged]]) -> Iterator[str]:
         "units leaked until then, median": [number(one.units) for one in scores],
         "healthy programs with an alarm": [share(one.programs_with_alarm, one.programs) for one in alarms],
         "false alarms an hour of a healthy program": [_alarm_rate(one) for one in alarms],
+        "... and alarms that were taken back before the end": [f"{one.taken_back}" for one in alarms],
     }
     yield f"| | {' | '.join(groups)} |"
     yield "|---|" + "---|" * len(groups)
@@ -130,11 +131,10 @@ def complaints(runs: Sequence[Judged]) -> Iterator[str]:
     """Every run that did not go as it should."""
     yield "## What went wrong\n"
     for run in runs:
-        yield from (f"- {run.case.name}: {text}" for text in complaints_of(run))
+        yield from (f"- {run.case.name}: {text}" for text in _complaints(run))
 
 
-def complaints_of(run: Judged) -> Iterator[str]:
-    """What is wrong with one run."""
+def _complaints(run: Judged) -> Iterator[str]:
     if run.outcome.problem:
         yield f"could not be judged: {run.outcome.problem}".replace("\n", " ")
     elif run.case.truth is not None and run.hit is None:

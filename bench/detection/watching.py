@@ -71,14 +71,14 @@ class Watch:
     options: tuple[str, ...] = ()
     """More options for `memprobe attach`."""
 
-    memprobe: tuple[str, ...] = (str(MEMPROBE),)
-    """The command."""
+    program_s: float | None = None
+    """Instead of the case's own duration, in seconds of the program: they pass faster where its time does."""
 
 
 def watch(case: Case, how: Watch) -> Outcome:
     """Run a case to its end. Whatever goes wrong is in the outcome."""
     speed = how.speed if case.speed else 1.0
-    duration_s = how.duration_s or case.seconds / speed
+    duration_s = how.duration_s or (how.program_s or case.seconds) / speed
     nothing = Outcome(case.name, duration_s * speed)
     try:
         with _running(case, speed, duration_s) as target:
@@ -113,7 +113,7 @@ def _attached(case: Case, how: Watch, target: Target, duration_s: float, nothing
     if how.record is not None:
         options += ["--record", str(how.record / f"{case.name}.mprobe")]
     done = subprocess.run(
-        [*how.memprobe, "attach", str(target.pid), *options],
+        [str(MEMPROBE), "attach", str(target.pid), *options],
         capture_output=True,
         text=True,
         timeout=duration_s + PATIENCE_S,

@@ -22,7 +22,7 @@ from memprobe.detectors.piles import (
 )
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.subject import Elements, What
+from memprobe.vocab.subject import NEVER_AGAIN, Elements, What
 
 LRU_CACHE = "functools.lru_cache"
 LRU_WRAPPER = "functools._lru_cache_wrapper"
@@ -32,6 +32,9 @@ OPEN = frozenset({Elements.HANDLES, Elements.SOCKETS})
 
 QUEUES = ("queue", "_queue", "_unfinished", "pending", "_pending", "backlog")
 """Last names of what is filled at one end and emptied at the other."""
+
+TELLING_S = 1.0
+"""What was seen for less than this says nothing of an age."""
 
 PLAIN = frozenset({"", "str", "int", "float", "bytes", "tuple", "list", "dict", "set", "bool", "NoneType"})
 
@@ -71,16 +74,27 @@ def _collection(evidence: Evidence, grown: Grown) -> Suspect:
     return Suspect(
         kind=Kind.CACHES,
         grown=(grown,),
-        confidence=confidence(with_memory(evidence, grown), *signs(evidence, grown)),
+        confidence=confidence(with_memory(evidence, grown), *_signs(evidence, grown)),
         title=f"{subject.holder} ({subject.container}) has {plural(grown.count, 'entry')}{what}, "
         f"{more_of(grown)}",
         type=subject.type or subject.container,
         holder=subject.holder,
         site=subject.site,
-        evidence=(*_limits(grown), *subject.notes, *held_by(grown)),
+        evidence=(*_limits(grown), *subject.notes, *_ages(grown), *held_by(grown)),
         fix=_cause(grown),
         limits=() if subject.site else (NO_SITE,),
     )
+
+
+def _signs(evidence: Evidence, grown: Grown) -> Iterator[Sign]:
+    yield from signs(evidence, grown)
+    if grown.subject.limit is None and not NEVER_AGAIN.isdisjoint(grown.subject.notes):
+        yield Sign.ENDLESS
+
+
+def _ages(grown: Grown) -> Iterator[str]:
+    if grown.oldest_s is not None and grown.oldest_s >= TELLING_S:
+        yield f"Its first entry has been there for at least {grown.oldest_s:.0f} s."
 
 
 def _limits(grown: Grown) -> Iterator[str]:
@@ -94,7 +108,7 @@ def _limits(grown: Grown) -> Iterator[str]:
 def _cause(grown: Grown) -> Cause:
     subject = grown.subject
     if subject.container == LRU_CACHE:
-        return Cause.LRU_ON_METHOD if subject.notes else Cause.LRU_WITHOUT_LIMIT
+        return Cause.LRU_ON_METHOD if set(subject.notes) - NEVER_AGAIN else Cause.LRU_WITHOUT_LIMIT
     if subject.holder.rpartition(".")[2] in QUEUES:
         return Cause.QUEUE_WITHOUT_LIMIT
     is_registry = subject.container.endswith("set") or subject.container in ("list", "WeakSet")

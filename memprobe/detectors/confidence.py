@@ -45,6 +45,9 @@ class Sign(Enum):
     ALIKE = ("alike", 0.5)
     """All that came are of one sort and none has gone: what a program needs is mixed, and has an end."""
 
+    ENDLESS = ("endless", 0.3)
+    """Its keys never come again: no warm-up, that is over when all that is asked for is known."""
+
     HEAVY = ("heavy", 0.8)
     """They are so large that a pool of them would be smaller than what the model grants a pool."""
 

@@ -11,7 +11,7 @@ from memprobe.detectors.memory_rates import Rates, memory_of, memory_rates, sure
 from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame, is_native, own_frame
-from memprobe.vocab.subject import What
+from memprobe.vocab.subject import ALL_COUNTED, What
 
 NATIVE = "<native code>"
 """The holder of what only C code refers to, as the heap calls it."""
@@ -23,9 +23,6 @@ OWNING = 0.3
 NO_FUNCTION = "Which C function took it is not known: the line is the one that called it."
 
 GROWTH_SITE = "The line is the one below which memory grows most."
-
-TOUCHED = ("fault", "py-spy")
-"""Growth that is of memory in use, not of what is mapped."""
 
 FEW = 16
 """Fewer objects come and go between two looks."""
@@ -50,8 +47,11 @@ class Native:
 
 def _has_owner(evidence: Evidence, pid: int, site: tuple[Frame, ...]) -> bool:
     """Tell whether something else grows that may own it: made in the same function, or nobody knows where."""
+    counted = _all_counted(evidence, pid)
     growing = [
-        one for one in evidence.growing(*OWNERS) if one.pid == pid and one.growth.probability >= OWNING
+        one
+        for one in evidence.growing(*OWNERS)
+        if one.pid == pid and one.growth.probability >= OWNING and one.subject.type not in counted
     ]
     is_placed = any(one.subject.what == What.HANDLES and one.subject.site for one in growing)
     for one in growing:
@@ -60,6 +60,15 @@ def _has_owner(evidence: Evidence, pid: int, site: tuple[Frame, ...]) -> bool:
             if frame is None or other is None or (frame.file, frame.function) == (other.file, other.function):
                 return True
     return False
+
+
+def _all_counted(evidence: Evidence, pid: int) -> set[str]:
+    """Return the types that own no memory of C code: all that they take is among the objects already.
+
+    What their objects hold may be of another type that does; then that one grows, too.
+    """
+    types = (one.subject for one in evidence.of(What.TYPE) if one.pid == pid)
+    return {one.type for one in types if ALL_COUNTED in one.notes}
 
 
 def _memory(rates: Rates, site: tuple[Frame, ...]) -> Suspect:
@@ -128,7 +137,7 @@ def grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
     sums: dict[Frame, int] = {}
     for one in evidence.ledger.growth_sites(pid):  # most first
         frame = own_frame(one.site)
-        if one.how in TOUCHED and one.bytes > 0 and frame is not None and frame.file:
+        if one.how == "fault" and one.bytes > 0 and frame is not None and frame.file:
             by_line.setdefault(frame, []).append(one.site)
             sums[frame] = sums.get(frame, 0) + one.bytes
     return by_line[max(sums, key=sums.__getitem__)][0] if sums else ()

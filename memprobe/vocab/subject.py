@@ -11,6 +11,14 @@ from enum import IntEnum, IntFlag
 
 from memprobe.vocab.stack import Frame
 
+ALL_COUNTED = "what they take is counted as theirs"
+"""Note of a TYPE: its objects have no memory beside their own; what they hold are objects again."""
+
+KEYS_RISE = "its keys are numbers that only rise: none of them comes again"
+KEYS_AT_RANDOM = "its keys are random UUIDs: none of them comes again"
+NEVER_AGAIN = frozenset({KEYS_RISE, KEYS_AT_RANDOM})
+"""Notes of a CONTAINER: there is no end to the keys that it may be filled with."""
+
 
 class What(IntEnum):
     """What is counted."""

@@ -28,6 +28,7 @@ def finding(**fields: Any) -> dict[str, Any]:
         "holder": "app.Bus._handlers[…]",
         "site": [frame],
         "detected_after_s": 12.0,
+        "evidence": [],
     }
     return {**usual, **fields}
 
@@ -106,7 +107,7 @@ def test_the_score() -> None:
         run(LEAKY, elsewhere),
         run(LEAKY, finding(kind="caches")),
         run(HEALTHY, elsewhere, finding(confidence=0.2)),
-        run(HEALTHY),
+        run(HEALTHY, finding(confidence=0.2, evidence=["Taken back 30 s after the attach, flushed: fell."])),
         run(HEALTHY, problem="ended"),
     ]
     score = scoring.score(runs)
@@ -114,12 +115,12 @@ def test_the_score() -> None:
     assert (score.seconds, score.fast_seconds, score.units) == (12.0, 12.0, 240.0)
     assert scoring.precision(runs) == (1, 4)
     assert scoring.precision(runs, "caches") == (0, 1)
-    assert scoring.alarms(runs) == scoring.Alarms(2, 90 / 3600, 1, 1)
+    assert scoring.alarms(runs) == scoring.Alarms(2, 90 / 3600, 1, 1, 1)
     table = scoring.confusion(runs)
     assert table["listeners"] == {"listeners": 2, "caches": 1}
     assert table["none"] == {"listeners": 1, "nothing": 2}
     bins = {one.low: (one.findings, one.true) for one in scoring.calibration(runs, (0.0, 0.5, 0.9, 1.0))}
-    assert bins == {0.0: (1, 0), 0.9: (4, 1)}
+    assert bins == {0.0: (2, 0), 0.9: (4, 1)}
     page = "\n".join(tables.page(runs))
     assert "0.333 (0.008 to 0.906), 1 of 3" in page
     assert "1 in 0.03 h" in page

@@ -8,7 +8,7 @@ import pytest
 
 from detectors.stories import BLOCKS, C_THREAD, FILE, MIB, OBJECTS, OTHER_LINE, Story
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.subject import Subject, What
+from memprobe.vocab.subject import ALL_COUNTED, Subject, What
 
 WATCHED_S = 26
 RESIDENT = 100 * MIB
@@ -87,6 +87,19 @@ def test_memory_that_was_taken_once_is_no_leak() -> None:
 def test_memory_that_objects_of_a_growing_collection_own_is_theirs() -> None:
     files = Subject(What.CONTAINER, "app.Image", "app.IMAGES")
     story = run(more=lambda second: {files: (50 * second, 5_000 * second)})
+    assert Kind.NATIVE not in {one.kind for one in story.findings()}
+
+
+def test_what_takes_no_memory_beside_its_own_does_not_explain_any() -> None:
+    """A leak of plain objects hides none of C beside it, though nobody knows its line."""
+    rows = Subject(What.CONTAINER, "app.Row", "app.ROWS")
+    row = Subject(What.TYPE, "app.Row", notes=(ALL_COUNTED,))
+    story = run(more=lambda second: dict.fromkeys((rows, row), (100 * second, 10_000 * second)))
+    assert Kind.NATIVE in {one.kind for one in story.sure()}
+    image = Subject(What.TYPE, "app.Image")
+    story = run(
+        more=lambda second: dict.fromkeys((rows, row, image), (100 * second, 10_000 * second)),
+    )
     assert Kind.NATIVE not in {one.kind for one in story.findings()}
 
 

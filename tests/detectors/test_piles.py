@@ -18,7 +18,7 @@ from memprobe.detectors.tasks import Tasks
 from memprobe.detectors.timers import Timers
 from memprobe.ledger import Ledger
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.subject import Elements, Subject, What
+from memprobe.vocab.subject import KEYS_RISE, Elements, Subject, What
 
 NS = 1_000_000_000
 OFF = "the collector is off"
@@ -71,6 +71,23 @@ def test_the_cause_follows_from_the_collection(subject: dict[str, Any], cause: C
 def test_what_has_a_limit_is_hardly_suspect() -> None:
     free, limited = (only(said(Caches(), pile(1, limit=limit))) for limit in (None, 100_000))
     assert limited.confidence < 0.5 < free.confidence
+
+
+def test_keys_that_never_come_again_speak_against_a_warm_up() -> None:
+    plain, endless, limited = (
+        only(said(Caches(), pile(1, **subject)))
+        for subject in ({}, {"notes": (KEYS_RISE,)}, {"notes": (KEYS_RISE,), "limit": 100_000})
+    )
+    assert limited.confidence < plain.confidence < endless.confidence
+    assert KEYS_RISE in endless.evidence
+    cache = only(said(Caches(), pile(1, container=LRU_CACHE, notes=(KEYS_RISE,))))
+    assert cache.fix is Cause.LRU_WITHOUT_LIMIT
+
+
+def test_how_long_the_first_entry_has_been_there() -> None:
+    known = replace(pile(1), oldest_s=41.7)
+    assert "Its first entry has been there for at least 42 s." in only(said(Caches(), known)).evidence
+    assert not any("first entry" in one for one in only(said(Caches(), pile(1))).evidence)
 
 
 def test_what_an_lru_cache_holds_is_told_as_a_collection() -> None:
@@ -191,6 +208,14 @@ def test_timers_are_named_after_who_keeps_them_rather_than_the_loop() -> None:
     assert only(said(Timers(), timers, scheduled, handlers)).holder == "app.Cache._handlers"
     assert only(said(Timers(), timers, scheduled)).holder == "asyncio.Loop._scheduled"
     assert only(said(Timers(), scheduled)).kind is Kind.TIMERS
+
+
+def test_timers_that_were_cancelled_are_dropped_by_their_loop() -> None:
+    scheduled = pile(2, elements=Elements.TIMERS, holder="asyncio.Loop._scheduled")
+    some = [pile(number, What.TIMERS, type=f"app.job_{number}", per_s=2.0) for number in (3, 4, 5)]
+    assert said(Timers(), scheduled, replace(some[0], count=2, added=0, growth=growth(0.0, 0.0))) == []
+    assert said(Timers(), scheduled, some[0])[-1].grown == (some[0],)
+    assert said(Timers(), scheduled, *some)[-1].grown == (scheduled,)
 
 
 def test_the_garbage_of_a_process_is_one_suspect() -> None:

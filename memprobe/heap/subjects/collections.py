@@ -19,6 +19,7 @@ from memprobe.heap.references import Role
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.cut import retained_by_all
 from memprobe.heap.subjects.elements import Fillings
+from memprobe.heap.subjects.entries import Entries
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.limits import Limits
 from memprobe.heap.subjects.places import Place, Places
@@ -91,6 +92,7 @@ class Collections:
         self._places = places
         self._fillings = Fillings(answers, kinds)
         self._lengths = Lengths(python.objects, answers.heap.types)
+        self._entries = Entries(python.objects, answers.heap.types)
         self._limits = Limits(python, answers.holders.members)
         self._watchable = set(size_fields(python))
         roots = self._holders.holding.roots.values()
@@ -197,6 +199,7 @@ class Collections:
             f"container:{first.key:016x}",
             count,
             retained_by_all(self._holders.holding, self._kinds, nodes, count) * members // len(nodes),
+            first=self._entries.first(*self._object(nodes[0])) if members == 1 else None,
             seen=seen,
             watched=self._watched(nodes) if members == len(nodes) and self._is_settled(same) else (),
         )
@@ -216,7 +219,7 @@ class Collections:
         kind = int(self._graph.types[node])
         lru = self._lru_wrapper(named.path)
         filling = self._fillings.of(map(int, nodes[:8]))
-        notes = tuple(self._notes(named.path, is_lru=lru is not None))
+        notes = tuple(self._notes(named.path, nodes, is_lru=lru is not None))
         return Subject(
             What.CONTAINER,
             type=filling.type,
@@ -243,9 +246,13 @@ class Collections:
         node = self._graph.node(address)
         return "" if node is None else self._kinds.bases[int(self._graph.types[node])]
 
-    def _notes(self, path: Path, *, is_lru: bool) -> Iterator[str]:
+    def _notes(self, path: Path, nodes: npt.NDArray[np.uint32], *, is_lru: bool) -> Iterator[str]:
         if is_lru and any(self._base(place.address) == "type" for place in path.places[-4:-2]):
             yield ON_METHOD
+        yield from self._entries.about_keys(*self._object(nodes[0])) if len(nodes) == 1 else ()
+
+    def _object(self, node: np.uint32) -> tuple[int, str]:
+        return int(self._graph.addresses[node]), self._kinds.bases[int(self._graph.types[node])]
 
     def _limit(self, named: _Named, node: int, lru: int | None, count: int) -> int | None:
         if lru is not None:

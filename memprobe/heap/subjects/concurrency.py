@@ -63,13 +63,16 @@ class Concurrency:
             yield Counted(subject, f"tasks:{name}", len(group), None)
 
     def _timers(self, one: InterpreterLook) -> Iterator[Counted]:
-        """Yield the scheduled calls by callback; those of a loop beyond what is listed are left out."""
+        """Yield the scheduled calls by callback; those of a loop beyond what is listed are left out.
+
+        Where all are cancelled there are none, which is worth a word, too.
+        """
         for loop in one.loops:
             counts = Counter(handle.callback for handle in loop.timers if not handle.cancelled)
             cancelled = sum(handle.cancelled for handle in loop.timers)
             holder = f"{self._path(loop.address)}._scheduled"
             notes = (f"{cancelled} more are cancelled and wait to be dropped",) if cancelled else ()
-            for name, count in counts.most_common(MOST_GROUPS):
+            for name, count in counts.most_common(MOST_GROUPS) or [("", 0)] * bool(cancelled):
                 subject = Subject(What.TIMERS, name or "?", holder, notes=notes)
                 yield Counted(subject, f"timers:{name}", count, None)
 

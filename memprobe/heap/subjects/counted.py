@@ -24,7 +24,9 @@ class Counted:
     bytes: int | None
     """What they take, or what would be free without the holder."""
 
-    oldest_ns: int | None = None
+    first: int | None = None
+    """Of a collection, where its first entry is: as long as it is the same, that one has stayed."""
+
     seen: Seen = Seen.EXACTLY
 
     watched: tuple[Watched, ...] = ()

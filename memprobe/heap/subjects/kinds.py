@@ -17,6 +17,18 @@ Flags = npt.NDArray[np.bool_]
 
 MAXIMUM_BASES = 64
 
+ALL_COUNTED = frozenset(
+    {
+        *("object", "int", "float", "complex", "bool", "NoneType", "str", "bytes", "bytearray", "type"),
+        *("tuple", "list", "dict", "set", "frozenset", "array.array", "_io.BytesIO", "collections.deque"),
+        *("collections.OrderedDict", "collections.defaultdict", "functools._lru_list_elem"),
+        *("cell", "function", "method", "builtin_function_or_method", "functools.partial", "code", "frame"),
+        *("generator", "coroutine", "async_generator", "traceback", "BaseException", "Exception"),
+        *("weakref", "weakref.ReferenceType", "_asyncio.Task", "_asyncio.Future"),
+    }
+)
+"""C types whose objects have no block of memory that the census does not count as theirs."""
+
 
 class Kinds:
     """What the types of one graph are; types have their index in the graph."""
@@ -36,6 +48,12 @@ class Kinds:
     def names(self) -> list[str]:
         """Of each type its qualified name."""
         return self._answers.type_names
+
+    @cached_property
+    def all_counted(self) -> frozenset[str]:
+        """The names of types all whose memory is counted: of an instance what it holds are objects, too."""
+        others = {name for name, base in zip(self.names, self.bases, strict=True) if base not in ALL_COUNTED}
+        return frozenset(self.names) - others
 
     def ancestors(self, kind: int) -> tuple[str, ...]:
         """The qualified names of a type and those above it, by its first bases."""

@@ -16,7 +16,7 @@ from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.remembered import Remembered
 from memprobe.heap.subjects.type_counts import TypeCount
 from memprobe.heap.subjects.words import stable_number
-from memprobe.vocab.subject import Seen, Subject, What
+from memprobe.vocab.subject import ALL_COUNTED, Seen, Subject, What
 
 LARGEST, LARGEST_AT_FIRST = 25, 60
 """Types of most memory that are told; what grows is not known at the first look."""
@@ -96,7 +96,8 @@ class Types:
 
     def _type(self, row: TypeCount, hub: Hub | None) -> Counted:
         holder = "" if hub is None else hub.holder
-        subject = Subject(What.TYPE, row.type, holder, chain=() if hub is None else hub.chain)
+        notes = (ALL_COUNTED,) if row.type in self._kinds.all_counted else ()
+        subject = Subject(What.TYPE, row.type, holder, chain=() if hub is None else hub.chain, notes=notes)
         seen = Seen.CHURNING if row.churning else Seen.EXACTLY
         return Counted(
             subject,

@@ -13,11 +13,15 @@ import struct
 from collections.abc import Iterator
 
 from memprobe.target.cpython.fields import Fields
-from memprobe.target.cpython.objects import BadObject, Objects
+from memprobe.target.cpython.objects import BadObject, Objects, is_pointer
 
 MAXIMUM_ENTRIES = 200_000
 """More entries of one dictionary are not read."""
 
+LARGEST_TABLE = 1 << 40
+"""Of such tables some entries can be read, not all."""
+
+_ITEM = struct.Struct("<QQ")
 _SLICE = 128  # keys that are read at once in a search; sys is the first key of sys.modules
 
 _KIND_GENERAL = 0
@@ -52,6 +56,23 @@ class Dictionaries:
         if values:
             return self.split_items(keys, values + self._values)
         return [(key, value) for key, value in self._entries(keys) if key and value]
+
+    def some_keys(self, address: int, most: int) -> list[int]:
+        """Return the addresses of some keys, evenly over the order of insertion; of shared tables none.
+
+        The first is the one that was put in first of all that are there, if not many before it are gone.
+        """
+        used, keys, values = self._dict.unpack(self._objects.read(address, self._dict.end))
+        if values or used <= 0:
+            return []
+        count, width, start = self._table(keys, LARGEST_TABLE)
+        if not is_pointer(keys + start):
+            raise BadObject(f"the entries of a dict at {keys + start:#x}")
+        step = max(1, count // most)
+        places = range(0, count, step)[: most + 1]
+        regions = [(keys + start + (place + 1) * width - 16, 16) for place in places]
+        items = (_ITEM.unpack(block) for block in self._objects.memory.read_many(regions) if len(block) == 16)
+        return [key for key, value in items if key and value]
 
     def value_regions(self, address: int) -> list[tuple[int, int]]:
         """Return the (address, size) of the memory in which a dict has its keys and values."""
@@ -98,7 +119,7 @@ class Dictionaries:
         step = width // 8
         return zip(words[step - 2 :: step], words[step - 1 :: step], strict=True)
 
-    def _table(self, keys: int) -> tuple[int, int, int]:
+    def _table(self, keys: int, most: int = MAXIMUM_ENTRIES) -> tuple[int, int, int]:
         """Return the number of entries, the bytes of one, and where they begin."""
         # The static table of empty dicts ends right after its indices: never read further.
         fields = self._keys.unpack(self._objects.read(keys, self._keys.end))
@@ -109,6 +130,6 @@ class Dictionaries:
         else:
             size, general = fields[1], True
             index_bytes = size * next((width for width in (1, 2, 4) if size < 1 << (8 * width)), 8)
-        if count > min(size, MAXIMUM_ENTRIES):
+        if count > min(size, most):
             raise BadObject(f"a table of {count} entries at {keys:#x}")
         return count, 24 if general else 16, self._indices + index_bytes
