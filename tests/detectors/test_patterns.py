@@ -206,6 +206,25 @@ def test_versions_are_in_the_order_of_releases() -> None:
         key("")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "inside", "outside"),
+    [
+        ("<2.0", "1.9 1.9.post1 1.10rc1", "2.0.dev1 2.0a1 2.0rc1 2.0rc1.post2 2.0 2.0.post1"),
+        ("<2.0rc2", "1.9 2.0.dev1 2.0a1 2.0rc1 2.0rc1.post2 2.0rc2.dev1", "2.0rc2 2.0"),
+        ("<2.0.post1", "2.0rc1 2.0", "2.0.post1.dev1 2.0.post1"),
+        ("<=2.0", "2.0rc1 2.0 2.0+local", "2.0.post1"),
+        (">2.0", "2.0.1.dev1 2.1rc1 2.1", "2.0rc1 2.0 2.0+local 2.0.post1"),
+        (">2.0.post1", "2.0.post2 2.0.1", "2.0 2.0.post1"),
+        (">2.0rc1", "2.0rc2 2.0 2.0.post1", "2.0rc1 2.0rc1.post1"),
+        (">=1.4, <2.0", "1.4 1.9", "1.4rc1 2.0rc1"),
+    ],
+)
+def test_a_pre_release_is_in_no_range_below_its_release(wanted: str, inside: str, outside: str) -> None:
+    """What PEP 440 says of "exclusive ordered comparison"."""
+    versions = [*inside.split(), *outside.split()]
+    assert [one for one in versions if is_within(one, wanted)] == inside.split()
+
+
 def test_a_module_is_what_a_file_is_imported_as() -> None:
     assert module(STORE.file) == "shop.store"
     assert module("/usr/lib/python3/dist-packages/shop/__init__.py") == "shop"

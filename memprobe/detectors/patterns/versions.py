@@ -14,6 +14,7 @@ _VERSION = re.compile(
 _CLAUSE = re.compile(r"(?P<sign><=|>=|==|!=|<|>)\s*(?P<version>\S+)")
 _PHASES = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "preview": 2}
 NEVER, FINAL = -1, 3
+NO_DEV = 1 << 30
 
 Key = tuple[int, tuple[int, ...], int, int, int, int]
 """What orders versions."""
@@ -37,7 +38,7 @@ def key(text: str) -> Key:
     phase = _PHASES[match["phase"].lower()] if match["phase"] else FINAL
     only_dev = phase == FINAL and match["dev"] is not None and match["post"] is None
     post = _digits(match["post"]) + 1 if match["post"] else 0
-    dev = _digits(match["dev"]) if match["dev"] else 1 << 30
+    dev = _digits(match["dev"]) if match["dev"] else NO_DEV
     return (
         int(match["epoch"] or 0),
         tuple(release),
@@ -72,17 +73,31 @@ def is_within(version: str, text: str) -> bool:
 def _holds(sign: str, has: Key, other: Key) -> bool:
     match sign:
         case "<":
-            return has < other
+            return _is_before(has, other)
         case "<=":
             return has <= other
         case ">":
-            return has > other
+            return _is_behind(has, other)
         case ">=":
             return has >= other
         case "==":
             return has == other
         case _:
             return has != other
+
+
+def _is_before(has: Key, other: Key) -> bool:
+    """Tell it as PEP 440 does: 2.0rc1 is in <2.0rc2, but not in <2.0."""
+    epoch, release, phase, _, post, dev = other
+    if phase != FINAL or dev != NO_DEV:
+        return has < other
+    return has < (epoch, release, FINAL if post else NEVER, 0, post, 0)  # what comes before its first one
+
+
+def _is_behind(has: Key, other: Key) -> bool:
+    """Tell it as PEP 440 does: 2.0.post2 is in >2.0.post1, but not in >2.0."""
+    is_the_whole = other[4] == 0 and other[5] == NO_DEV
+    return has > other and not (is_the_whole and has[:4] == other[:4])
 
 
 def _digits(text: str) -> int:
