@@ -144,7 +144,7 @@ class TestWhatItSays:
         assert seen["holders"] is None
 
     def test_frozen_it_is_exact(self, hoard: pythons.Target) -> None:
-        seen = document("heap", hoard.pid, "--freeze", "--freeze-limit", str(PATIENCE_S))
+        seen = document("heap", hoard.pid, "--freeze", "--freeze-limit", 60)
         assert row(seen["types"], type="__main__.Session")["objects"] == SESSIONS
         assert seen["frozen"]["exact"] is True
         assert seen["frozen"]["held_ms"] > 0

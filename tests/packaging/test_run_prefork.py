@@ -25,7 +25,7 @@ from patience import PATIENCE_S, TRIES, until
 WORKERS = 8
 SERVER = "gunicorn==23.0.0"
 CLIENTS = 3
-NO_LIMITS = ("--timeout", "0", "--graceful-timeout", str(PATIENCE_S))
+NO_LIMITS = ("--timeout", "0", "--graceful-timeout", str(int(PATIENCE_S)))
 """Of gunicorn's own: on a busy machine it would replace workers that it has not heard of for a while."""
 
 UNSPARING = ("--max-overhead", "100", "--set", "budget.cpu_pct=1000", "--set", "budget.heap_pct=20")
