@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 import pythons
 from soak._busy import busy_target, gaps, inspect_as_a_user, traces
 
@@ -19,6 +21,7 @@ HELD_ALLOWED_MS = 10.0
 """Half of what the shortest reading takes: a target stopped for it would be held up for 20 ms and more."""
 
 
+@pytest.mark.few_interpreters
 def test_inspect_makes_no_gap(interpreter: pythons.Interpreter) -> None:
     inspected, alone = [], []
     with busy_target(interpreter) as target:

@@ -16,6 +16,7 @@ from pythons import Interpreter
 FILL = Frame("fill", "<hoard.so>", 0)
 
 
+@pytest.mark.few_interpreters
 @pytest.mark.usefixtures("bpf")
 def test_a_list_that_is_filled_from_c(interpreter: Interpreter, targets: Path) -> None:
     program = targets / "filling_from_c.py"

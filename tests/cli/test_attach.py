@@ -223,6 +223,7 @@ def open_in(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+@pytest.mark.few_interpreters
 @needs_root
 def test_children_that_are_older_than_the_attach_are_followed(
     bpf: None, interpreter: pythons.Interpreter, targets: Path, tmp_path: Path

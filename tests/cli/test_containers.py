@@ -131,6 +131,7 @@ def watched(
         return finished(process), open_now
 
 
+@pytest.mark.few_interpreters
 def test_from_the_host(interpreter: Interpreter, targets: Path, tmp_path: Path) -> None:
     with group(1) as folder, container(interpreter, targets, folder) as inside:
         report, open_now = watched(inside, inside.pid, tmp_path / "run.mprobe")
@@ -147,6 +148,7 @@ def test_in_a_control_group_of_version_2(targets: Path, tmp_path: Path) -> None:
     assert "docker" in report["target"]["container"]
 
 
+@pytest.mark.few_interpreters
 def test_from_a_sibling_that_shares_the_pid_namespace(
     interpreter: Interpreter, targets: Path, tmp_path: Path
 ) -> None:

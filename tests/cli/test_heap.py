@@ -118,6 +118,7 @@ class TestWhatItSays:
         assert garbage["objects"] == sum(one["objects"] for one in garbage["types"])
         assert garbage["bytes"] >= 300 * 48
 
+    @pytest.mark.few_interpreters
     def test_what_grew_and_who_holds_it(self, hoard: pythons.Target) -> None:
         with growing(hoard, 50):
             seen = document("heap", hoard.pid, "--diff", "2.5")
@@ -133,6 +134,7 @@ class TestWhatItSays:
         assert 50 <= container["growth"] <= most
         assert seen["window"]["apart_s"] > 2.4
 
+    @pytest.mark.few_interpreters
     def test_a_sample(self, hoard: pythons.Target) -> None:
         seen = document("heap", hoard.pid, "--sample", "1/4", "--seed", "3")
         sessions = row(seen["types"], type="__main__.Session")
@@ -143,6 +145,7 @@ class TestWhatItSays:
         assert seen["sampled"]["pools"] < seen["sampled"]["pools_total"]
         assert seen["holders"] is None
 
+    @pytest.mark.few_interpreters
     def test_frozen_it_is_exact(self, hoard: pythons.Target) -> None:
         seen = document("heap", hoard.pid, "--freeze", "--freeze-limit", 60)
         assert row(seen["types"], type="__main__.Session")["objects"] == SESSIONS

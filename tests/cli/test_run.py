@@ -291,6 +291,7 @@ def test_one_python_becomes_another(interpreter: pythons.Interpreter, targets: P
     assert document("report", str(recording)) == found
 
 
+@pytest.mark.few_interpreters
 @needs_root
 def test_nothing_is_missed_and_nothing_is_called_inherited_that_is_not(
     bpf: None, interpreter: pythons.Interpreter, targets: Path, tmp_path: Path

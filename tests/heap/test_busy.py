@@ -21,7 +21,7 @@ from memprobe.target.inspection.opening import opened
 pytestmark = pytest.mark.few_interpreters
 
 TARGETS = Path(__file__).resolve().parent.parent / "targets"
-SNAPSHOTS = int(os.environ.get("MEMPROBE_SNAPSHOTS", "100"))
+SNAPSHOTS = int(os.environ.get("MEMPROBE_SNAPSHOTS", "50"))
 WARM = 20
 STABLE = {"float": 80_000, "tuple": 100_000, "__main__.Stable": 50_000}
 """What the target holds and nobody churns; the interpreter has some of its own."""

@@ -113,6 +113,7 @@ def test_the_growing_line_is_first_and_the_account_closes(
         assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.few_interpreters
 @pytest.mark.parametrize("way", ["blocks", "heap"])
 def test_what_is_dropped_is_taken_off_who_filled_it(
     interpreter: Interpreter, targets: Path, extension: Path, way: str
