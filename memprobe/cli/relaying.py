@@ -9,7 +9,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from memprobe.target.launch import Launched
 from memprobe.target.proc.descent import descends
 
 RELAYED = {
@@ -53,26 +52,26 @@ class Relay:
             self._thread.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
 
-    def begin(self, program: Launched) -> None:
-        """Hand on from now on."""
-        self._thread = threading.Thread(target=self._relay, args=[program], name="signals", daemon=True)
+    def begin(self, pid: int) -> None:
+        """Hand on to a process from now on."""
+        self._thread = threading.Thread(target=self._relay, args=[pid], name="signals", daemon=True)
         self._thread.start()
 
-    def _relay(self, program: Launched) -> None:
+    def _relay(self, pid: int) -> None:
         while True:
             sent = signal.sigwaitinfo(RELAYED)
             if self._is_over:
                 return
-            _hand_on(sent, program)
+            _hand_on(sent, pid)
 
 
-def _hand_on(sent: signal.struct_siginfo, program: Launched) -> None:
+def _hand_on(sent: signal.struct_siginfo, pid: int) -> None:
     if sent.si_code == SI_KERNEL and not _is_for_memprobe_alone(sent.si_signo):
         if sent.si_signo in STOPPING:  # the program has used the terminal from the background: the job stops
             os.kill(os.getpid(), signal.SIGSTOP)
-    elif not descends(sent.si_pid, program.pid):  # else it has signalled its whole group: it has it
+    elif not descends(sent.si_pid, pid):  # else it has signalled its whole group: it has it
         with suppress(ProcessLookupError):
-            os.kill(program.pid, sent.si_signo)
+            os.kill(pid, sent.si_signo)
 
 
 def _is_for_memprobe_alone(number: int) -> bool:

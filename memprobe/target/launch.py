@@ -71,8 +71,13 @@ class Launched:
 
     def collect(self) -> int:
         """Wait for its end, collect it and return its exit code as a shell would."""
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return code if code >= 0 else SIGNAL - code
+        return shell_code(os.waitpid(self.pid, 0)[1])
+
+
+def shell_code(status: int) -> int:
+    """Return the exit code that a shell reports of a process that has ended with a status."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else SIGNAL - code
 
 
 def _become(command: tuple[str, ...], prepare: Callable[[], None], gate: int, failing: int) -> None:
