@@ -1,0 +1,84 @@
+"""Servers with several workers under load, started by `memprobe run`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from cli.running import run
+from cli.test_attach import wait_for
+from cli.test_run import launched, report_of
+from cli.unprivileged import needs_root
+from memprobe.recording.reader import RecordingReader
+from servers.load import CELERY, GUNICORN, PATIENCE_S, TARGETS, Count, free_port, python_with, requests, tasks
+
+
+def kept(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in report["findings"] if one["holder"].endswith(".SEEN")]
+
+
+def wait_for_finding(recording: Path, is_it: Callable[[dict[str, Any]], bool]) -> None:
+    """Wait until what piles up is told so."""
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s:
+        found = kept(json.loads(run("report", str(recording), "--json").stdout))
+        if found and is_it(found[0]):
+            return
+        time.sleep(1)
+    raise AssertionError(f"not so in {PATIENCE_S} s: {found}")
+
+
+def looked_into(server: list[str], workers: int, work: AbstractContextManager[Count], folder: Path) -> int:
+    """Run a server: what piles up in all its workers is one finding, with the sum of all, to the end.
+
+    Return how many processes were looked into.
+    """
+    recording, report = folder / "run.mprobe", folder / "report.json"
+    options = ("--json", "--preset", "aggressive", "--report", report, "--record", recording)
+    with launched(server, *options) as program:
+        wait_for(recording, "samples", program)
+        with work as count:
+            everywhere = f"in {workers} processes"
+            wait_for_finding(recording, lambda one: one["confidence"] >= 0.5 and everywhere in one["title"])
+        wait_for_finding(recording, lambda one: one["count"] == count())
+        program.send_signal(signal.SIGTERM)
+        _, errors = program.communicate(timeout=120)
+    assert program.returncode == 0, errors
+    (found,) = kept(report_of(report))
+    assert found["count"] == count()
+    with RecordingReader(recording) as reader:
+        return len({int(pid) for batch in iter(reader.poll, None) for pid in batch.looks["pid"]})
+
+
+@needs_root
+def test_eight_workers_of_gunicorn(bpf: None, tmp_path: Path) -> None:
+    port = free_port()
+    server = [*python_with(GUNICORN), "gunicorn", "--chdir", str(TARGETS), "--workers", "8"]
+    server += ["--bind", f"127.0.0.1:{port}", "leaking_service:app"]
+    assert looked_into(server, 8, requests(port), tmp_path) == 9  # and the one that has started them
+
+
+@needs_root
+def test_workers_of_uvicorn(bpf: None, tmp_path: Path) -> None:
+    """They are no forks: each is a Python that begins anew."""
+    port = free_port()
+    server = [sys.executable, "-m", "uvicorn", "leaking_service:asgi", "--app-dir", str(TARGETS)]
+    server += ["--workers", "4", "--port", str(port), "--lifespan", "off", "--log-level", "error"]
+    assert looked_into(server, 4, requests(port), tmp_path) >= 5  # and a tracker of resources
+
+
+@needs_root
+def test_workers_of_celery(bpf: None, tmp_path: Path) -> None:
+    python = python_with(CELERY)
+    for name in ("queue", "control"):
+        (tmp_path / name).mkdir()
+    server = ["env", f"LEAKING_TASKS={tmp_path}", *python, "celery", "--workdir", str(TARGETS)]
+    server += ["--app", "leaking_tasks", "worker", "--concurrency", "4", "--loglevel", "ERROR"]
+    server += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    assert looked_into(server, 4, tasks(python, tmp_path), tmp_path) == 5
