@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pythons
-from patience import PATIENCE_S, until
 
 NOBODY = 65534
 ORDINARY = (
@@ -30,7 +30,7 @@ class Watched:
     def __init__(self, target: pythons.Target, command: list[str]) -> None:
         self.target, self.command = target, command
 
-    def __call__(self, expression: str, timeout_s: float = PATIENCE_S) -> Any:
+    def __call__(self, expression: str, timeout_s: float = 120.0) -> Any:
         return json.loads(self.target.ask(expression, timeout_s))
 
     def protect(self, settings: str = "") -> Any:
@@ -39,10 +39,12 @@ class Watched:
 
 
 @contextmanager
-def watched(interpreter: pythons.Interpreter, state: Path, *, ordinary: bool = True) -> Iterator[Watched]:
+def watched(
+    interpreter: pythons.Interpreter, state: Path, *, ordinary: bool = True, engine: str = "proc"
+) -> Iterator[Watched]:
     """Start the target, as an ordinary user or as this one; what memprobe learns of it goes to `state`.
 
-    Of an ordinary user memprobe asks nothing of the kernel, and is quicker to begin and to end.
+    The engine proc sees no events, but is quick to begin and to end.
     """
     command = [sys.executable, "-m", "memprobe.cli"]
     if interpreter.root is not None:
@@ -56,7 +58,7 @@ def watched(interpreter: pythons.Interpreter, state: Path, *, ordinary: bool = T
     script = pythons.ROOT / "tests" / "targets" / "protected.py"
     with pythons.spawn_command(
         in_the_root(interpreter, ORDINARY if ordinary else (), script),
-        environment={"XDG_STATE_HOME": str(state)},
+        environment={"XDG_STATE_HOME": str(state), "TMPDIR": str(state), "MEMPROBE_RUN_ENGINE": engine},
     ) as target:
         yield Watched(target, command)
 
@@ -81,18 +83,19 @@ def guards(pid: int) -> list[int]:
     return found
 
 
-def guard_of(pid: int) -> int:
+def guard_of(pid: int, within_s: float = 30.0) -> int:
     """The one process that watches a pid, without those that it has look at heaps.
 
     While it becomes another program its command line is empty for an instant.
     """
-
-    def heads() -> list[int] | None:
+    end_s = time.monotonic() + within_s
+    while True:
         found = guards(pid)
-        first = [one for one in found if parent_of(one) not in found]
-        return first if len(first) == 1 else None
-
-    return (until(heads) or [0])[0]
+        heads = [one for one in found if parent_of(one) not in found]
+        if len(heads) == 1 or time.monotonic() > end_s:
+            (guard,) = heads
+            return guard
+        time.sleep(0.05)
 
 
 def parent_of(pid: int) -> int:
@@ -108,6 +111,11 @@ def sockets(pid: int) -> list[str]:
     return [name for name in names if name.startswith(f"@memprobe-{pid}-")]
 
 
-def nothing_is_left(pid: int) -> bool:
-    """Wait until no process and no socket is left."""
-    return until(lambda: not guards(pid) and not sockets(pid))
+def nothing_is_left(pid: int, within_s: float = 90.0) -> bool:
+    """Wait until no process and no socket is left; whether that came."""
+    end_s = time.monotonic() + within_s
+    while time.monotonic() < end_s:
+        if not guards(pid) and not sockets(pid):
+            return True
+        time.sleep(0.05)
+    return False
