@@ -228,13 +228,13 @@ def run(options: argparse.Namespace) -> list[str]:
             print(f"{workload.name}: {list(table(workload, rows))[-1]}", flush=True)
         broken += broken_promises(workload, rows)
         if all(are_wanted):
-            write(workload.name, "\n".join(table(workload, rows)), options)
+            write(RESULTS, workload.name, "\n".join(table(workload, rows)), options)
     return broken
 
 
-def write(name: str, table: str, options: argparse.Namespace) -> None:
-    """Put a workload's table into the file; those of the others stay."""
-    before = RESULTS.read_text(encoding="utf-8").split("\n## ")[1:] if RESULTS.exists() else []
+def write(results: Path, name: str, table: str, options: argparse.Namespace) -> None:
+    """Put a workload's table into a file; those of the others stay."""
+    before = results.read_text(encoding="utf-8").split("\n## ")[1:] if results.exists() else []
     tables = {part.partition("\n")[0]: f"## {part.strip()}" for part in before}
     where = (
         f"CPython {platform.python_version()}, {os.cpu_count()} cores, pairs of blocks of "
@@ -242,7 +242,8 @@ def write(name: str, table: str, options: argparse.Namespace) -> None:
     )
     tables[name] = f"{table}\n\n{where}"
     body = "\n\n".join(tables[one.name] for one in WORKLOAD_TABLE if one.name in tables)
-    RESULTS.write_text(f"# Overhead\n\nWritten by `bench/overhead.py`.\n\n{body}\n", encoding="utf-8")
+    head = f"# {results.stem.capitalize()}\n\nWritten by `bench/{results.stem}.py`."
+    results.write_text(f"{head}\n\n{body}\n", encoding="utf-8")
 
 
 def options_of(arguments: Sequence[str]) -> argparse.Namespace:

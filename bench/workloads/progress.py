@@ -14,10 +14,34 @@ import sys
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 
 SLICE_S = 0.5
 
-COMMANDS = {"tracemalloc on": tracemalloc.start, "tracemalloc off": tracemalloc.stop}
+WITHOUT_BPF = ["setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--"]
+
+
+def _protect(*before: str) -> None:
+    """Have memprobe watch this process, from any CPU as other tools do: this one keeps to one."""
+    import memprobe
+
+    anywhere = ["taskset", "--cpu-list", f"0-{(os.cpu_count() or 1) - 1}"]
+    memprobe.protect(command=[*anywhere, *before, sys.executable, "-m", "memprobe.cli"])
+
+
+def _stop() -> None:
+    import memprobe
+
+    memprobe.stop()
+
+
+COMMANDS: dict[str, Callable[[], object]] = {
+    "tracemalloc on": tracemalloc.start,
+    "tracemalloc off": tracemalloc.stop,
+    "protect": _protect,
+    "protect without BPF": lambda: _protect(*WITHOUT_BPF),
+    "stop": _stop,
+}
 
 
 class Progress:
