@@ -1,13 +1,14 @@
 """What the threads of a process ran when its memory had grown, as py-spy sees it.
 
-Where memprobe's layouts do not hold it knows no stack. py-spy, which has layouts of its own, is run for a moment
-when more anonymous memory is in use than ever before; it does not pause the process. What has grown since the
-moment before is credited to the thread that held the lock then, so a line that takes memory often has most of
-it in the end, and one stack alone proves little. What is freed and taken again is not counted twice.
+Where memprobe's layouts do not hold it knows no stack. py-spy, which has layouts of its own, is run for a
+moment when more anonymous memory is in use than ever before; it does not pause the process. What has grown
+since the moment before is credited to the thread that held the lock then, so a line that takes memory often
+has most of it in the end, and one stack alone proves little. What is freed and taken again counts once.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import time
@@ -19,7 +20,7 @@ import numpy as np
 
 from memprobe.abi import GrowthHow
 from memprobe.errors import TargetGone
-from memprobe.sources.procfs.followed import Due
+from memprobe.sources.procfs.followed import NS, Due
 from memprobe.target.inspection import py_spy
 from memprobe.target.inspection.document import FramePart
 from memprobe.target.proc.process import Process
@@ -32,14 +33,14 @@ LEAST_BYTES = 256 << 10
 """So much more than ever before is a moment of growth: an arena of CPython, or less."""
 
 PAUSE_S, SHARE = 0.5, 0.02
-"""Between two runs at least, and of a core at most: one takes some 0.1 s."""
+"""Between two runs at least, and of a core at most: one takes some hundredths of a second."""
 
 DEEPEST = 256
 """Frames of a stack that are kept, the innermost."""
 
 CREDITED = (
-    "Where memory grows was seen by py-spy, now and then: all that had grown since it was last asked is credited "
-    "to what ran at that moment."
+    "Where memory grows was seen by py-spy, now and then: all that had grown since it was last asked is "
+    "credited to what ran at that moment."
 )
 REFUSED = "Where memory grows is not seen: py-spy gives no stacks ({reason})."
 
@@ -105,7 +106,7 @@ class PySpySource:
 
     def _credited(self, run: _Run, stacks: dict[int, Stack]) -> Rows:
         """Return the growth of one moment by stack, and put those that are new into `stacks`."""
-        self._due.done(run.took_ns, PAUSE_S, SHARE)
+        self._due.done(run.cpu_ns, PAUSE_S, SHARE)
         try:
             running = stacks_of(run.threads())
             self._reason = ""
@@ -129,10 +130,12 @@ class _Run:
         self.grown_bytes = grown_bytes
         """What its answer is about."""
 
-        self.took_ns = 0
+        self.cpu_ns = 0
+        """What it took, once it is over."""
+
         self._begin_ns = time.monotonic_ns()
-        # Files: nobody empties pipes while it runs.
-        self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        # Files, because nobody empties pipes while it runs; read when it has ended.
+        self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
                 py_spy.command(program, pid),
@@ -145,13 +148,19 @@ class _Run:
 
     def is_over(self) -> bool:
         """Whether it has answered, or will not."""
-        self.took_ns = time.monotonic_ns() - self._begin_ns
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or self._process.returncode is not None:
             return True
-        if self.took_ns > py_spy.TIMEOUT_S * 1e9:
+        if time.monotonic_ns() - self._begin_ns > py_spy.TIMEOUT_S * 1e9:
             self._process.kill()
-            self._process.wait()
+        self._collect(self._process)
         return self._process.returncode is not None
+
+    def _collect(self, process: subprocess.Popen[bytes]) -> None:
+        """See whether it has ended, without waiting, and what it took."""
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu_ns = int((usage.ru_utime + usage.ru_stime) * NS)
 
     def threads(self) -> list[dict[str, Any]]:
         """What it has said of each thread; raises OSError or ValueError if it has not said so."""
@@ -167,7 +176,7 @@ class _Run:
 
     def end(self) -> None:
         """End it, whatever it does."""
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             self._process.kill()
             self._process.wait()
         self._output.close()
