@@ -147,6 +147,11 @@ class BuildNative(build_ext):
             if self.force or _is_older(target, [source, *headers]):
                 _compile_probe(source, target)
         shutil.copy(PROBES / "programs.json", objects)
+        # bcc compiles them where they are to run.
+        for path in [*PROBES.glob("*.bpf.c"), PROBES / "abi.h", *PROBES.glob("lib/*.h")]:
+            copy = objects / path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
 
 
 def _check_tools() -> None:

@@ -2,7 +2,8 @@
  * processes.bpf.c - the followed processes themselves: fork, exec, exit, tables of descriptors that come and go, the census.
  *
  * hooks    raw_tp sched_process_fork, sched_process_exec, sched_process_exit; tracepoints sys_enter/sys_exit of unshare
- *          and close_range; iter/task (the census: memprobe reads it whenever it wants to reconcile)
+ *          and close_range; iter/task (the census: memprobe reads it whenever it wants to reconcile), or none (task_counted: the
+ *          same of one task, run by memprobe)
  * maps     targets (children are added here, in the kernel, so that nothing lies between a fork and its following; taken
  *          out at exit), address_spaces and space_of (own: whose mm is it; growth.bpf.c reads), unsharing (own),
  *          table_scratch, events, losses
@@ -248,18 +249,15 @@ static __always_inline __u64 thread_pointer_of(struct task_struct *task)
 #endif
 }
 
-static __always_inline void write_row(struct bpf_iter__task *context, struct task_struct *task)
+static __always_inline void fill_row(struct task_row *row, struct task_struct *task)
 {
-	struct task_row row = {};
-
-	row.pid = BPF_CORE_READ(task, tgid);
-	row.tid = BPF_CORE_READ(task, pid);
-	row.local_pid = local_number(BPF_CORE_READ(task, group_leader));
-	row.local_tid = local_number(task);
-	row.files = (__u64)BPF_CORE_READ(task, files);
-	row.address_space = (__u64)BPF_CORE_READ(task, mm);
-	row.thread_pointer = thread_pointer_of(task);
-	bpf_seq_write(context->meta->seq, &row, sizeof(row));
+	row->pid = BPF_CORE_READ(task, tgid);
+	row->tid = BPF_CORE_READ(task, pid);
+	row->local_pid = local_number(BPF_CORE_READ(task, group_leader));
+	row->local_tid = local_number(task);
+	row->files = (__u64)BPF_CORE_READ(task, files);
+	row->address_space = (__u64)BPF_CORE_READ(task, mm);
+	row->thread_pointer = thread_pointer_of(task);
 }
 
 static __always_inline bool in_census(struct task_struct *task)
@@ -279,26 +277,60 @@ static __always_inline bool owns_table(struct task_struct *task, struct files_st
 	return task == leader || files != BPF_CORE_READ(leader, files);
 }
 
-SEC("iter/task")
-int census(struct bpf_iter__task *context)
+/* Once its row is told: a task's table goes into the ring, and the account of its process is closed. */
+static __always_inline void settle_task(struct task_struct *task)
 {
-	struct task_struct *task = context->task;
-	struct files_struct *files;
-	__u32 pid;
+	struct files_struct *files = BPF_CORE_READ(task, files);
+	__u32 pid = BPF_CORE_READ(task, tgid);
 
-	if (!own_namespace)
-		find_own_namespace();
-	if (!task || !in_census(task))
-		return 0;
-	write_row(context, task);
-	files = BPF_CORE_READ(task, files);
 	if (census_local_pid || !files)
-		return 0;
-	pid = BPF_CORE_READ(task, tgid);
+		return;
 	enter_space(pid, BPF_CORE_READ(task, mm));
 	if (task == BPF_CORE_READ(task, group_leader))
 		settle_space(BPF_CORE_READ(task, mm));
 	if (census_tables && owns_table(task, files))
 		send_table(files, pid, BPF_CORE_READ(task, pid));
+}
+
+SEC("iter/task")
+int census(struct bpf_iter__task *context)
+{
+	struct task_struct *task = context->task;
+	struct task_row row = {};
+
+	if (!own_namespace)
+		find_own_namespace();
+	if (!task || !in_census(task))
+		return 0;
+	fill_row(&row, task);
+	bpf_seq_write(context->meta->seq, &row, sizeof(row));
+	settle_task(task);
+	return 0;
+}
+
+/* The row of the last task that was counted singly; all 0 if it does not belong to the census. */
+MAP(counted_row, ARRAY, __u32, struct task_row, 1);
+
+/*
+ * The census of one task, where the kernel has no iterators (no BTF): memprobe has found it (args[0]) and runs this itself.
+ * It may have ended since then, and another thread may be at its place: its number (args[1]) must still be right.
+ */
+SEC("raw_tp")
+int task_counted(struct bpf_raw_tracepoint_args *context)
+{
+	struct task_struct *task = (void *)context->args[0];
+	struct task_row nothing = {};
+	__u32 zero = 0;
+	struct task_row *row = bpf_map_lookup_elem(&counted_row, &zero);
+
+	if (!row)
+		return 0;
+	*row = nothing;
+	if (!own_namespace)
+		find_own_namespace();
+	if (BPF_CORE_READ(task, pid) != (int)context->args[1] || !in_census(task))
+		return 0;
+	fill_row(row, task);
+	settle_task(task);
 	return 0;
 }

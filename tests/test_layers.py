@@ -46,7 +46,7 @@ OWNERS: dict[str, set[str]] = {
     "psutil": {"target", "sources", "governor"},
     "sqlite3": {"recording", "learned"},
     "bcc": {"sources"},
-    "ctypes": {"native", "target", "inside"},
+    "ctypes": {"native", "target", "inside", "sources"},
     "http": {"sidecar"},
     "socketserver": {"sidecar"},
     "pickle": set(),

@@ -110,14 +110,12 @@ class BpfObject:
         path: str | os.PathLike[str],
         offsets: Buffer,
         cookies: Buffer,
-        semaphores: Buffer,
         pid: int,
         /,
     ) -> int:
         """Attach a program that was loaded for it (attach_to_many) to many instructions of one process.
 
-        Offsets, cookies and semaphores (as for attach_uprobe) are u64, back to back. EINVAL where the kernel
-        cannot (before 6.6).
+        Offsets and cookies are u64, back to back. EINVAL where the kernel cannot (before 6.6).
         """
 
     def attach_event(
@@ -145,6 +143,12 @@ class BpfObject:
 
         From Linux 6.1 on an iterator over tasks can be kept to one thread, or to one process; an older kernel
         goes over all.
+        """
+
+    def run(self, program: str, arguments: Buffer, /) -> int:
+        """Run a raw tracepoint's program here and now, in this thread, and return what it returns.
+
+        The arguments are u64, back to back. From Linux 5.10 on.
         """
 
     def read_map(self, name: str, key: Buffer, /) -> bytes | None:
@@ -224,6 +228,9 @@ def detach_aside(attachments: Iterable[tuple[BpfObject, int]], /) -> None:
 
 def enable_statistics() -> int:
     """Have the kernel count runs and run times of BPF programs until the returned descriptor is closed."""
+
+def has_helper(number: int, /) -> bool:
+    """Whether the kernel has a helper (enum bpf_func_id) for programs of raw tracepoints."""
 
 def open_tracefs() -> int:
     """Mount tracefs where nobody can see it; return the descriptor of its root, with which it vanishes."""

@@ -10,6 +10,7 @@ from memprobe.native._bpf import (
     Ring,
     detach_aside,
     enable_statistics,
+    has_helper,
     open_tracefs,
 )
 
@@ -22,8 +23,10 @@ __all__ = [
     "Ring",
     "detach_aside",
     "enable_statistics",
+    "has_helper",
     "object_path",
     "open_tracefs",
+    "source_path",
     "table_path",
 ]
 
@@ -33,6 +36,11 @@ def object_path(name: str) -> Path:
     from pathlib import Path
 
     return Path(__file__).parent / "objects" / f"{name}.bpf.o"
+
+
+def source_path(name: str) -> Path:
+    """Where the copy of `probes/<name>.bpf.c` is, with the headers that it includes around it."""
+    return object_path("").parent / "probes" / f"{name}.bpf.c"
 
 
 def table_path() -> Path:

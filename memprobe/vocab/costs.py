@@ -32,7 +32,7 @@ class Hook(StrEnum):
     """A hardware breakpoint."""
 
     OWN = "own"
-    """Runs in memprobe's own time (an iterator): no cost to the target."""
+    """Runs in memprobe's own time (an iterator, say): no cost to the target."""
 
 
 @dataclass(frozen=True, slots=True)

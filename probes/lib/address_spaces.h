@@ -65,15 +65,6 @@ static __noinline __s64 pages_before_6_2(struct mm_struct *mm, __u32 kind)
 	return pages;
 }
 
-/* A kernel pointer as a number: the verifier allows no free arithmetic on pointers that it knows. */
-static __always_inline __u64 as_number(void *pointer)
-{
-	__u64 number = 0;
-
-	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
-	return number;
-}
-
 /* Writes down where each CPU keeps its copies; the same for as long as the kernel runs. */
 static __noinline int find_processors(void)
 {

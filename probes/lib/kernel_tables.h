@@ -1,60 +1,50 @@
 /*
  * kernel_tables.h - the kernel's descriptor tables, address-space counters and user-space message headers, as far as
- * the handle, process and growth programs read them. Relocated on load (CO-RE): only the names have to be right.
+ * the handle, process and growth programs read them.
  *
- * Types that other programs need as well (task_struct, pt_regs) are in kernel.h.
+ * Types that other programs need as well (task_struct, pt_regs) are in kernel.h, and how they are declared.
  */
 #ifndef MEMPROBE_KERNEL_TABLES_H
 #define MEMPROBE_KERNEL_TABLES_H
 
 #include "bpf.h"
 
-#ifdef MEMPROBE_USER
-#define RELOCATED
-#else
-#define RELOCATED __attribute__((preserve_access_index))
-#endif
-
 struct file;
 
-struct fdtable {
-	unsigned int max_fds;
-	struct file **fd;
-	unsigned long *open_fds;
-} RELOCATED;
+struct fdtable FIELDS(
+	AT(fdtable, max_fds, unsigned int max_fds)
+	AT(fdtable, fd, struct file **fd)
+	AT(fdtable, open_fds, unsigned long *open_fds)
+);
 
-struct files_struct {
-	atomic_t count;
-	struct fdtable *fdt;
-} RELOCATED;
+struct files_struct FIELDS(
+	AT(files_struct, count, atomic_t count)
+	AT(files_struct, fdt, struct fdtable *fdt)
+);
 
-struct signal_struct {
-	atomic_t live;
-} RELOCATED;
+struct signal_struct FIELDS(
+	AT(signal_struct, live, atomic_t live)
+);
 
-struct pid_namespace {
-	unsigned int level;
-} RELOCATED;
+struct upid FIELDS(
+	AT(upid, nr, int nr)
+	AT(upid, ns, struct pid_namespace *ns)
+);
 
-struct upid {
-	int nr;
-	struct pid_namespace *ns;
-} RELOCATED;
+struct pid FIELDS(
+	AT(pid, level, unsigned int level)
+	AT(pid, numbers, struct upid numbers[1])
+);
 
-struct pid {
-	unsigned int level;
-	struct upid numbers[1];
-} RELOCATED;
+struct percpu_counter FIELDS(
+	AT(percpu_counter, count, __s64 count)
+	AT(percpu_counter, counters, __s32 *counters)
+);
 
-struct percpu_counter {
-	__s64 count;
-	__s32 *counters;
-} RELOCATED;
-
-struct mm_struct {
-	unsigned long brk;
-	struct percpu_counter rss_stat[4];	/* 6.2 and newer */
-} RELOCATED;
+struct mm_struct FIELDS(
+	AT(mm_struct, brk, unsigned long brk)
+	AT(mm_struct, rss_stat, struct percpu_counter rss_stat[4])	/* 6.2 and newer */
+);
 
 struct mm_rss_stat___before_6_2 {
 	struct {
@@ -62,13 +52,13 @@ struct mm_rss_stat___before_6_2 {
 	} count[4];
 } RELOCATED;
 
-struct mm_struct___before_6_2 {
-	struct mm_rss_stat___before_6_2 rss_stat;
-} RELOCATED;
+struct mm_struct___before_6_2 FIELDS(
+	AT(mm_struct, rss_stat, struct mm_rss_stat___before_6_2 rss_stat)
+);
 
-struct bpf_array {
-	void *pptrs[1];
-} RELOCATED;
+struct bpf_array FIELDS(
+	AT(bpf_array, pptrs, void *pptrs[1])
+);
 
 struct seq_file;
 

@@ -11,15 +11,11 @@
 
 enum bpf_func_id___registers { BPF_FUNC_task_pt_regs___registers = 175 };
 
-struct task_struct___stack {
-	void *stack;
-} __attribute__((preserve_access_index));
-
 const volatile __u32 stack_bytes = 16384;
 
 static __always_inline struct pt_regs *user_registers(void)
 {
-	struct task_struct___stack *task = (void *)bpf_get_current_task();
+	struct task_struct *task = (void *)bpf_get_current_task();
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id___registers, BPF_FUNC_task_pt_regs___registers))
 		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());

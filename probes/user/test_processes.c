@@ -17,7 +17,9 @@ static struct {
 	struct pid pid;
 	struct upid deeper[4];
 } ids, child_ids;
-static struct pid_namespace namespaces[5];
+static struct pid_namespace {
+	unsigned int level;
+} namespaces[5];
 
 static void number_task(struct pid *pid, __u32 level, int first)
 {
@@ -211,6 +213,31 @@ static void test_census(void)
 	CHECK(row && row->pid == CHILD && row->local_pid == 2002);
 }
 
+/* Without iterators: task by task, each known by its number. */
+static struct task_row *count_singly(struct task_struct *of, __u32 tid)
+{
+	struct bpf_raw_tracepoint_args context = {.args = {(__u64)of, tid}};
+	__u32 zero = 0;
+
+	task_counted(&context);
+	return bpf_map_lookup_elem(&counted_row, &zero);
+}
+
+static void test_counted_singly(void)
+{
+	struct task_row *row;
+
+	begin();
+	task.thread.fsbase = 0x7f12;
+	row = count_singly(&task, TID);
+	CHECK(row->pid == PID && row->tid == TID && row->thread_pointer == 0x7f12 && row->local_tid == 1002);
+	CHECK(count_singly(&task, TID + 1)->tid == 0);		/* another one is there by now */
+	CHECK(count_singly(&child, CHILD)->tid == 0);		/* not followed */
+	census_tables = 1;
+	count_singly(&leader, PID);
+	CHECK(stub_record_count == 1 && RECORD(struct table_record, 0)->header.kind == RECORD_TABLE);
+}
+
 static void test_namespaces(void)
 {
 	begin();
@@ -334,6 +361,7 @@ static void run_all(void)
 	test_exec_and_exit();
 	test_unshare();
 	test_census();
+	test_counted_singly();
 	test_namespaces();
 	test_large_tables();
 	test_a_full_ring();

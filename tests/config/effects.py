@@ -29,12 +29,14 @@ from memprobe.detectors.piles import is_heavy
 from memprobe.detectors.ranking import severity
 from memprobe.detectors.timers import Timers
 from memprobe.detectors.verdicts import Verdicts
+from memprobe.errors import NoKernelSupport
 from memprobe.ledger import Ledger
 from memprobe.recording import RecordingReader
 from memprobe.session import Session, engines
 from memprobe.session.arming import Armed
 from memprobe.session.keeping import Keeper
 from memprobe.session.listening import looks_of
+from memprobe.sources.bcc.headers import find_headers
 from memprobe.target.inspection.opening import opened
 from memprobe.target.proc.pressure import Pressure
 from memprobe.vocab import TargetId
@@ -210,6 +212,14 @@ def seen_by_kernel(config: Config, name: str, order: str) -> list[Any]:
             return [one for one in (armed.engine.poll() for _ in range(3)) if one is not None]
         finally:
             armed.close()
+
+
+def headers_in_usual_places(config: Config) -> bool:
+    """Whether those for the engine bcc are looked for there; they need not be installed."""
+    try:
+        return str(find_headers(config.run.kernel_headers).source).startswith(("/usr/src", "/lib/modules"))
+    except NoKernelSupport as error:
+        return "/lib/modules" in error.fact
 
 
 def engine_chosen(config: Config) -> str:

@@ -37,6 +37,7 @@ ROWS: list[Row] = [
     ("run.tree", False, True, effects.processes_seen, 1, 2),
     ("run.engine", "auto", "proc", effects.engine_chosen, "libbpf", "proc"),
     ("run.learn", False, True, effects.is_remembered, False, True),
+    ("run.kernel_headers", None, "/nowhere", effects.headers_in_usual_places, True, False),
     ("record.ring_minutes", None, 1.0, effects.is_cut_off, False, True),
     ("record.on_exit", False, True, effects.is_sealed, False, True),
     ("record.on_oom", False, True, effects.is_looked_at_in_danger, False, True),

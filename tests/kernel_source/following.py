@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,19 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from memprobe.errors import MemprobeError
-from memprobe.sources.kernel import KernelOptions, KernelSource, Settings
+from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.sources.kernel.kit import Kit
 from memprobe.target.cpython.python import attach_python
 from memprobe.vocab import Stack
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.rows import Rows
-from patience import until
 from target.attaching import threads_of
 from target.looking import looked_at
-
-EVERY_STACK = Settings(stack_burst_ns=0)
-"""However long one takes: a walk in which the host takes the CPU away would use up what a burst may take."""
-
-EVERY = KernelOptions(settings=EVERY_STACK)
 
 
 @dataclass
@@ -37,14 +33,13 @@ class Following:
             self.batches.append(batch)
         return batch
 
-    def until(self, condition: Callable[[], object]) -> None:
+    def until(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
         """Poll until it holds."""
-
-        def holds() -> object:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, "waited too long"
             self.poll()
-            return condition()
-
-        until(holds)
+            time.sleep(0.02)
 
     def table(self, name: str) -> Rows:
         """The rows of all batches together."""
@@ -77,7 +72,9 @@ class Following:
 
 
 @contextmanager
-def following(pid: int, options: KernelOptions = EVERY) -> Iterator[Following]:
+def following(
+    pid: int, options: KernelOptions | None = None, kit: Kit | None = None
+) -> Iterator[Following]:
     """Start a source on a process, with its Python if it has one; close it behind."""
     with looked_at(pid) as look:
         python = None
@@ -86,7 +83,7 @@ def following(pid: int, options: KernelOptions = EVERY) -> Iterator[Following]:
             python = attach_python(look.memory, runtime, look.mappings, threads_of(look.process))
         except MemprobeError:
             pass
-        source = KernelSource(look.process, python, options)
+        source = KernelSource(look.process, python, options, kit)
         source.start()
         try:
             yield Following(source)

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from kernel_source.following import EVERY_STACK, Following, following
+from kernel_source.following import Following, following
 from memprobe.abi import ProcessHow
 from memprobe.sources.kernel import KernelOptions
+from memprobe.sources.kernel.kit import Kit
 from pythons import Interpreter
 
 pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
-TREE = KernelOptions(tree=True, settings=EVERY_STACK)
+TREE = KernelOptions(tree=True)
 
 
 def functions(found: Following, pid: int) -> Counter[tuple[str, ...]]:
@@ -47,8 +48,8 @@ def children(found: Following, pid: int) -> list[int]:
     return [int(row["other"]) for row in rows if row["how"] == ProcessHow.FORK and row["pid"] == pid]
 
 
-def test_children_are_followed_from_their_first_instruction(interpreter: Interpreter, targets: Path) -> None:
-    with interpreter.spawn(targets / "family.py") as target, following(target.pid, TREE) as found:
+def test_children_are_followed_from_their_first_instruction(interpreter: Interpreter, targets: Path, kit: Kit) -> None:
+    with interpreter.spawn(targets / "family.py") as target, following(target.pid, TREE, kit) as found:
         child = int(target.ask("fork 7"))
         found.poll()
         assert children(found, target.pid) == [child]
@@ -112,9 +113,9 @@ def test_after_exec_the_new_python_is_found(interpreter: Interpreter, targets: P
         assert counted["open_some", "<module>"] == 8
 
 
-def test_exec_from_another_thread(targets: Path, interpreter: Interpreter) -> None:
+def test_exec_from_another_thread(targets: Path, interpreter: Interpreter, kit: Kit) -> None:
     script = interpreter.path_inside((targets / "family.py").resolve())
-    with interpreter.spawn(targets / "family.py") as target, following(target.pid) as found:
+    with interpreter.spawn(targets / "family.py") as target, following(target.pid, kit=kit) as found:
         target.send(f"thread {interpreter.own_path} {script}")
         target.expect("ready")
         found.poll()

@@ -14,6 +14,7 @@ from kernel_source.folded import Folded, folded
 from memprobe.abi import BirthHow, ProcessHow
 from memprobe.ledger.entries import Mark
 from memprobe.sources.kernel import KernelOptions, Settings
+from memprobe.sources.kernel.kit import Kit, Precompiled
 from memprobe.vocab.rows import Rows
 from pythons import Interpreter, own
 from target.looking import needs_root
@@ -31,8 +32,10 @@ Birth = tuple[str, tuple[tuple[str, str, int], ...]]
 """How, and from which frames."""
 
 
-def births_of(interpreter: Interpreter) -> int:
-    everything = os.environ.get("MEMPROBE_EXHAUSTIVE") or interpreter.name == own().name
+def births_of(interpreter: Interpreter, kit: Kit) -> int:
+    everything = os.environ.get("MEMPROBE_EXHAUSTIVE") or (
+        interpreter.name == own().name and isinstance(kit, Precompiled)
+    )
     return ALL_BIRTHS if everything else IN_PASSING
 
 
@@ -117,15 +120,17 @@ def compare_holders(run: Folded, rows: Rows, said: dict[str, Any], stacks: list[
 
 
 @needs_root
-def test_the_ledger_is_what_the_target_knows_of_itself(interpreter: Interpreter, targets: Path) -> None:
-    births, checkpoints = births_of(interpreter), []
+def test_the_ledger_is_what_the_target_knows_of_itself(
+    interpreter: Interpreter, targets: Path, kit: Kit
+) -> None:
+    births, checkpoints = births_of(interpreter, kit), []
     wrong: list[str] = []
     logs: Logs = {}
     arguments = (str(births), "7", str(ROUNDS))
     flags = ("-W", "ignore")
     with (
         interpreter.spawn(targets / "every_birth.py", *arguments, flags=flags) as target,
-        folded(target, EVERY_STACK) as run,
+        folded(target, EVERY_STACK, kit) as run,
     ):
         target.send("go")
         said: dict[str, Any] = {"kind": ""}

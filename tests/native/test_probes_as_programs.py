@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from patience import PATIENCE_S
 from pythons import ROOT
 
 PROBES = ROOT / "probes"
@@ -32,13 +31,11 @@ def test_it_holds_under_sanitizers(name: str, tmp_path: Path) -> None:
     built = subprocess.run(command, capture_output=True, text=True, env=PLAIN)
     assert built.returncode == 0, built.stderr
     environment = {**PLAIN, "ASAN_OPTIONS": "detect_leaks=0"}
-    done = subprocess.run(
-        [tmp_path / name], capture_output=True, text=True, env=environment, timeout=PATIENCE_S
-    )
+    done = subprocess.run([tmp_path / name], capture_output=True, text=True, env=environment, timeout=120)
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
 
 
 def test_every_program_has_one() -> None:
-    sources = {path.name.removesuffix(".bpf.c") for path in PROBES.glob("*.bpf.c")} - {"smoke"}
+    sources = {path.name.removesuffix(".bpf.c") for path in PROBES.glob("*.bpf.c")} - {"peek", "smoke"}
     tested = {name.removeprefix("test_") for name in TESTS}
     assert sources | {"python_stack"} == tested

@@ -72,6 +72,7 @@ static int clear(PyObject *module)
 
 static PyMethodDef functions[] = {
     {"enable_statistics", bpf_enable_statistics, METH_NOARGS, NULL},
+    {"has_helper", bpf_has_helper, METH_VARARGS, NULL},
     {"detach_aside", bpf_detach_aside, METH_O, NULL},
     {"open_tracefs", open_tracefs, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -322,6 +322,7 @@ static PyMethodDef methods[] = {
     {"attach_watchpoint", METHOD(bpf_object_attach_watchpoint), METH_VARARGS | METH_KEYWORDS, NULL},
     {"detach", METHOD(bpf_object_detach), METH_VARARGS, NULL},
     {"iterate", METHOD(bpf_object_iterate), METH_VARARGS | METH_KEYWORDS, NULL},
+    {"run", METHOD(bpf_object_run), METH_VARARGS, NULL},
     {"read_map", METHOD(bpf_object_read_map), METH_VARARGS, NULL},
     {"write_map", METHOD(bpf_object_write_map), METH_VARARGS, NULL},
     {"delete_from_map", METHOD(bpf_object_delete_from_map), METH_VARARGS, NULL},

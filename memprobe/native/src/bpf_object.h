@@ -59,6 +59,7 @@ PyObject *bpf_object_attach_event(BpfObject *self, PyObject *arguments, PyObject
 PyObject *bpf_object_attach_watchpoint(BpfObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *bpf_object_detach(BpfObject *self, PyObject *numbers);
 PyObject *bpf_object_iterate(BpfObject *self, PyObject *arguments, PyObject *keywords);
+PyObject *bpf_object_run(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_run_counts(BpfObject *self, void *closure);
 PyObject *bpf_object_read_map(BpfObject *self, PyObject *arguments);
 PyObject *bpf_object_write_map(BpfObject *self, PyObject *arguments);
@@ -67,6 +68,7 @@ PyObject *bpf_object_drain_map(BpfObject *self, PyObject *arguments);
 
 /* Functions of the module. */
 PyObject *bpf_enable_statistics(PyObject *module, PyObject *ignored);
+PyObject *bpf_has_helper(PyObject *module, PyObject *arguments);
 PyObject *bpf_detach_aside(PyObject *module, PyObject *arguments);
 
 #define METHOD(function) ((PyCFunction)(void (*)(void))(function))

@@ -1,4 +1,4 @@
-/* Loaded programs: what they have cost, and those that are read like a file. */
+/* Loaded programs: what they have cost, and those that memprobe runs itself. */
 #include "bpf_object.h"
 #include "scope.h"
 
@@ -106,6 +106,24 @@ PyObject *bpf_object_iterate(BpfObject *self, PyObject *arguments, PyObject *key
     return PyBytes_FromStringAndSize(bytes, (Py_ssize_t)content.size);
 }
 
+PyObject *bpf_object_run(BpfObject *self, PyObject *arguments)
+{
+    scope(scope_release) Py_buffer given = {0};
+    struct bpf_call call;
+    const char *name;
+
+    if (!PyArg_ParseTuple(arguments, "sy*:run", &name, &given) || !bpf_object_is_loaded(self))
+        return NULL;
+    const struct bpf_program *program = bpf_object_program(self, name);
+    if (program == NULL)
+        return NULL;
+    LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = given.buf, .ctx_size_in = (__u32)given.len);
+    bpf_call_begin(&call, self);
+    int err = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+    bpf_call_end(&call);
+    return err != 0 ? bpf_call_failed(&call, err, "run", name) : PyLong_FromUnsignedLong(options.retval);
+}
+
 /* (runs, nanoseconds, runs that were skipped because the program was running already) */
 static PyObject *counts_of(BpfObject *self, const struct bpf_program *program)
 {
@@ -146,4 +164,19 @@ PyObject *bpf_enable_statistics(PyObject *module, PyObject *Py_UNUSED(ignored))
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     return PyLong_FromLong(descriptor);
+}
+
+PyObject *bpf_has_helper(PyObject *module, PyObject *arguments)
+{
+    int number, known;
+
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "i:has_helper", &number))
+        return NULL;
+    known = libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, (enum bpf_func_id)number, NULL);
+    if (known < 0) {
+        errno = -known;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return PyBool_FromLong(known);
 }

@@ -11,17 +11,15 @@ from memprobe import abi
 from memprobe.sources.kernel.programs import FIRST, Programs
 from memprobe.vocab.rows import Rows, no_rows
 
-_PROGRAM = "census"
-
 SINGLY_LIMIT = 32
 """Up to so many processes are looked at one by one; more are found by going over all tasks of the machine."""
 
 
 class Census:
-    """Runs the census program."""
+    """Has the census taken, in the way of the kit."""
 
     def __init__(self, programs: Programs) -> None:
-        self._object = programs.object(FIRST)
+        self._object, self._kit = programs.object(FIRST), programs.kit
 
     def find(self, pid: int) -> Rows:
         """TASK_ROW rows of one process, given its pid in memprobe's own namespace."""
@@ -58,5 +56,5 @@ class Census:
         self._object.set_variable(name, struct.pack("=I", value))
 
     def _read(self, *, tid: int = 0, pid: int = 0) -> Rows:
-        content = self._object.iterate(_PROGRAM, tid=tid, pid=pid)
+        content = self._kit.census(self._object, tid=tid, pid=pid)
         return np.frombuffer(content, abi.TASK_ROW, len(content) // abi.TASK_ROW.itemsize)

@@ -14,6 +14,7 @@ HOOKS = {
     "uprobe": Hook.UPROBE,
     "watchpoint": Hook.WATCHPOINT,
     "iterator": Hook.OWN,
+    "own": Hook.OWN,
 }
 
 

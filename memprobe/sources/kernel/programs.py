@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from threading import Thread
 
 from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
-from memprobe.native.bpf import BpfError, BpfObject, detach_aside, enable_statistics, object_path
+from memprobe.native.bpf import BpfError, BpfObject, detach_aside, enable_statistics
+from memprobe.sources.kernel.kit import Kit, Precompiled
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.table import Program, programs
 from memprobe.sources.kernel.tracepoints import read_numbers
@@ -25,9 +26,8 @@ HANDLES = "handles"
 GROWTH = "growth"
 WATCH = "watch"
 BIRTHS = "births"
-MUTATORS = "mutators"
 
-LATE = frozenset({WATCH, BIRTHS, MUTATORS})
+LATE = frozenset({WATCH, BIRTHS})
 """Objects that are loaded only when somebody wants them: most runs never do."""
 
 # Detached first, because they are hit most: system calls of every process pay until then.
@@ -70,11 +70,16 @@ class Attachment:
 class Programs:
     """What a KernelSource has in the kernel. `close` takes all of it out."""
 
-    def __init__(self, options: KernelOptions) -> None:
+    def __init__(self, options: KernelOptions, kit: Kit | None = None) -> None:
         self._options = options
+        self.kit: Kit = kit or Precompiled()
         left_out: tuple[str, ...] = () if options.growth else (GROWTH, "allocator")
         left_out += () if options.handles else (HANDLES,)
-        self._table = [row for row in programs() if row.object not in left_out]
+        self._table = [
+            row
+            for row in programs()
+            if row.object not in left_out and row.name not in self.kit.unused
+        ]
         self._objects: dict[str, BpfObject] = {}
         self._attached: list[Attachment] = []
         self._numbers: dict[str, int] | None = None
@@ -115,10 +120,11 @@ class Programs:
     def load(self) -> None:
         """Load all objects; raise NotPermitted or NoKernelSupport if the essential ones do not load."""
         others = dict.fromkeys(row.object for row in self._table if row.object not in (FIRST, *LATE))
+        self.kit.prepare((FIRST, *others))
         try:
             opened = {name: self._open(name) for name in (FIRST, *others)}
         except BpfError as error:
-            raise _refused(FIRST, error) from error
+            raise refused(FIRST, error) from error
         self._load(FIRST, opened.pop(FIRST))
         # The verifier takes a second in all, half of it for one object: it may as well use two CPUs.
         slowest = Thread(target=self._load, args=(GROWTH, opened.pop(GROWTH))) if GROWTH in opened else None
@@ -131,7 +137,7 @@ class Programs:
         for name, failure in self._failed.items():
             rows = [row for row in self._table if row.object == name]
             if any(not row.optional for row in rows):
-                raise _refused(name, failure) from failure
+                raise refused(name, failure) from failure
             self._say_missing(rows)
 
     def load_late(self, name: str) -> bool:
@@ -171,7 +177,9 @@ class Programs:
         return made
 
     def _open(self, name: str) -> BpfObject:
-        made = BpfObject(object_path(name), name=name)
+        made = self.kit.open(name)
+        for program in self.kit.unused.intersection(made.programs):
+            made.leave_out(program)
         for constant, value in _constants(self._options).items():
             if made.has_constant(constant):
                 made.set_constant(constant, value)
@@ -347,6 +355,7 @@ class Programs:
         for loaded in self._objects.values():
             loaded.close()
         self._objects.clear()
+        self.kit.close()
         if self._statistics >= 0:
             os.close(self._statistics)
             self._statistics = -1
@@ -375,7 +384,8 @@ def possible_processors() -> int:
         return os.cpu_count() or 1
 
 
-def _refused(name: str, error: BpfError) -> MemprobeError:
+def refused(name: str, error: OSError) -> MemprobeError:
+    """Return what to raise where the kernel does not take a program."""
     if error.errno in (errno.EPERM, errno.EACCES):
         return NotPermitted(
             f"the kernel does not let memprobe load BPF programs ({error.strerror})",

@@ -19,7 +19,7 @@ from memprobe.sources.kernel.census import Census
 from memprobe.sources.kernel.costs import source_costs
 from memprobe.sources.kernel.counters import Growth, Losses
 from memprobe.sources.kernel.family import Family
-from memprobe.sources.kernel.mutators import Mutators
+from memprobe.sources.kernel.kit import Kit
 from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.own_word import OwnWord
@@ -59,18 +59,23 @@ _TABLES = (
 class KernelSource:
     """Handles, growth and collections of a process (and its children), each with its Python stack."""
 
-    def __init__(self, process: Process, python: Python | None, options: KernelOptions | None = None) -> None:
+    def __init__(
+        self,
+        process: Process,
+        python: Python | None,
+        options: KernelOptions | None = None,
+        kit: Kit | None = None,
+    ) -> None:
         """Prepare to follow a process; `python` is what runs in it, None if it is not known."""
         self.options = options or KernelOptions()
         self._process, self._python = process, python
-        self._programs = Programs(self.options)
+        self._programs = Programs(self.options, kit)
         self._settings = replace(
             self.options.settings, handles=self.options.settings.handles and self.options.handles
         )
         self._family: Family | None = None
         self._watchpoints: Watchpoints | None = None
         self._births: Births | None = None
-        self._mutators: Mutators | None = None
         self._ring: Ring | None = None
         self._calls = select.epoll()
         self._shed: set[str] = set() if self.options.handles else {HANDLES}
@@ -133,14 +138,6 @@ class KernelSource:
             self._births = Births(self._programs, self._process, self._python)
         return self._births
 
-    @property
-    def mutators(self) -> Mutators | None:
-        """What sees changes of containers without watchpoints; None if the target is no Python."""
-        if self._mutators is None and self._python is not None:
-            assert self._family is not None, "not started"
-            self._mutators = Mutators(self._programs, self._family, self._process, self._python)
-        return self._mutators
-
     # Life -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -187,9 +184,8 @@ class KernelSource:
     def close(self) -> None:
         """Take everything out of the kernel. May be called twice; what takes time is left to a helper."""
         self._calls.close()
-        for held in (self._births, self._mutators):
-            if held is not None:
-                held.close()
+        if self._births is not None:
+            self._births.close()
         if self._ring is not None:
             self._ring.close()
             self._ring = None

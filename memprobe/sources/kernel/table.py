@@ -19,7 +19,7 @@ class Program:
     name: str
 
     hook: str
-    """raw_tracepoint, tracepoint, perf_event, iterator, uprobe or watchpoint."""
+    """raw_tracepoint, tracepoint, perf_event, iterator, own (memprobe runs it), uprobe or watchpoint."""
 
     optional: bool
     """Whether the source can do without it."""
