@@ -67,7 +67,7 @@ def _follows_memory(memory: KernelMemory, mm: int) -> npt.NDArray[np.bool_]:
     size = min(len(before), len(full), len(after))
     moves = [(full[:size] - other[:size]).view("<i8") for other in (before, after)]
     within: npt.NDArray[np.bool_] = np.logical_and.reduce(
-        [(_PAGES // 2 <= move) & (move <= 2 * _PAGES) for move in moves]
+        [(move >= _PAGES // 2) & (move <= 2 * _PAGES) for move in moves]
     )
     return within
 

@@ -40,12 +40,17 @@ def python_with_bcc() -> str:
 
 def _imports_bcc(python: str) -> bool:
     # Found, not imported: that loads LLVM.
-    command = [python, "-I", "-c", "import importlib.util, sys; sys.exit(not importlib.util.find_spec('bcc'))"]
+    command = [
+        python,
+        "-I",
+        "-c",
+        "import importlib.util, sys; sys.exit(not importlib.util.find_spec('bcc'))",
+    ]
     return subprocess.run(command, capture_output=True, check=False, env=_environment()).returncode == 0
 
 
 def machine() -> str:
-    """Return this machine as the kernel's folders name it; raise NoKernelSupport if the engine does not know it."""
+    """Return this machine as the kernel's folders name it; raise NoKernelSupport if it is not known."""
     name = os.uname().machine
     if name not in MACHINES:
         raise NoKernelSupport(f"the engine bcc does not know {name} yet")

@@ -17,7 +17,7 @@ from memprobe.target.rights import kernel_calls
 
 
 def open_engine(process: Process, python: Python | None, config: Config) -> KernelSource:
-    """Prepare to see what a process does through probes that are compiled here; raises what check_engine does."""
+    """Prepare to see what a process does through probes that are compiled here."""
     check_engine(config)
     kit = CompiledHere(config.run.kernel_headers)
     return KernelSource(process, python, KernelOptions.of(config), kit)

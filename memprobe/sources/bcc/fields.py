@@ -1,7 +1,8 @@
 """The kernel's fields that the programs read, and where the headers say that they lie.
 
-They are those of probes/lib/kernel.h and kernel_tables.h, with the two lists by which tasks are found. What the
-headers say is a claim (see finding): a kernel may be built with other options than its headers, or be another one.
+They are those of probes/lib/kernel.h and kernel_tables.h, with the two lists by which tasks are found.
+What the headers say is a claim (see finding): a kernel may be built with other options than its headers,
+or be another one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Where the kernel has the fields that the programs read: the claim of the headers, checked, or what is found instead.
+"""Where the kernel has the fields that the programs read: what the headers say, checked, or what is found.
 
-memprobe knows much of what the kernel notes about it: numbers of threads, where their stacks are, which descriptors are
-open, how much memory it has. So it looks for all that in the kernel's memory, starting at its own threads. A place
-counts if everything that is known agrees there; of several the claim is taken, or the only one. Nothing is guessed: a field
-without such a place ends it, under its name.
+memprobe knows much of what the kernel notes about it: numbers of threads, where their stacks are, which
+descriptors are open, how much memory it has. So it looks for all that in the kernel's memory, starting at
+its own threads. A place counts if everything that is known agrees there; of several that of the headers is
+taken, or the only one. Nothing is guessed: a field without such a place ends it, under its name.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ TASK_WORDS = 2048
 SIGNAL_BYTES = 4096
 """More than a signal_struct has."""
 
-_BPF_CALL = 321
-_USER_SEGMENTS = (0x33, 0x2B)
 _REGISTERS = 21
-_AX, _CS, _SS = 15, 17, 20
+_TELLING = (15, 17, 20)
+_OF_THIS_CALL = (321, 0x33, 0x2B)
+"""orig_ax, cs and ss of struct pt_regs in a call of bpf() by a program of 64 bits."""
+
 _STACK_SIZES = (16384, 32768, 8192)
 _PADDINGS = (0, 8, 16)
 
@@ -132,9 +133,7 @@ class _Finder:
         self._settle("task_struct.tgid", [at + 4])
 
     def _thread_pointer(self) -> None:
-        self._settle(
-            "task_struct.thread.fsbase", self._everywhere(8, [one.pointer for one in self._threads])
-        )
+        self._settle("task_struct.thread.fsbase", self._everywhere(8, [one.pointer for one in self._threads]))
 
     def _flags(self) -> None:
         told = [stat_field(9, one.own_tid) for one in self._threads]
@@ -155,9 +154,8 @@ class _Finder:
             for padding in _PADDINGS:
                 end = size - padding
                 words = self._memory.words(begin + end - 8 * _REGISTERS, _REGISTERS).tolist()
-                if len(words) == _REGISTERS and words[_AX] == _BPF_CALL:
-                    if (words[_CS], words[_SS]) == _USER_SEGMENTS:
-                        yield end
+                if len(words) == _REGISTERS and tuple(words[at] for at in _TELLING) == _OF_THIS_CALL:
+                    yield end
 
     def _group_leader(self) -> None:
         numbers = self._found["task_struct.pid"]
@@ -179,7 +177,7 @@ class _Finder:
         self._settle("signal_struct.live", [4])
 
     def _thread_pid(self) -> None:
-        """struct pid: how deep its namespace lies, and its number in each on the way there."""
+        """In struct pid: how deep its namespace lies, and its number in each on the way there."""
         found: set[tuple[int, int]] = set()
         for at in range(len(self._tasks[0])):
             places = self._places_of_numbers(self._threads[0], int(self._tasks[0][at]))
@@ -283,7 +281,11 @@ class _Finder:
         words = self._memory.words(leader, 512).tolist()
         self._settle(
             "task_struct.tasks",
-            [8 * at for at, word in enumerate(words) if is_kernel_pointer(word) and self._is_ring(leader, 8 * at)],
+            [
+                8 * at
+                for at, word in enumerate(words)
+                if is_kernel_pointer(word) and self._is_ring(leader, 8 * at)
+            ],
         )
 
     def _is_ring(self, leader: int, offset: int) -> bool:

@@ -1,6 +1,7 @@
 """The kernel's tasks by memprobe's own numbers, found by following the kernel's lists.
 
-The lists change while they are followed: what was found is tried, and looked for again if it is gone (see kit).
+The lists change while they are followed: what was found is tried, and looked for again if it is gone
+(see kit).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the programs of a run come from, and how all tasks are gone over: what engines of probes differ in."""
+"""Where the programs of a run come from, and how tasks are gone over: what engines of probes differ in."""
 
 from __future__ import annotations
 

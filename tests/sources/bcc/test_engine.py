@@ -63,7 +63,7 @@ def test_without_bcc_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_words_of_the_compiler_are_told() -> None:
     with pytest.raises(NoKernelSupport, match=r"bcc cannot compile 'wrong': .*error: .*nonsense"):
-        compiled({"wrong": "nonsense;"}, find_headers())
+        compiled({"wrong": "int wrong(void *context) { return nonsense; }"}, find_headers())
 
 
 def test_doctor_has_tried_it() -> None:

@@ -26,7 +26,7 @@ def install(folder: Path, release: str, *, common: Path | None = None) -> Path:
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without any."""
     monkeypatch.setattr(headers, "MODULES", tmp_path / "modules")
