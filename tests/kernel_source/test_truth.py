@@ -25,6 +25,9 @@ ALL_BIRTHS = 100_000
 IN_PASSING = 12_000
 """Under the interpreters that the tests do not run under themselves, unless MEMPROBE_EXHAUSTIVE is set."""
 
+ON_BCC = 3_000
+"""It is the same C: what counts is that every way of being born is met."""
+
 ROUNDS = 4
 EVERY_STACK = KernelOptions(tree=True, ring_bytes=16 << 20, settings=Settings(stack_burst_ns=0))
 
@@ -33,10 +36,11 @@ Birth = tuple[str, tuple[tuple[str, str, int], ...]]
 
 
 def births_of(interpreter: Interpreter, kit: Kit) -> int:
-    everything = os.environ.get("MEMPROBE_EXHAUSTIVE") or (
-        interpreter.name == own().name and isinstance(kit, Precompiled)
-    )
-    return ALL_BIRTHS if everything else IN_PASSING
+    if os.environ.get("MEMPROBE_EXHAUSTIVE"):
+        return ALL_BIRTHS
+    if not isinstance(kit, Precompiled):
+        return ON_BCC
+    return ALL_BIRTHS if interpreter.name == own().name else IN_PASSING
 
 
 def as_birth(row: list[Any]) -> Birth:
