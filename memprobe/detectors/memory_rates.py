@@ -9,9 +9,9 @@ from memprobe.detectors.evidence import Evidence, Grown
 from memprobe.models.growth import Growth
 from memprobe.vocab.subject import What
 
-ANONYMOUS, ARENA_FREE, STACKS = "anonymous", "free in arenas", "stacks"
+ANONYMOUS, ARENA_FREE, STACKS, MAPPINGS = "anonymous", "free in arenas", "stacks", "mappings"
 OBJECTS, BLOCKS = "objects", "blocks without an object"
-"""Types of MEMORY: the first three by samples (ledger/derived.py), the others by looks at the heap."""
+"""Types of MEMORY: the first four by samples (ledger/derived.py), the others by looks at the heap."""
 
 SHARE = 0.5
 """What makes at least half of the growth is what grows."""

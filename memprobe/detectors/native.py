@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, sure_of
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.memory_rates import Rates, memory_of, memory_rates, surest
+from memprobe.detectors.memory_rates import (
+    MAPPINGS,
+    SHARE,
+    Rates,
+    average,
+    memory_of,
+    memory_rates,
+    surest,
+)
 from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame, is_native, own_frame
@@ -40,7 +48,7 @@ class Native:
             if grown.added >= FEW and (memory or grown.growth.probability > 0):
                 yield _unheld(evidence, grown, memory)
         for rates in memory_rates(evidence):
-            site = grows_at(evidence, rates.grown.pid)
+            site = taken_at(evidence, rates)
             if rates.is_native and not _has_owner(evidence, rates.grown.pid, site):
                 yield _memory(rates, site)
 
@@ -128,16 +136,41 @@ def _unheld(evidence: Evidence, grown: Grown, memory: Grown | None) -> Suspect:
     )
 
 
+def taken_at(evidence: Evidence, rates: Rates) -> tuple[Frame, ...]:
+    """Return the stack below which most memory of C code was taken.
+
+    Who maps memory is seen as it is; what is touched may be memory of objects as well. But a mapping may be
+    room for later: it tells only if about as much of all mappings was touched.
+    """
+    pid = rates.grown.pid
+    mapped = next(
+        (one for one in evidence.of(What.MEMORY) if one.pid == pid and one.subject.type == MAPPINGS), None
+    )
+    if mapped is not None and average(mapped) >= SHARE * rates.unexplained:
+        site, size_bytes = _largest(evidence, pid, "mmap")
+        if SHARE * mapped.added <= size_bytes <= mapped.added / SHARE:
+            return site
+    return grows_at(evidence, pid)
+
+
 def grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
     """Return the stack below which most memory was touched for the first time, of the line with most.
 
     What was touched without any Python code has no line.
     """
+    return _largest(evidence, pid, "fault")[0]
+
+
+def _largest(evidence: Evidence, pid: int, how: str) -> tuple[tuple[Frame, ...], int]:
+    """Return the stack of the line below which memory grew most in one way, and by how much it did."""
     by_line: dict[Frame, list[tuple[Frame, ...]]] = {}
     sums: dict[Frame, int] = {}
     for one in evidence.ledger.growth_sites(pid):  # most first
         frame = own_frame(one.site)
-        if one.how == "fault" and one.bytes > 0 and frame is not None and frame.file:
+        if one.how == how and one.bytes > 0 and frame is not None and frame.file:
             by_line.setdefault(frame, []).append(one.site)
             sums[frame] = sums.get(frame, 0) + one.bytes
-    return by_line[max(sums, key=sums.__getitem__)][0] if sums else ()
+    if not sums:
+        return (), 0
+    line = max(sums, key=sums.__getitem__)
+    return by_line[line][0], sums[line]

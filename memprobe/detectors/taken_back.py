@@ -13,6 +13,9 @@ from memprobe.detectors.evidence import Grown
 from memprobe.models.growth import Shape
 from memprobe.vocab.finding import Finding, Severity
 
+LEFT = 0.4
+"""It is a suspect, at most: what took it back may be no matter of its growth, but of who else may own it."""
+
 FLUSHED = frozenset({Shape.SAWTOOTH, Shape.SPIKE})
 
 
@@ -21,7 +24,7 @@ def taken_back(found: Finding, grown: Grown, after_s: float) -> Finding:
     growth = grown.growth
     return replace(
         with_reason(found, grown, after_s),
-        confidence=min(growth.probability, found.confidence),
+        confidence=min(growth.probability, found.confidence, LEFT),
         severity=Severity.INFO,
         count=grown.count,
         added=grown.added,

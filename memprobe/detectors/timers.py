@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.memory_rates import average
+from memprobe.detectors.memory_rates import LOOKS, average
 from memprobe.detectors.piles import NO_SITE, along_with, filled, held_by, signs, surest
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
@@ -40,9 +40,10 @@ class Timers:
 def _is_of_cancelled(evidence: Evidence, kept: Grown) -> bool:
     """Tell whether what a loop has more are timers that were cancelled: those it drops by itself.
 
-    asyncio does so once there are a hundred timers, and half of them are cancelled.
+    asyncio does so once there are a hundred timers, and half of them are cancelled. One look does not tell.
     """
-    live = [one for one in evidence.of(What.TIMERS) if one.pid == kept.pid]
+    timers = (one for one in evidence.of(What.TIMERS) if one.pid == kept.pid)
+    live = [one for one in timers if one.growth.points >= LOOKS]
     is_of_loop = kept.subject.holder.endswith(SCHEDULED)
     return is_of_loop and bool(live) and sum(map(average, live)) < SHARE * average(kept)
 

@@ -56,6 +56,9 @@ class Story:
     grown_at: dict[int, int] = field(default_factory=dict)
     """By stack: bytes that were touched for the first time in the second that is told."""
 
+    mapped_at: dict[int, int] = field(default_factory=dict)
+    """By stack: bytes that were mapped in the second that is told."""
+
     states: dict[int, SocketState] = field(default_factory=dict)
     """By stack: the state of the sockets that it opens."""
 
@@ -124,10 +127,9 @@ class Story:
             picture.rows["send_queue_bytes"][row] = self.unsent_bytes
 
     def _growth(self) -> Rows:
-        table = np.zeros(len(self.grown_at), rows.GROWTH)
-        for row, (stack, size) in enumerate(self.grown_at.items()):
-            table[row] = (stack, self.pid, GrowthHow.RSS_ANONYMOUS, size, 0, 1)
-        return table
+        ways = ((GrowthHow.RSS_ANONYMOUS, self.grown_at), (GrowthHow.MMAP, self.mapped_at))
+        grown = [(stack, self.pid, how, size, 0, 1) for how, at in ways for stack, size in at.items()]
+        return np.array(grown, rows.GROWTH)
 
     def _heap_batch(self) -> Batch:
         news = {self._subjects.setdefault(one, len(self._subjects) + 1): one for one in self.heap}

@@ -41,12 +41,16 @@ def run(
     blocks: Course = still,
     *,
     more: Callable[[int], dict[Subject, tuple[int, int]]] = nothing,
+    mapped: int = 0,
 ) -> Story:
+    """`mapped` is what each second maps at another line."""
     story = Story()
     story.attach()
     for second in range(WATCHED_S):
         anonymous = RESIDENT + resident(second)
         story.numbers |= {"rss_bytes": anonymous + MIB, "rss_anonymous_bytes": anonymous}
+        story.numbers |= {"mmap_bytes": MIB + (resident(second) if mapped else 0)}
+        story.mapped_at = {OTHER_LINE: mapped} if mapped else {}
         story.numbers |= {"arena_free_bytes": MIB + arena_free(second)}
         own = {OBJECTS: RESIDENT // 2 + objects(second), BLOCKS: MIB + blocks(second)}
         story.heap = {one: (size, size) for one, size in own.items()} | more(second)
@@ -62,6 +66,14 @@ def test_memory_without_objects_is_told_by_the_line_below_which_it_grows() -> No
     assert found.bytes_per_s == pytest.approx(PER_S, rel=0.05)
     assert "store.py:12" in found.title
     assert "391 kB every second" in found.title
+
+
+def test_mappings_are_told_by_the_line_that_makes_them() -> None:
+    """More may be touched elsewhere, by objects; a reserve, of which little is touched, tells nothing."""
+    (found,) = run(mapped=PER_S).sure()
+    assert found.site[0].function == "Other.run"
+    (found,) = run(mapped=100 * PER_S).sure()
+    assert found.site[0].function == "Store.load"
 
 
 def test_buffers_in_pythons_own_allocator_are_told_so() -> None:

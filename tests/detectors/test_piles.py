@@ -215,6 +215,8 @@ def test_timers_that_were_cancelled_are_dropped_by_their_loop() -> None:
     some = [pile(number, What.TIMERS, type=f"app.job_{number}", per_s=2.0) for number in (3, 4, 5)]
     assert said(Timers(), scheduled, replace(some[0], count=2, added=0, growth=growth(0.0, 0.0))) == []
     assert said(Timers(), scheduled, some[0])[-1].grown == (some[0],)
+    once = replace(some[0], added=0, growth=replace(growth(0.0, 0.0), points=1))
+    assert only(said(Timers(), scheduled, once)).grown == (scheduled,)
     assert said(Timers(), scheduled, *some)[-1].grown == (scheduled,)
 
 
