@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
-from memprobe.detectors.piles import GARBAGE_LIST, NO_SITE, filled, held_by, signs
+from memprobe.detectors.memory_rates import memory_of
+from memprobe.detectors.piles import GARBAGE_LIST, NO_SITE, filled, held_by, signs, surest
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
@@ -78,17 +79,22 @@ def _cycle(evidence: Evidence, together: tuple[Grown, ...]) -> Suspect:
     lead = together[0]
     subject = lead.subject
     types = ", ".join(f"{one.count:,} {one.subject.type}" for one in together[:5])
-    sure = max(one.growth.probability for one in together)
+    memory = memory_of(evidence, *together) if _stays(lead) else None
+    courses = (*together, memory) if memory else together
     return Suspect(
         kind=Kind.CYCLES,
         grown=together,
-        confidence=confidence(sure, *_cycle_signs(evidence, lead)),
+        confidence=confidence(surest(*courses), *_cycle_signs(evidence, lead)),
         title=f"{lead.count:,} {subject.type} in cycles that nothing refers to, {more_of(lead)}: "
         f"{_why(lead)}",
         type=subject.type,
         holder=NOTHING,
         site=subject.site,
-        evidence=(f"Unreachable and not freed: {types}.", *subject.notes),
+        evidence=(
+            f"Unreachable and not freed: {types}.",
+            *subject.notes,
+            *([f"The memory of the process goes with them: {memory.growth.sentence}."] if memory else []),
+        ),
         fix=_cause(lead),
         limits=() if subject.site else ("Which line makes them is not known.",),
     )
@@ -104,6 +110,11 @@ def _cycle_signs(evidence: Evidence, lead: Grown) -> Iterator[Sign]:
     elif lead.growth.points >= SEEN_TO_RISE:
         yield Sign.UNCOLLECTED
     yield from signs(evidence, lead)
+
+
+def _stays(lead: Grown) -> bool:
+    """Tell whether what there is more of is not just on its way to the collector."""
+    return lead.subject.what is What.UNCOLLECTABLE or _is_off(lead)
 
 
 def _is_off(lead: Grown) -> bool:

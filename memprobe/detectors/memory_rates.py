@@ -72,11 +72,11 @@ def average(grown: Grown | None) -> float:
     return grown.added / grown.growth.duration_s if grown and grown.growth.duration_s > 0 else 0.0
 
 
-def memory_of(evidence: Evidence, grown: Grown, part: float = PART) -> Grown | None:
+def memory_of(evidence: Evidence, *grown: Grown, part: float = PART) -> Grown | None:
     """Return the memory of a process if it grows because these objects do: it is read more often."""
     for rates in memory_rates(evidence):
-        explained = (grown.bytes_per_s or 0.0) >= part * rates.anonymous
-        if rates.grown.pid == grown.pid and explained and rates.objects >= SHARE * rates.anonymous > 0:
+        explained = sum(one.bytes_per_s or 0.0 for one in grown) >= part * rates.anonymous
+        if rates.grown.pid == grown[0].pid and explained and rates.objects >= SHARE * rates.anonymous > 0:
             return rates.grown
     return None
 

@@ -8,7 +8,7 @@ from memprobe.detectors.confidence import Sign, sure_of
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.handle_leaks import owner_of
-from memprobe.detectors.memory_rates import average
+from memprobe.detectors.memory_rates import LOOKS, average
 from memprobe.detectors.sites import more_of, where
 from memprobe.ledger.derived import ALL_THREADS
 from memprobe.vocab.finding import Kind
@@ -57,14 +57,24 @@ def _keeps_pace(kept: Grown, total: Grown) -> bool:
 
 def _running(evidence: Evidence, total: Grown) -> Suspect:
     """Say what is being started: the sorts of threads that become more, or at least that threads do."""
-    sorts = [
-        one
-        for one in evidence.of(What.THREADS)
-        if one.pid == total.pid and one.subject.type != ALL_THREADS and one.added > 0
+    counted = [
+        one for one in evidence.of(What.THREADS) if one.pid == total.pid and one.subject.type != ALL_THREADS
     ]
+    if all(one.growth.points < LOOKS for one in counted):
+        return _suspect(evidence, total, _most(counted))
+    sorts = [one for one in counted if one.added > 0]
     sorts.sort(key=lambda one: (-one.added, one.subject_id))
     known = sum(map(average, sorts)) >= SHARE * average(total)  # they are counted less often
     return _suspect(evidence, total, tuple(sorts) if known else ())
+
+
+def _most(counted: list[Grown]) -> tuple[Grown, ...]:
+    """Return the sorts that nearly all threads are of: after one look they are what has become more."""
+    largest = max((one.count for one in counted), default=0)
+    most = [one for one in counted if one.count >= SHARE * largest]
+    most.sort(key=lambda one: (-one.count, one.subject_id))
+    is_told = sum(one.count for one in most) >= NEARLY_ALL * sum(one.count for one in counted)
+    return tuple(most) if is_told else ()
 
 
 def _suspect(evidence: Evidence, total: Grown, sorts: tuple[Grown, ...]) -> Suspect:

@@ -239,6 +239,21 @@ def test_garbage_is_less_sure_while_the_collector_may_come() -> None:
     assert sure((), what=What.UNCOLLECTABLE) > sure((OFF,))
 
 
+def test_garbage_is_as_sure_as_the_memory_that_it_takes() -> None:
+    """Looks are rare, memory is read every second."""
+    memory = [
+        pile(2, What.MEMORY, type="anonymous", per_s=1e6),
+        pile(3, What.MEMORY, type="objects", per_s=9e5),
+    ]
+
+    def sure(bytes_per_s: float, *notes: str) -> float:
+        garbage = replace(pile(1, What.GARBAGE, notes=notes), bytes_per_s=bytes_per_s)
+        return only(said(Cycles(), replace(garbage, growth=growth(10.0, 0.2)), *memory)).confidence
+
+    assert sure(1e5, OFF) < 0.5 < sure(5e5, OFF)
+    assert sure(5e5) < 0.5
+
+
 def test_garbage_that_only_grew_for_long_with_the_collector_off_needs_less_evidence() -> None:
     def sure(points: int, duration_s: float) -> float:
         course = replace(growth(probability=0.35), points=points, duration_s=duration_s)

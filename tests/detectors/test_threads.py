@@ -22,6 +22,7 @@ STACKS[STARTING] = Stack(
 )
 WAITING = (Frame("wait", "/usr/lib/python3.11/threading.py", 320), Frame("Api.work", "/srv/shop/api.py", 50))
 WORKERS = Subject(What.THREADS, "shop.api.Api.work", site=WAITING)
+SERVING = Subject(What.THREADS, "shop.server.Server.process", site=WAITING[:1])
 ACTIVE = Subject(What.CONTAINER, "threading.Thread", "threading._active", elements=Elements.THREADS)
 LOCKS = Subject(What.CONTAINER, "_thread.lock", "threading._shutdown_locks", elements=Elements.THREADS)
 
@@ -101,18 +102,19 @@ def test_what_threads_take_is_no_leak_of_c_code(per_s: int) -> None:
     assert [one.kind for one in story.sure()] == [Kind.THREADS if per_s else Kind.NATIVE]
 
 
-def test_the_line_is_that_of_those_that_stay_not_of_those_that_are_started_most() -> None:
+@pytest.mark.parametrize("look_every_s", [4, WATCHED_S + 1], ids=["looks", "one look"])
+def test_the_line_is_that_of_those_that_stay_not_of_those_that_are_started_most(look_every_s: int) -> None:
     frames = (
         Frame("Thread.start", "/usr/lib/python3.11/threading.py", 964),
         Frame("Server.process", "/srv/shop/server.py", 9),
     )
     STACKS[STARTING + 1] = Stack(frames, True)
-    story = Story()
+    story = Story(look_every_s=look_every_s)
     story.numbers |= {"thread_limit": 4096, "thread_limit_used": 100}
     story.attach()
     for second in range(WATCHED_S):
-        story.numbers["threads"] = 1 + 8 * second
-        story.heap = {WORKERS: (8 * second, 4000 * second)}
+        story.numbers["threads"] = 41 + 8 * second
+        story.heap = {WORKERS: (40 + 8 * second, 4000 * second), SERVING: (3, 400)}
         story.grown_at = {STARTING + 1: 900_000, STARTING: 160_000}
         story.tell()
     (found,) = story.sure()
