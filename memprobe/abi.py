@@ -127,6 +127,7 @@ class MutatorHow(IntEnum):
 
     CHANGES = 0
     REALLOCATES = 1
+    RESIZES = 2
 
 
 class CookieRegister(IntEnum):
@@ -513,10 +514,10 @@ CHANGE_TOTAL = np.dtype(
 
 MUTATED = np.dtype(
     {
-        "names": ["last", "stack_id", "hits", "number", "reserved"],
-        "formats": ["<u8", "<u8", "<u8", "<u4", "<u4"],
-        "offsets": [0, 8, 16, 24, 28],
-        "itemsize": 32,
+        "names": ["last", "stack_id", "hits", "room", "number", "reserved"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4"],
+        "offsets": [0, 8, 16, 24, 32, 36],
+        "itemsize": 40,
     }
 )
 """struct mutated."""

@@ -342,6 +342,7 @@ struct mutated {
 	__u64 last;		/* its size at the last hit; WATCH_UNKNOWN: the next difference is nobody's */
 	__u64 stack_id;		/* of the last hit: what has changed by the next one is its */
 	__u64 hits;
+	__u64 room;		/* of a list, before it was changed the last time */
 	__u32 number;		/* goes into change_key */
 	__u32 reserved;
 };
@@ -350,6 +351,7 @@ struct mutated {
 enum mutator_how {
 	MUTATOR_CHANGES = 0,	/* it may change the container: the register of the cookie, or the second argument */
 	MUTATOR_REALLOCATES = 1,	/* it gives the block in the register another size: it may be the room of a list */
+	MUTATOR_RESIZES = 2,	/* it may be CPython's list_resize: the second argument is how many entries there will be */
 };
 
 #define MOST_LISTS 16

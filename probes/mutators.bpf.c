@@ -21,6 +21,9 @@ const char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define MAX_MUTATED 64
 
+/* More than so many at once are no number of entries, but an address. */
+#define MOST_ENTRIES_MORE (1 << 20)
+
 /* From the size of a list on: the same from 3.8 to 3.15. */
 struct list_words {
 	__u64 size;
@@ -54,67 +57,75 @@ static __always_inline void will_change(struct mutated *one, __u64 size)
 	one->hits++;
 }
 
-static __always_inline void note_change(__u64 address)
+static __always_inline bool note_change(__u64 address)
 {
 	struct mutated *one = mutated_at(address);
 	__u64 size = 0;
 
-	if (read_user(&size, sizeof(size), address))
-		count_loss(LOSS_WATCH_UNREADABLE);
-	else if (one)
-		will_change(one, size);
-}
-
-/* Where the list has its size whose room is this block; 0 if it is none of those that are looked at. */
-static __always_inline __u64 list_with_room(__u64 block, __u64 *allocated)
-{
-	__u32 zero = 0;
-	const struct mutator_lists *lists = bpf_map_lookup_elem(&mutator_lists, &zero);
-	struct list_words words = {};
-
-	for (int index = 0; lists && block && index < MOST_LISTS && lists->sizes[index]; index++) {
-		if (read_user(&words, sizeof(words), lists->sizes[index]) || words.items != block)
-			continue;
-		*allocated = words.allocated;
-		return lists->sizes[index];
-	}
-	return 0;
-}
-
-static __always_inline bool note_room(__u64 cookie, struct pt_regs *context)
-{
-	__u64 bytes = cookie_register((__u64)COOKIE_SI << 8, context), allocated = 0;
-	__u64 address = list_with_room(cookie_register(cookie, context), &allocated);
-	struct mutated *one = mutated_at(address);
-
 	if (!one)
 		return false;
-	add_change(one->number, current_stack(), bytes / sizeof(__u64) - allocated);
-	one->hits++;
+	if (read_user(&size, sizeof(size), address))
+		count_loss(LOSS_WATCH_UNREADABLE);
+	else
+		will_change(one, size);
 	return true;
 }
 
-/* Where the container has its size: it is in the register of the cookie, or the second argument. */
-static __always_inline __u64 looked_at(__u64 cookie, struct pt_regs *context)
+/* Of the functions that are called for one change of the room the first counts. */
+static __always_inline void change_room(struct mutated *one, __u64 before, __u64 after)
 {
-	__u64 address = cookie_register(cookie, context) + (cookie >> 24);
+	if (one->room == before)
+		return;
+	one->room = before;
+	add_change(one->number, current_stack(), after - before);
+	one->hits++;
+}
 
-	if (mutated_at(address))
-		return address;
-	address = cookie_register((__u64)COOKIE_SI << 8, context) + (cookie >> 24);
-	return mutated_at(address) ? address : 0;
+/* Where the list has its size whose room is this block; 0 if it is none of those that are looked at. */
+static __always_inline __u64 list_with_room(__u64 block, struct list_words *words)
+{
+	__u32 zero = 0;
+	const struct mutator_lists *lists = bpf_map_lookup_elem(&mutator_lists, &zero);
+
+	for (int index = 0; lists && block && index < MOST_LISTS && lists->sizes[index]; index++)
+		if (!read_user(words, sizeof(*words), lists->sizes[index]) && words->items == block)
+			return lists->sizes[index];
+	return 0;
+}
+
+static __always_inline bool note_room(__u64 block, __u64 bytes)
+{
+	struct list_words words = {};
+	struct mutated *one = mutated_at(list_with_room(block, &words));
+
+	if (one)
+		change_room(one, words.allocated, bytes / sizeof(__u64));
+	return one;
+}
+
+/* What list_resize does; other functions that get here have something else for a number of entries. */
+static __always_inline bool note_resize(__u64 address, __u64 wanted)
+{
+	struct mutated *one = mutated_at(address);
+	struct list_words words = {};
+
+	if (!one || read_user(&words, sizeof(words), address) || wanted > words.size + MOST_ENTRIES_MORE)
+		return false;
+	if (wanted > words.allocated || wanted < words.allocated >> 1)
+		change_room(one, words.allocated, (wanted + (wanted >> 3) + 6) & ~3ULL);
+	return true;
 }
 
 static __always_inline bool note_hit(struct pt_regs *context)
 {
-	__u64 cookie = bpf_get_attach_cookie(context), address;
+	__u64 cookie = bpf_get_attach_cookie(context);
+	__u64 first = cookie_register(cookie, context), second = cookie_register((__u64)COOKIE_SI << 8, context);
 
 	if (cookie_how(cookie) == MUTATOR_REALLOCATES)
-		return note_room(cookie, context);
-	address = looked_at(cookie, context);
-	if (address)
-		note_change(address);
-	return address;
+		return note_room(first, second);
+	if (cookie_how(cookie) == MUTATOR_RESIZES)
+		return note_resize(first + (cookie >> 24), second);
+	return note_change(first + (cookie >> 24)) || note_change(second + (cookie >> 24));
 }
 
 SEC("uprobe")

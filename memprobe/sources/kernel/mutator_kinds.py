@@ -1,7 +1,8 @@
 """By which functions each sort of container is changed: methods, slots of its type, and exported functions.
 
 To 3.10 that is all there is to lists. From 3.11 on the evaluation loop appends to a list that has room
-without a call; one that is full is given more room by PyMem_Realloc, whoever appends.
+without a call; one that is full is given more room by PyMem_Realloc, whoever appends, or where that has
+been compiled into it by list_resize, which the methods call.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class Kind:
     how: MutatorHow = MutatorHow.CHANGES
     """What a hit of them means."""
 
+    is_resized_by_methods: bool = False
+    """Whether it is not the methods that count, but what they call that is not exported."""
+
 
 _SETTERS = ("PyDict_SetItem", "_PyDict_SetItem_Take2", "_PyDict_SetItem_KnownHash")
 
@@ -52,8 +56,15 @@ _LIST = Kind(
     (ASSIGN_KEY, ASSIGN_ITEM, EXTEND, REPEAT),
     ("PyList_Append", "PyList_Insert", "PyList_SetSlice"),
 )
-_LIST_WITHOUT_CALLS = Kind(16, frozenset(), (), ("PyMem_Realloc",), how=MutatorHow.REALLOCATES)
-"""No methods: appends that call nothing would be taken for their work."""
+_LIST_WITHOUT_CALLS = Kind(
+    16,
+    frozenset({"append", "extend", "insert"}),
+    (),
+    ("PyMem_Realloc",),
+    how=MutatorHow.REALLOCATES,
+    is_resized_by_methods=True,
+)
+"""Not the methods: appends that call nothing would be taken for their work."""
 
 _DICT = Kind(
     16,

@@ -66,7 +66,8 @@ def _find(process: Process, python: Python, files: Sequence[LoadedFile], type_ad
         inner = [] if runtime is None else list(_inner(runtime, what))
         if runtime is None or (what.kind.calling and not inner):
             return []  # most changes would be taken for those of others
-        found = [*inner, *_exported(runtime, what), *_pointed_to(books, what)]
+        pointed_to = _resizing if what.kind.is_resized_by_methods else _pointed_to
+        found = [*inner, *_exported(runtime, what), *pointed_to(books, what)]
     return list({(file, offset): (file, offset, cookie) for file, offset, cookie in found}.values())
 
 
@@ -93,6 +94,16 @@ def _pointed_to(books: _Books, what: Changing) -> Iterator[Place]:
         book, function = books.beginning_at(address)
         if book is not None and function is not None:
             yield from book.place(function, _cookie(what))
+
+
+def _resizing(books: _Books, what: Changing) -> Iterator[Place]:
+    """In what methods call: one of that is list_resize, the others are told from it at every hit."""
+    cookie = what.kind.size_offset << 24 | MutatorHow.RESIZES
+    for address in what.functions:
+        book, method = books.beginning_at(address)
+        if book is not None and method is not None:
+            for function in book.called_inside(method):
+                yield from book.place_of_two(function, cookie)
 
 
 def _cookie(what: Changing) -> int:

@@ -46,7 +46,7 @@ STACK_HITS = 4
 
 _ONLY = struct.pack("=I", 0)
 _KEY = struct.Struct("=QII")
-_MUTATED = struct.Struct("=QQQII")
+_MUTATED = struct.Struct("=QQQQII")
 _WINDOW = struct.Struct("=3Q")
 _LISTS = struct.Struct(f"={MOST_LISTS}Q")
 _CHANGE = struct.Struct("=QII")
@@ -186,12 +186,12 @@ class Mutators:
         lists = [one.size_address for one in looked if self._has_room(one)][:MOST_LISTS]
         maps.write_map("mutator_lists", _ONLY, _LISTS.pack(*lists, *[0] * (MOST_LISTS - len(lists))))
         for number, key in enumerate(keys):
-            maps.write_map("mutated", key, _MUTATED.pack(UNKNOWN, 0, 0, number, 0))
+            maps.write_map("mutated", key, _MUTATED.pack(UNKNOWN, 0, 0, UNKNOWN, number, 0))
         return keys
 
     def _has_room(self, one: Looked) -> bool:
         """Whether only changes of its room are seen."""
-        return any(trap.spot.cookie & 0xFF == MutatorHow.REALLOCATES for trap in self._traps_of[one.type])
+        return any(trap.spot.cookie & 0xFF != MutatorHow.CHANGES for trap in self._traps_of[one.type])
 
     def _watched(self, looked: Sequence[Looked], longest_s: float, limit: int) -> dict[str, Any]:
         """In a child: open the window, wait, close it, and read the sizes at once."""
