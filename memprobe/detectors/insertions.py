@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from memprobe.detectors.merging import Leak
+from memprobe.detectors.timers import SCHEDULED, of_callback
 from memprobe.ledger import Ledger
 from memprobe.ledger.insertions import Filled, Flow
+from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame, own_frame
 from memprobe.vocab.subject import What
 
@@ -23,6 +25,9 @@ def filled_by(leak: Leak, ledger: Ledger) -> Filled | None:
     for grown in leak.grown:
         if grown.subject.what is What.CONTAINER:
             filled = ledger.filled(grown.key)
+            is_of_loop = leak.lead.kind is Kind.TIMERS and grown.subject.holder.endswith(SCHEDULED)
+            if filled is not None and is_of_loop:
+                filled = of_callback(filled, leak.lead.type)
             if filled is not None and filled.flows and _is_cause(filled.flows[0]):
                 return filled
     return None
