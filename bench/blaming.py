@@ -227,7 +227,10 @@ def main() -> None:
     parser.add_argument("--only", choices=("inserts", "bursts", "churn"))
     options = parser.parse_args()
     machine = f"CPython {platform.python_version()}, kernel {platform.release()}, {os.cpu_count()} CPUs"
-    head = f"# Blame under load\n\nWritten by `bench/blaming.py`. {machine}, a budget of {BUDGET_PCT:g} %.\n"
+    head = (
+        f"# Blame under load\n\nWritten by `bench/blaming.py`. {machine}, a budget of {BUDGET_PCT:g} %. "
+        f"Of others {os.getloadavg()[0]:.1f} wanted a CPU when it began.\n"
+    )
     text = "\n\n".join([head.rstrip(), *sections(options)]) + "\n"
     print(text)
     if options.only is None:
