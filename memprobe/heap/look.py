@@ -81,13 +81,14 @@ def _from_inside(target: Opened, wishes: Wishes, telling: Telling, begin: float)
         # What was seen before the end is worth a report.
         sentence = f"What grew: {gone.fact}; this is the first look."
         first = replace(first, invisible=(*first.invisible, sentence))
-        return _document(target, first, None, stops, wishes, begin)
-    return _document(target, survey, first, stops, wishes, begin)
+        return document(target, first, None, stops, wishes, begin)
+    return document(target, survey, first, stops, wishes, begin)
 
 
-def _document(
+def document(
     target: Opened, survey: Survey, first: Survey | None, stops: Stops, wishes: Wishes, begin: float
 ) -> Heap:
+    """Return what a survey has come to, with what is known beside it."""
     asked = {"type": wishes.type, "holders": wishes.holders}
     sentences = tuple(dict.fromkeys((*target.invisible, *survey.invisible, *_too_long(stops))))
     return Heap(

@@ -25,7 +25,7 @@ from memprobe.heap.document import (
 from memprobe.heap.estimating import sampled_part, sampled_totals, sampled_types
 from memprobe.heap.graph import build_graph, open_for_graph
 from memprobe.heap.growth import what_grew, with_growth
-from memprobe.heap.opening import open_heap
+from memprobe.heap.opening import OpenHeap, open_heap
 from memprobe.heap.sampling import take_sample
 from memprobe.heap.tally import counted_types, evidence, totals
 from memprobe.heap.telling import Telling
@@ -48,6 +48,7 @@ FEW = 20
 WATCHED = 4096
 """Containers whose lengths are compared, the largest."""
 
+NO_TYPE = "No type is called {}."
 
 FROZEN_UNKNOWN = (
     "Which objects gc.freeze() has put aside: their list would not hold still, so some of what is called "
@@ -117,28 +118,33 @@ def _walked(
     census_only: bool,
 ) -> Survey:
     with open_for_graph(target.process, python) as heap:
-        census = take_census(heap, telling.step("counting objects"))
-        types = counted_types(census)
-        survey = Survey(
-            begin_s=0.0,
-            took_s=0.0,
-            totals=totals(heap, types, resident_bytes(target.process)),
-            evidence=evidence(heap),
-            types=types,
-            invisible=census.remarks,
-        )
+        survey = counted(heap, target, telling)
         answers = Answers(heap, build_graph(heap, telling.step("following references")))
         if census_only:
             addresses = AddressSet(answers.graph.addresses)
             return replace(survey, lengths=answers.lengths(WATCHED), addresses=[addresses])
         if before is not None:
-            survey = replace(survey, types=with_growth(types, before.types))
+            survey = replace(survey, types=with_growth(survey.types, before.types))
         answers.read_roots()
         let_go()
-        return _answered(survey, answers, wishes, before, telling)
+        return answered(survey, answers, wishes, before, telling)
 
 
-def _answered(
+def counted(heap: OpenHeap, target: Opened, telling: Telling) -> Survey:
+    """Count all objects: the survey as far as that goes."""
+    census = take_census(heap, telling.step("counting objects"))
+    types = counted_types(census)
+    return Survey(
+        begin_s=0.0,
+        took_s=0.0,
+        totals=totals(heap, types, resident_bytes(target.process)),
+        evidence=evidence(heap),
+        types=types,
+        invisible=census.remarks,
+    )
+
+
+def answered(
     survey: Survey, answers: Answers, wishes: Wishes, before: Survey | None, telling: Telling
 ) -> Survey:
     """Add what was asked for and only the references tell."""
@@ -153,7 +159,7 @@ def _answered(
         containers = _grown(answers, before, wishes.rows)
         return replace(survey, holders=tuple(answers.of(grown, HOLDERS)), containers=containers)
     if wishes.holders is not None:
-        keep = _matching(wishes.holders)
+        keep = matching(wishes.holders)
         return replace(survey, holders=tuple(answers.largest(CANDIDATES, keep=keep, details=wishes.rows)))
     # Listeners first: while the largest arrays of the graph are not made yet.
     survey = replace(survey, listeners=tuple(answers.listeners(FEW)))
@@ -175,11 +181,11 @@ def _of_type(survey: Survey, answers: Answers, wanted: str) -> Survey:
         types=tuple(row for row in survey.types if row.type in names),
         holders=tuple(answers.of(chosen, HOLDERS)),
         referrers=tuple(answers.referrers(chosen, HOLDERS)),
-        invisible=(*survey.invisible, *(() if names else (f"No type is called {wanted}.",))),
+        invisible=(*survey.invisible, *(() if names else (NO_TYPE.format(wanted),))),
     )
 
 
-def _matching(pattern: str) -> Callable[[str], bool]:
+def matching(pattern: str) -> Callable[[str], bool]:
     """Whether a path has a pattern in it, * standing for anything."""
     expression = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
     return lambda path: expression.search(path) is not None
