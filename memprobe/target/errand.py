@@ -13,6 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from memprobe.errors import MemprobeError
@@ -41,13 +42,16 @@ _PRIVATE = ("Private_Clean", "Private_Dirty", "Private_Hugetlb")
 class Errand:
     """One call under way."""
 
-    def __init__(self, function: Callable[[], Any]) -> None:
-        """Begin to call a function; its result must be plain data that JSON can hold."""
+    def __init__(self, function: Callable[[], Any], keeps: tuple[int, ...] = ()) -> None:
+        """Begin to call a function; its result must be plain data that JSON can hold.
+
+        Of memprobe's descriptors it has those that it `keeps`.
+        """
         parent = os.getpid()
         self._pipe, answers = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            be_the_child(parent, answers, lambda _, __: _alone(answers, function), [None])
+            be_the_child(parent, answers, lambda _, __: _alone((answers, *keeps), function), [None])
         os.close(answers)
         os.set_blocking(self._pipe, False)
         self._received = bytearray()
@@ -141,12 +145,12 @@ class Errand:
         self._used, self._seen_s = used, now_s
 
 
-def _alone(answers: int, function: Callable[[], Any]) -> Any:
-    """Call a function in a child that has nothing of its parent's but memory."""
+def _alone(keeps: tuple[int, ...], function: Callable[[], Any]) -> Any:
+    """Call a function in a child that has nothing of its parent's but memory, and some descriptors."""
     # timeout(1) and others signal a whole group: memprobe ends this child when it ends itself.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What the parent has made is never finalised here: its descriptors have other owners soon.
     gc.freeze()
-    os.closerange(3, answers)
-    os.closerange(answers + 1, os.sysconf("SC_OPEN_MAX"))
+    for below, above in pairwise((2, *sorted(keeps), os.sysconf("SC_OPEN_MAX"))):
+        os.closerange(below + 1, above)
     return function()

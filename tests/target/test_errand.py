@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +19,8 @@ from memprobe.target.killable import Outcome, ReaderDied
 
 
 @contextmanager
-def sent(function: Callable[[], Any]) -> Iterator[Errand]:
-    errand = Errand(function)
+def sent(function: Callable[[], Any], *keeps: int) -> Iterator[Errand]:
+    errand = Errand(function, keeps)
     try:
         yield errand
     finally:
@@ -85,6 +86,21 @@ def test_it_has_no_descriptor_of_its_parent() -> None:
         found = back(errand).get()
         assert held.fileno() > 2
     assert len(found) == 5  # three, the pipe, and the listing itself
+
+
+def test_it_keeps_the_descriptors_that_are_said(tmp_path: Path) -> None:
+    with (tmp_path / "kept").open("wb") as kept, (tmp_path / "other").open("wb") as other:
+
+        def work() -> list[str]:
+            os.write(kept.fileno(), b"from the child")
+            return os.listdir("/proc/self/fd")
+
+        with sent(work, kept.fileno()) as errand:
+            found = back(errand).get()
+        assert str(kept.fileno()) in found
+        assert other.fileno() > 2
+    assert len(found) == 6
+    assert (tmp_path / "kept").read_bytes() == b"from the child"
 
 
 def test_what_it_costs_is_known_until_it_is_collected() -> None:
