@@ -9,15 +9,18 @@ import click
 from memprobe.cli.configured import FAILING, OF_A_RUN, configured
 from memprobe.cli.failing import fail_if_found
 from memprobe.cli.options import as_json, verbose
-from memprobe.cli.watching import check_new, pid_of, watched
-from memprobe.config import Config
+from memprobe.cli.watching import check_keys, check_new, pid_of, watched
+from memprobe.config import SETTINGS, Config
 from memprobe.errors import OutputNotWritable, UsageError
+
+KEPT = ("record.heap", "record.with_keys")
+"""What more can be in the recording."""
 
 
 @click.command()
 @click.argument("pid", metavar="PID")
 @click.option("--record", metavar="F", help="Record the run in F; memprobe report F shows it again.")
-@configured(*OF_A_RUN, "report.usd_per_gb_hour", *FAILING, "report.source", "report.full")
+@configured(*OF_A_RUN, "report.usd_per_gb_hour", *FAILING, "report.source", "report.full", *KEPT)
 @as_json
 @verbose
 def attach(pid: str, record: str | None, config: Config, as_json: bool) -> None:
@@ -35,6 +38,9 @@ def attach(pid: str, record: str | None, config: Config, as_json: bool) -> None:
         raise UsageError(f"{pid!r} is not a pid", remedy="see: memprobe attach --help")
     if record is not None:
         check_new(record)
+        check_keys(config, record)
+    else:
+        _check_unrecorded(config)
     from memprobe.session import Options
     from memprobe.views import output
     from memprobe.views.source_lines import with_source
@@ -51,3 +57,10 @@ def attach(pid: str, record: str | None, config: Config, as_json: bool) -> None:
     if failed:
         raise failed[0]
     fail_if_found(document, config)
+
+
+def _check_unrecorded(config: Config) -> None:
+    """Raise UsageError if the command line asks for what only a recording has."""
+    for key in KEPT:
+        if config.place(key).where == SETTINGS[key].option:
+            raise UsageError(f"{SETTINGS[key].option} is about a recording", remedy="add --record F")

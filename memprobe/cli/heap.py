@@ -1,14 +1,16 @@
-"""`memprobe heap`: what is alive in a process, how much of it, and who holds it."""
+"""`memprobe heap`: what is alive in a process, or was when it was recorded, and who holds it."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from memprobe.cli.options import as_json, verbose
 from memprobe.cli.watching import pid_of
-from memprobe.errors import UsageError
+from memprobe.errors import UnreadableRecording, UsageError
 
 if TYPE_CHECKING:
     from memprobe.heap.document import Heap
@@ -22,7 +24,7 @@ LONGEST_FREEZE_S = 60.0
 
 
 @click.command()
-@click.argument("pid", metavar="PID")
+@click.argument("target", metavar="PID|F")
 @click.option("--top", type=int, default=TOP, show_default=True, metavar="N", help="Rows of each table.")
 @click.option("--type", "type_name", metavar="T", help="Only objects of type T, and who holds them.")
 @click.option("--holders", metavar="PATTERN", help="Only holders whose path has PATTERN in it (* for any).")
@@ -42,7 +44,7 @@ LONGEST_FREEZE_S = 60.0
 @as_json
 @verbose
 def heap(
-    pid: str,
+    target: str,
     top: int,
     type_name: str | None,
     holders: str | None,
@@ -56,14 +58,16 @@ def heap(
 ) -> None:
     """Say what is alive in a process, how much memory it takes, and who holds it.
 
+    PID is a process; F is a recording that was made with --heap.
+
     Reads every object from outside, while the process runs: it is not stopped (unless by --freeze), and
     nothing is put into it.
 
     Needs tier 1, ptrace read access (usually root).
     """
-    number = pid_of(pid)
-    if number is None:
-        raise UsageError(f"{pid!r} is not a pid", remedy="see: memprobe heap --help")
+    number = pid_of(target)
+    if number is None and not os.path.exists(target):  # Path.exists raises on a name that is too long
+        raise UsageError(f"{target!r} is neither a pid nor a file", remedy="see: memprobe heap --help")
     _check(top, diff, freeze_limit)
     from memprobe.heap.wishes import Wishes
 
@@ -77,7 +81,7 @@ def heap(
         seed=seed,
         rows=top,
     )
-    _show(_look(number, wishes), top, as_json)
+    _show(_recorded(target, wishes) if number is None else _look(number, wishes), top, as_json)
 
 
 def _check(top: int, diff: float | None, freeze_limit: float) -> None:
@@ -100,6 +104,19 @@ def _fraction(text: str) -> float:
     if not 0 < value <= 1:
         raise UsageError(f"--sample must be above 0 and at most 1, not {text!r}")
     return value
+
+
+def _recorded(file: str, wishes: Wishes) -> Heap:
+    if wishes.sample is not None or wishes.diff_s is not None or wishes.freeze_s is not None:
+        raise UsageError("--sample, --diff and --freeze are for a process", remedy="leave them out")
+    from memprobe.heap.kept import asked
+    from memprobe.recording import RecordingReader
+
+    with RecordingReader(Path(file)) as reader:
+        kept = reader.heap()
+    if kept is None:
+        raise UnreadableRecording(f"{file}: no heap is kept in it", remedy="record with --heap")
+    return asked(kept, wishes, file)
 
 
 def _look(pid: int, wishes: Wishes) -> Heap:

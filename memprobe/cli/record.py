@@ -11,11 +11,18 @@ import click
 from memprobe.cli.configured import FAILING, OF_A_RUN, configured
 from memprobe.cli.failing import fail_if_found
 from memprobe.cli.options import as_json, verbose
-from memprobe.cli.watching import check_new, pid_of, watched
+from memprobe.cli.watching import check_keys, check_new, pid_of, watched
 from memprobe.config import Config
 from memprobe.errors import OutputNotWritable, UsageError
 
-KEPT = ("record.ring_minutes", "record.on_exit", "record.on_oom", "record.redact")
+KEPT = (
+    "record.ring_minutes",
+    "record.on_exit",
+    "record.on_oom",
+    "record.redact",
+    "record.heap",
+    "record.with_keys",
+)
 
 
 @click.command()
@@ -27,7 +34,8 @@ KEPT = ("record.ring_minutes", "record.on_exit", "record.on_oom", "record.redact
 def record(pid: str, output: str, config: Config, as_json: bool) -> None:
     """Watch a process from outside, and keep what was seen in a file.
 
-    The same run as attach; the file has no contents of the process: no values, no dictionary keys.
+    The same run as attach; the file has no contents of the process: no values, and no dictionary keys
+    unless --with-keys asks for them.
     Every two seconds what came is committed: whatever ends memprobe, that much can be reported on.
     A sealed file is read-only, with how the process ended in it: exit code, signal, core, memory.
 
@@ -37,6 +45,7 @@ def record(pid: str, output: str, config: Config, as_json: bool) -> None:
     if number is None:
         raise UsageError(f"{pid!r} is not a pid", remedy="see: memprobe record --help")
     check_new(output)
+    check_keys(config, output)
     from memprobe.session import Options
 
     failed: list[OutputNotWritable] = []

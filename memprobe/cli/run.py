@@ -12,11 +12,10 @@ import click
 
 from memprobe.cli.configured import FAILING, OF_A_PROGRAM, configured
 from memprobe.cli.failing import FINDINGS, is_found
-from memprobe.cli.first import step_aside
 from memprobe.cli.main import bug, complain
 from memprobe.cli.options import Invocation, as_json, verbose
 from memprobe.cli.relaying import Relay
-from memprobe.cli.watching import check_new
+from memprobe.cli.watching import check_keys, check_new
 from memprobe.config import Config
 from memprobe.errors import MemprobeError, OutputNotWritable
 from memprobe.target.launch import CannotRun, Launched
@@ -65,9 +64,9 @@ def run(
     """
     if record is not None:
         check_new(record)
+        check_keys(config, record)
     if report is not None:
         _check_folder(report)
-    step_aside()
     watched = Watched()
     invocation = context.ensure_object(Invocation)
     code = _run(command, invocation.ignored, config, record, watched)
@@ -102,7 +101,7 @@ def _run(
         program = Launched(command, relay.mask, ignored)
         try:
             try:
-                relay.begin(program.pid)
+                relay.begin(program)
                 _watch(program, config, record, watched)
             finally:
                 program.release()

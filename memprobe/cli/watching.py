@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,21 @@ def check_new(path: str) -> None:
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise OutputNotWritable(f"{path}: there is no folder {folder}", remedy=f"mkdir -p {folder}")
+
+
+def check_keys(config: Config, path: str) -> None:
+    """Say on standard error, before anything is read, that a recording will have data of the target in it."""
+    if not config.record.with_keys:
+        return
+    if config.record.redact:
+        raise UsageError("--with-keys keeps what --redact leaves out", remedy="leave out one of them")
+    from memprobe.views.escaping import escape
+
+    print(
+        f"memprobe: --with-keys: keys of the program's dictionaries will stand in {escape(path)}, whatever "
+        "they are: names, addresses, tokens; and in every report that is made of it",
+        file=sys.stderr,
+    )
 
 
 def watched(pid: int, options: Options, failed: list[OutputNotWritable] | None = None) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from typing import Any
 
 from memprobe.config.places import Place
 from memprobe.config.protection import Protection
-from memprobe.config.setting import Setting, Value, flag, integer, number, path, settings_of, word, words
+from memprobe.config.setting import Setting, Value, flag, integer, number, settings_of, words
 from memprobe.config.units import DOLLARS, ENTRIES, PROBABILITY, Unit
-from memprobe.vocab.engines import AUTO, ENGINES
 from memprobe.vocab.finding import Kind
 
 ANY = "any"
@@ -144,18 +143,6 @@ class Running:
         option="--no-learn",
         help="Ask nothing of earlier runs, and remember nothing of this one.",
     )
-    engine: str = word(
-        AUTO,
-        "What sees the events of a process: auto takes the best that works and never stops it.",
-        choices=(AUTO, *ENGINES),
-        unit=Unit("", "NAME"),
-        option="--engine",
-    )
-    kernel_headers: str | None = path(
-        "Where the headers of this kernel are, for the engine bcc; without it, in the usual places.",
-        unit=Unit("", "DIR"),
-        option="--kernel-headers",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +163,16 @@ class Recorded:
         option="--on-oom",
     )
     redact: bool = flag(False, "Leave out what handles point to: paths and peers.", option="--redact")
+    heap: bool = flag(
+        False,
+        "At the end, and when there is danger with --on-oom, keep the whole heap for memprobe heap F.",
+        option="--heap",
+    )
+    with_keys: bool = flag(
+        False,
+        "Keep sampled keys of dictionaries that grow, whatever is in them.",
+        option="--with-keys",
+    )
 
 
 @dataclass(frozen=True, slots=True)

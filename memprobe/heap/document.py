@@ -280,6 +280,9 @@ class Heap:
     asked: dict[str, str] = field(default_factory=dict)
     """The options that narrowed what is shown: `type`, `holders`."""
 
+    recording: str | None = None
+    """The file that it comes from; None: from the process itself."""
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON document."""
         plain: dict[str, Any] = as_plain(self)

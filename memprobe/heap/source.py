@@ -31,6 +31,9 @@ from memprobe.vocab.subject import Subject
 FIRST_PAUSE_NS, LONGEST_PAUSE_NS = 2 * NS, 600 * NS
 """A process that cannot be looked at is let alone for so long, then twice as long each time."""
 
+MOST_KEYED = 128
+"""Collections whose keys are remembered, if they are sampled."""
+
 MOST_TOLD = 5
 """Processes of which it is said one by one why their heap is not seen."""
 
@@ -58,8 +61,12 @@ class HeapSource:
     name = "heap"
     tier = 1
 
-    def __init__(self, target: TargetId, pace: Pace | None = None) -> None:
+    def __init__(self, target: TargetId, pace: Pace | None = None, *, with_keys: bool = False) -> None:
         """Prepare to look at the heap of a process; `follow` adds others."""
+        self.keys: dict[int, list[str]] = {}
+        """The newest keys of dictionaries that grow, by subject: sampled only `with_keys`."""
+
+        self._with_keys = with_keys
         self._main = target
         self._wanted = frozenset({target})
         self._followed: dict[TargetId, Followed] = {}
@@ -205,7 +212,7 @@ class HeapSource:
         if target is not None:
             self._pace.begun(target, now_ns)
             self._under_way = self._followed[target]
-            self._errand = Errand(self._under_way.errand())
+            self._errand = Errand(self._under_way.errand(with_keys=self._with_keys))
 
     def _hear(self, now_ns: int, seen: _Seen) -> None:
         """Take in what the look under way has come to, if it is over."""
@@ -224,6 +231,8 @@ class HeapSource:
         seen.looks.append(looked.look)
         seen.populations.append(looked.populations)
         seen.subjects |= looked.subjects
+        older = [item for item in self.keys.items() if item[0] not in looked.keys]
+        self.keys = dict([*older, *looked.keys.items()][-MOST_KEYED:])
 
     def _fail(self, target: TargetId, outcome: Outcome, now_ns: int) -> None:
         """Try it again later, and say why; what became of a process that is gone others say."""

@@ -57,7 +57,8 @@ def layout_text(dtype: np.dtype[np.void]) -> str:
 
 def raw(rows: Rows) -> bytes:
     """Return rows as the content of a blob."""
-    return b"".join(_packed_column(name, rows[name]) for name in rows.dtype.names or ())
+    names = rows.dtype.names or ()
+    return b"".join(packed_numbers(rows[name], delta=name.endswith("_ns")) for name in names)
 
 
 def deflated(content: bytes, dictionary: bytes = b"") -> bytes:
@@ -78,7 +79,7 @@ def unpacked(
     """Return the rows of a blob; columns that the dtype has no more are dropped, new ones are 0."""
     if count * dtype.itemsize > LIMIT_BYTES:  # columns of no width take no room in the file
         raise BadBlob("too many rows")
-    size = sum(_HEAD.size + count * 8 * number for _, _, number in stored)
+    size = sum(most_bytes(count * number) for _, _, number in stored)
     data = inflated(blob, size, dictionary)
     rows = np.zeros(count, dtype)
     at = 0
@@ -105,11 +106,10 @@ def inflated(blob: bytes, limit: int, dictionary: bytes = b"") -> bytes:
     return data
 
 
-def _packed_column(name: str, column: npt.NDArray[np.integer]) -> bytes:
-    """Return one column; all arithmetic is modulo 2**64, so every number comes back."""
-    words = column.ravel().astype(np.int64).view(np.uint64)
+def packed_numbers(numbers: npt.NDArray[np.integer], *, delta: bool) -> bytes:
+    """Return numbers as a column; all arithmetic is modulo 2**64, so every one comes back."""
+    words = numbers.ravel().astype(np.int64).view(np.uint64)
     first = int(words[0]) if len(words) else 0
-    delta = name.endswith("_ns")
     if delta:
         words = _differences(words)
     smallest = words.view(np.int64).min(initial=np.iinfo(np.int64).max).view(np.uint64)
@@ -117,6 +117,19 @@ def _packed_column(name: str, column: npt.NDArray[np.integer]) -> bytes:
     width = _width(int(words.max(initial=0)))
     body = words.astype(f"<u{width}").tobytes() if width else b""
     return _HEAD.pack(width, delta, int(smallest), first) + body
+
+
+def unpacked_numbers(data: bytes, count: int) -> npt.NDArray[np.int64]:
+    """Undo `packed_numbers`."""
+    numbers, end = _unpacked_column(data, 0, count)
+    if end != len(data):
+        raise BadBlob("bytes left over")
+    return numbers
+
+
+def most_bytes(count: int) -> int:
+    """Return what so many numbers take at most, before they are compressed."""
+    return _HEAD.size + 8 * count
 
 
 def _unpacked_column(data: bytes, at: int, count: int) -> tuple[npt.NDArray[np.int64], int]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import IO, Any
 
 from memprobe.errors import OutputNotWritable
+from memprobe.recording.heaps import Piece
 from memprobe.recording.states import LIMIT_BYTES as STATE_LIMIT_BYTES
 from memprobe.recording.states import State
 from memprobe.recording.writer import RecordingWriter
@@ -81,7 +82,16 @@ class RecordingQueue:
         if self._is_whole and len(state.data) <= min(STATE_LIMIT_BYTES, self._limit_bytes):
             self._put(len(state.data), lambda: self._writer.write_state(state))
 
-    def begin_again(self, opening: Batch, keep_ns: int) -> None:
+    def write_heap(self, pieces: Sequence[Piece], content: IO[bytes]) -> None:
+        """Put a heap into the file; it waits in a file of its own, which is closed when it is done."""
+
+        def write() -> None:
+            with content:
+                self._writer.write_heap(pieces, content)
+
+        self._put(0, write)
+
+    def begin_again(self, opening: Batch, keep_ns: int | None) -> None:
         """Write how things stand, and forget what is older than needed; without room, the next time."""
         if self._waiting_bytes < self._limit_bytes:
             self._put(size_bytes(opening), lambda: self._writer.begin_again(opening, keep_ns))

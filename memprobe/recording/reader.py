@@ -22,9 +22,11 @@ from memprobe.recording.columns import DICTIONARY_BYTES, BadBlob, Layout, inflat
 from memprobe.recording.costs import unpacked_costs
 from memprobe.recording.damage import BROKEN, Damage
 from memprobe.recording.format import APPLICATION_ID, VERSION, restored
+from memprobe.recording.heaps import HEAP_PARTS, stored_heap
 from memprobe.recording.states import State, stored_states
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import CostSample
+from memprobe.vocab.kept_heap import KeptHeap
 
 MOST_LOST = 1 << 18
 """Where the list of batches is damaged, a reader asks for so many of them one by one before it gives up."""
@@ -34,6 +36,10 @@ DAMAGED = "recording_damaged"
 
 _BATCH = "SELECT id, source, begin_ns, end_ns, drained_ns FROM batches"
 _NEXT_BATCH = f"{_BATCH} WHERE id > ? ORDER BY id LIMIT 1"
+_OPENING = (
+    "SELECT batch FROM openings JOIN batches ON batches.id = openings.batch "
+    "WHERE end_ns <= ? ORDER BY batch DESC LIMIT 1"
+)
 _ONE_BATCH = f"{_BATCH} WHERE id = ?"
 _HEADER_BYTES = 100
 _MAGIC = b"SQLite format 3\0"
@@ -60,7 +66,8 @@ class RecordingReader:
         self._database: sqlite3.Connection | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._openings: frozenset[int] = frozenset()
-        self._batch = 0
+        self._batch = self._begin = 0
+        """The batch that was read last, and the one behind which it began: an opening right there counts."""
 
     def __enter__(self) -> RecordingReader:
         self.start()
@@ -105,8 +112,8 @@ class RecordingReader:
         """Return the next batch; None at the end. What is damaged is left out, and counted as a loss."""
         with self._failures():
             while (row := self._next_row(self._batch)) is not None:
-                is_first, self._batch = not self._batch, row[0]
-                if self._batch in self._openings and not is_first:
+                is_begin, self._batch = self._batch in (0, self._begin), row[0]
+                if self._batch in self._openings and not is_begin:
                     continue
                 before = self.damage.count
                 batch = self.damage.guarded("batch", partial(self._read, *row), None)
@@ -119,6 +126,24 @@ class RecordingReader:
         """Yield what the run had come to until an instant, the last first, each with its batch."""
         if self._database is not None and "states" in self._tables and self.trusts_states:
             yield from stored_states(self._database, until_ns)
+
+    def heap(self) -> KeptHeap | None:
+        """Return the heap that was kept, as far as it is intact; None if there is none."""
+        is_there = self._database is not None and "heap" in self._tables
+        return stored_heap(self._rows(HEAP_PARTS), self._heap_part) if is_there else None
+
+    def _heap_part(self, name: str, part: int) -> bytes:
+        row = self._row("SELECT data FROM heap WHERE name = ? AND part = ?", name, part)
+        return b"" if row is None else row[0]
+
+    def skip_to_opening(self, until_ns: int) -> bool:
+        """Go on with the last opening until an instant: how things stood then; tell whether there is one."""
+        if not self._openings:
+            return False
+        row = self.damage.guarded("openings", lambda: self._row(_OPENING, until_ns), None)
+        if row is not None:
+            self._batch = self._begin = int(row[0]) - 1
+        return row is not None
 
     def skip_to(self, batch: int) -> None:
         """Go on with what comes behind a batch: a state tells the rest."""

@@ -7,10 +7,10 @@ import os
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from memprobe.errors import OutputNotWritable
 from memprobe.recording.columns import DICTIONARY_BYTES, LEVEL, deflated, layout_text, packed, raw
@@ -28,6 +28,8 @@ from memprobe.recording.format import (
     signed,
     storable,
 )
+from memprobe.recording.heaps import SCHEMA as HEAP_SCHEMA
+from memprobe.recording.heaps import Piece, add_heap
 from memprobe.recording.pruning import add_opening, prune
 from memprobe.recording.redaction import redacted
 from memprobe.recording.states import SCHEMA as STATES_SCHEMA
@@ -84,7 +86,7 @@ class RecordingWriter:
         if batch.end_ns - self._open_since_ns >= COMMIT_NS:
             self.flush()
 
-    def begin_again(self, opening: Batch, keep_ns: int) -> None:
+    def begin_again(self, opening: Batch, keep_ns: int | None) -> None:
         """Write how things stand now, and forget what a reader does not need who begins `keep_ns` ago."""
         self.flush()
         database = self._writable()
@@ -93,7 +95,7 @@ class RecordingWriter:
             self._costs = CostPacker()
             self._add(database, redacted(opening) if self._redact else opening)
             add_opening(database, self._next["batches"])
-            if prune(database, opening.end_ns - keep_ns):
+            if keep_ns is not None and prune(database, opening.end_ns - keep_ns):
                 self._forget(database)
             database.execute("COMMIT")
 
@@ -126,6 +128,15 @@ class RecordingWriter:
         """Add what the run has come to with the batches written so far."""
         with failures(self.path):
             add_state(self._writable(), self._next["batches"], state)
+
+    def write_heap(self, pieces: Sequence[Piece], content: IO[bytes]) -> None:
+        """Put a heap into the place of the one before, from what `heaps.spill` has made of it."""
+        self.flush()
+        database = self._writable()
+        with self._whole():
+            database.execute("BEGIN")
+            add_heap(database, pieces, content)
+            database.execute("COMMIT")
 
     def _add_costs(self, blocks: Iterable[Block]) -> None:
         with failures(self.path):
@@ -239,7 +250,7 @@ def _created(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
     """Make the file, for its owner only; its identity is in it before the first batch, outside the WAL."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    database.executescript(f"BEGIN; {SCHEMA} {SAMPLES_SCHEMA} {STATES_SCHEMA}")
+    database.executescript(f"BEGIN; {SCHEMA} {SAMPLES_SCHEMA} {STATES_SCHEMA} {HEAP_SCHEMA}")
     layouts = [(name, layout_text(dtype)) for name, dtype in LAYOUTS.items()]
     database.executemany("INSERT INTO layouts VALUES (?, ?)", layouts)
     stored = [(storable(name), json.dumps(value)) for name, value in facts.items()]

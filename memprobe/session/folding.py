@@ -9,6 +9,7 @@ from memprobe.abi import ProcessHow
 from memprobe.ledger import Ledger
 from memprobe.ledger.ledger import News
 from memprobe.session.known import advised, remarks
+from memprobe.session.sampled_keys import recorded_keys
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import Verdict
@@ -42,10 +43,10 @@ def run_of(facts: dict[str, Any], verdict: Verdict) -> Run:
         target=dict(facts["target"]),
         created_at=str(facts["created_at"]),
         tier=int(facts["tier"]),
-        engine=dict(facts.get("engine") or {}),
         tree=bool(facts["tree"]),
         ended=facts["ended"],
         overhead=dict(facts["overhead"]),
         invisible=tuple(map(str, (*facts["invisible"], *facts.get("shed", ()), *remarks()))),
         verdict=advised(verdict, facts),
+        keys=recorded_keys(facts),
     )

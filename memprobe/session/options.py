@@ -15,3 +15,8 @@ class Options:
     config: Config = DEFAULTS
     record: Path | None = None
     """Where it is recorded."""
+
+    @property
+    def with_keys(self) -> bool:
+        """Whether keys of the target's dictionaries are read: only for a recording, and only if asked for."""
+        return self.record is not None and self.config.record.with_keys

@@ -194,8 +194,11 @@ def batches(reader: RecordingReader, window: Window) -> Iterator[Batch]:
 
 def _before(reader: RecordingReader, begin_ns: int) -> Ledger:
     """Return the ledger of what is before a window, as far as it is stored; the reader goes on from there."""
-    standing = last_standing(reader, begin_ns, _config(reader), with_history=False)
-    return Ledger(tree=bool(reader.facts.get("tree"))) if standing is None else standing.ledger
+    if not reader.skip_to_opening(begin_ns):
+        standing = last_standing(reader, begin_ns, _config(reader), with_history=False)
+        if standing is not None:
+            return standing.ledger
+    return Ledger(tree=bool(reader.facts.get("tree")))
 
 
 def bounds(reader: RecordingReader, window: Window) -> tuple[int, int | None]:

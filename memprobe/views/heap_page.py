@@ -40,7 +40,9 @@ def page(heap: Heap, *, top: int) -> Page:
 
 
 def _verdict(heap: Heap) -> str:
-    pid, totals = heap.target.pid, heap.totals
+    pid, totals = str(heap.target.pid), heap.totals
+    if heap.recording is not None:
+        pid += f" at {heap.created_at}"
     if totals.objects is None:
         return f"pid {pid}: its objects cannot be seen, {size(totals.rss_bytes)} resident"
     about = "about " if heap.sampled else ""

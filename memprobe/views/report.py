@@ -37,9 +37,6 @@ class Run:
 
     tier: int
 
-    engine: Mapping[str, str] = field(default_factory=dict)
-    """What saw the events: its name, and why it was this one."""
-
     tree: bool = False
     """Whether children were followed."""
 
@@ -54,6 +51,9 @@ class Run:
 
     verdict: Verdict = field(default_factory=Verdict)
     """What the batches have come to."""
+
+    keys: Sequence[Mapping[str, Any]] | None = None
+    """Sampled keys of dictionaries that grow, by holder; None unless the run was asked for them."""
 
     @property
     def observed(self) -> int | None:
@@ -126,6 +126,7 @@ def document(ledger: Ledger, run: Run) -> dict[str, Any]:
         "handles": [_handles(site) for site in handles],
         "growth": [_growth(site) for site in shown],
         "findings": [_finding(one) for one in run.verdict.findings],
+        "keys": None if run.keys is None else [dict(one) for one in run.keys],
         "withheld": [asdict(one) for one in run.verdict.withheld],
         "cost_usd_per_month": _cost(run.verdict.findings),
         "stamp": stamp([one.id for one in run.verdict.findings]),
@@ -174,8 +175,6 @@ def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[
     if more:
         told.append(f"Growth of {more / (1 << 20):.1f} MB at many smaller places is not listed.")
     return {
-        "engine": run.engine.get("name"),
-        "engine_why": run.engine.get("why"),
         "events": ledger.events,
         "lost": dict(ledger.losses),
         "repaired": ledger.handles.evidence.repaired,

@@ -19,6 +19,9 @@ ROWS = 20
 ROWS_BESIDE_FINDINGS = 5
 """Where there are findings, they are what the page is for."""
 
+CONFIDENTIAL = "CONFIDENTIAL: has keys of the program's dictionaries in it (--with-keys)"
+"""What a report begins with if its run was asked for them."""
+
 COMMAND_WIDTH = 300
 MIB = 1 << 20
 SENTENCES = {loss.name: loss.sentence for loss in LOSSES}
@@ -39,6 +42,7 @@ def page(document: dict[str, Any]) -> Page:
         Section("target", (Facts(tuple(_target(document))),)),
         *handles_sections(document["handles"], rows),
         *_growth(document["growth"], rows),
+        *_keys(document["keys"]),
         Section("memory", (Facts(tuple(_memory(document))),)),
         Section("what it cost", (Facts(tuple(_overhead(document["overhead"]))),)),
         *_lost(document["evidence"]),
@@ -132,7 +136,8 @@ def _verdict(document: dict[str, Any]) -> str:
     ]
     if target["ended"]:
         facts.append(target["ended"])
-    return f"pid {target['pid']}: {summary(document['findings'])}; {', '.join(facts)}"
+    told = f"pid {target['pid']}: {summary(document['findings'])}; {', '.join(facts)}"
+    return told if document["keys"] is None else f"{CONFIDENTIAL}; {told}"
 
 
 def _target(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -142,8 +147,6 @@ def _target(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if target["container"]:
         yield "container", target["container"]
     yield "evidence", f"tier {target['tier']}, {count(document['evidence']['events'], 'event')}"
-    if document["evidence"]["engine"]:
-        yield "engine", f"{document['evidence']['engine']}: {document['evidence']['engine_why']}"
     if target["ended"]:
         yield "ended", target["ended"]
 
@@ -192,6 +195,14 @@ def _lost(evidence: dict[str, Any]) -> Iterator[Section]:
 def _invisible(sentences: Sequence[str]) -> Iterator[Section]:
     if sentences:
         yield Section("not visible", (Notes(tuple(sentences)),))
+
+
+def _keys(rows: Sequence[dict[str, Any]] | None) -> Iterator[Section]:
+    if rows is not None:
+        columns = (Column("holder", one_line=True), Column("its newest keys", stretches=True))
+        table = Table(columns, tuple((row["holder"], ", ".join(row["keys"])) for row in rows[:ROWS]))
+        said = _more(len(rows) - ROWS) if rows else (Notes(("no dictionary grew",)),)
+        yield Section("keys of the program's dictionaries (--with-keys)", ((table,) if rows else ()) + said)
 
 
 def _rate(value: float | None) -> str:

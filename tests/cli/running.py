@@ -6,18 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
-
-from patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-m", "memprobe.cli")
 
 
 def run(
-    *arguments: str | int,
+    *arguments: str | int | Path,
     wrapper: tuple[str, ...] = (),
     environment: dict[str, str] | None = None,
-    timeout_s: float = PATIENCE_S,
+    timeout_s: float = 60,
 ) -> subprocess.CompletedProcess[str]:
     """Run memprobe to its end and return what it printed."""
     return subprocess.run(
@@ -30,7 +29,7 @@ def run(
     )
 
 
-def document(*arguments: str | int, **options: Any) -> dict[str, Any]:
+def document(*arguments: str | int | Path, **options: Any) -> dict[str, Any]:
     """Run memprobe, which must succeed without a word of complaint, and return its JSON."""
     done = run(*arguments, "--json", **options)
     assert (done.returncode, done.stderr) == (0, "")

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
@@ -29,14 +30,12 @@ from memprobe.detectors.piles import is_heavy
 from memprobe.detectors.ranking import severity
 from memprobe.detectors.timers import Timers
 from memprobe.detectors.verdicts import Verdicts
-from memprobe.errors import NoKernelSupport
 from memprobe.ledger import Ledger
 from memprobe.recording import RecordingReader
-from memprobe.session import Session, engines
+from memprobe.session import Session
 from memprobe.session.arming import Armed
 from memprobe.session.keeping import Keeper
 from memprobe.session.listening import looks_of
-from memprobe.sources.bcc.headers import find_headers
 from memprobe.target.inspection.opening import opened
 from memprobe.target.proc.pressure import Pressure
 from memprobe.vocab import TargetId
@@ -47,6 +46,7 @@ from recording.writing import FACTS, batch
 from views import made_up_report
 
 NS = 1_000_000_000
+PATIENCE_S = 120.0
 TARGETS = Path(__file__).resolve().parent.parent / "targets"
 ONE = TargetId(1, 1)
 
@@ -206,27 +206,12 @@ def seen_by_kernel(config: Config, name: str, order: str) -> list[Any]:
     with pythons.own().spawn(TARGETS / name) as target, opened(target.pid, patient=True) as process:
         armed = Armed(process.process, process.python, config)
         try:
-            assert armed.engine is not None
+            assert armed.kernel is not None
             target.ask(order)
-            armed.engine.settle()
-            return [one for one in (armed.engine.poll() for _ in range(3)) if one is not None]
+            armed.kernel.settle()
+            return [one for one in (armed.kernel.poll() for _ in range(3)) if one is not None]
         finally:
             armed.close()
-
-
-def headers_in_usual_places(config: Config) -> bool:
-    """Whether those for the engine bcc are looked for there; they need not be installed."""
-    try:
-        return str(find_headers(config.run.kernel_headers).source).startswith(("/usr/src", "/lib/modules"))
-    except NoKernelSupport as error:
-        return "/lib/modules" in error.fact
-
-
-def engine_chosen(config: Config) -> str:
-    """Which one it is where all work."""
-    room = mock.Mock(name="engine")
-    with mock.patch.object(engines, "_room", return_value=room):
-        return engines.started_engine(mock.Mock(), None, config).name
 
 
 # Kinds, protection and price ----------------------------------------------------------------------------
@@ -385,7 +370,7 @@ def kept(config: Config, folder: Path, seconds: int) -> Path:
         one = batch(second)
         ledger.fold(one)
         keeper.queue.write(one)
-        facts = FACTS | {"ending": None, "danger": None, "shed": [], "packages": {}}
+        facts = FACTS | {"ending": None, "danger": None, "shed": [], "packages": {}, "keys": None}
         keeper.note(facts | {"ended": "it ended" if second == seconds else None}, ledger)
     keeper.close()
     return path
@@ -420,3 +405,33 @@ def paths_in_recording(config: Config, folder: Path) -> bool:
     with RecordingReader(path) as reader:
         handles = [picture for one in iter(reader.poll, None) for picture in one.handles]
     return "/etc/passwd" in json.dumps([picture.texts for picture in handles])
+
+
+def heap_in_recording(config: Config, folder: Path) -> bool:
+    path = folder / "run.mprobe"
+    with pythons.own().spawn(TARGETS / "piling_up.py") as target, run_on(target.pid, config, path) as run:
+        tick(run, 1)
+    with RecordingReader(path) as reader:
+        return reader.heap() is not None
+
+
+def keys_in_recording(config: Config, folder: Path) -> bool:
+    """Whether keys of what has grown between two looks are in the recording of a run."""
+    path = folder / "run.mprobe"
+    often = config.having({"intervals.heap_early_s": 0.1, "budget.heap_pct": 6400.0})
+    with pythons.own().spawn(TARGETS / "keyed.py") as target, run_on(target.pid, often, path) as run:
+        grown_over_looks(run, target)
+    with RecordingReader(path) as reader:
+        return bool(reader.facts["keys"])
+
+
+def grown_over_looks(run: Session, target: pythons.Target, looks: int = 3) -> None:
+    """Go through the loop until a dictionary was looked at so many times, and grew before each look."""
+    end_s = time.monotonic() + PATIENCE_S
+
+    def goes_on() -> bool:
+        target.ask("grow 100")
+        assert time.monotonic() < end_s
+        return run.ledger.looks < looks
+
+    run.run(goes_on)

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from memprobe.recording import RecordingReader
 from memprobe.session import replayed
 from memprobe.views.report import document
-from patience import PATIENCE_S
-from recording.writing import STATE_S
+from recording.writing import HEAP_S, STATE_S, heap
 
 WRITING = Path(__file__).with_name("writing.py")
 
@@ -37,7 +38,7 @@ def killed_at(path: Path, chance: random.Random) -> None:
     with started(path, ring_s) as writer:
         assert writer.stdout is not None
         committed = int(writer.stdout.readline())
-        time.sleep(chance.random() * 0.3)
+        time.sleep(chance.random() * chance.choice((0.03, 0.3, 1.5)))
         writer.send_signal(signal.SIGKILL)
         told = writer.stdout.read().split()
     check(path, int(told[-1]) if told else committed, ring_s)
@@ -49,7 +50,7 @@ def filled_up(path: Path, chance: random.Random) -> None:
     free = os.statvfs(path.parent)
     ballast.write_bytes(bytes(chance.randrange(free.f_bavail * free.f_frsize - (300 << 10))))
     with started(path, 0) as writer:
-        told = writer.communicate(timeout=PATIENCE_S)[0].splitlines()
+        told = writer.communicate(timeout=120)[0].splitlines()
     assert told[-1].startswith("failed"), told
     check(path, int(told[-2]) if len(told) > 1 else 0, 0)
     for one in path.parent.iterdir():
@@ -61,6 +62,7 @@ def check(path: Path, committed: int, ring_s: int) -> None:
     with RecordingReader(path) as reader:
         found = [batch.end_ns // 10**9 - 1 for batch in iter(reader.poll, None) if batch.source == "made"]
         assert not reader.damage.count, reader.damage.sentence()
+        check_heap(reader, committed)
     assert not found or found == list(range(found[0], found[-1] + 1))
     assert (found[-1] if found else 0) >= committed
     assert ring_s or not found or found[0] == 1
@@ -68,6 +70,16 @@ def check(path: Path, committed: int, ring_s: int) -> None:
     report = document(*replayed(path))
     assert committed == 0 or report["handles"][0]["open"] > 0
     check_states(path, ring_s)
+
+
+def check_heap(reader: RecordingReader, committed: int) -> None:
+    """There is one whole heap, as long as one was written: never half of one, nor parts of two."""
+    kept = reader.heap()
+    assert kept is not None or committed < HEAP_S
+    if kept is not None:
+        wanted = heap(kept.texts["second"])
+        assert (kept.lost, kept.texts) == ((), wanted.texts)
+        assert all(np.array_equal(kept.arrays[name], wanted.arrays[name]) for name in wanted.arrays)
 
 
 def check_states(path: Path, ring_s: int) -> None:

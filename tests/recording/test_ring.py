@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from memprobe.config import DEFAULTS
 from memprobe.ledger import Ledger
 from memprobe.ledger.opening import opening
 from memprobe.recording import RecordingReader, RecordingWriter
 from memprobe.session import Window, replayed
+from memprobe.session.keeping import NOTED, Keeper
+from memprobe.views.report import document
 from recording.writing import FACTS, NS, batch
 
 KEEP_S, EVERY_S = 40, 10
@@ -74,3 +79,44 @@ def test_a_window_is_what_happened_in_it(tmp_path: Path) -> None:
     assert run.created_at == "2026-01-01T00:00:20Z"
     late, _ = replayed(path, window=Window(-10))
     assert (late.duration_s, late.events) == (10, 190)
+
+
+def test_a_window_begins_with_the_opening_before_it(tmp_path: Path) -> None:
+    """In a file that keeps all: what is folded is what came after it, and the report is the same."""
+    path, bare = tmp_path / "run.mprobe", tmp_path / "bare.mprobe"
+    for file, every_s in ((path, EVERY_S), (bare, 1000)):
+        ledger = Ledger(tree=False)
+        with RecordingWriter(file, FACTS) as writer:
+            for second in range(1, 101):
+                ledger.fold(batch(second))
+                writer.write(batch(second))
+                if second % every_s == 0:
+                    writer.begin_again(opening(ledger), None)
+    for window in (Window(20, 60), Window(25, 61), Window(2, 5), Window(-10), Window(None, 30), Window(99.5)):
+        assert document(*replayed(path, window=window)) == document(*replayed(bare, window=window))
+    with RecordingReader(path) as reader:
+        assert not reader.is_pruned
+        assert reader.skip_to_opening(61 * NS)
+        begin, following = reader.poll(), reader.poll()
+        assert begin is not None
+        assert following is not None
+        assert (begin.source, begin.end_ns, following.source) == ("opening", 61 * NS, "made")
+        assert not reader.skip_to_opening(3 * NS)
+    with RecordingReader(path) as reader:
+        assert sum(1 for _ in iter(reader.poll, None)) == 100
+
+
+def test_a_run_that_keeps_all_writes_openings(tmp_path: Path) -> None:
+    path, ledger = tmp_path / "run.mprobe", Ledger(tree=False)
+    keeper = Keeper(path, FACTS, DEFAULTS.record)
+    noted = FACTS | dict.fromkeys(NOTED)
+    for minute in range(1, 41):
+        ledger.fold(batch(60 * minute))
+        keeper.queue.write(batch(60 * minute))
+        keeper.note(noted, ledger)
+    keeper.close()
+    with closing(sqlite3.connect(path)) as database:
+        times = database.execute(
+            "SELECT end_ns FROM openings JOIN batches ON batches.id = openings.batch ORDER BY batch"
+        ).fetchall()
+    assert [round(end_ns / NS / 60) for (end_ns,) in times] == [11, 21, 31]

@@ -8,6 +8,7 @@ Tests kill it, or fill the disk under it.
 from __future__ import annotations
 
 import sys
+import tempfile
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,21 @@ from memprobe.experience import Experience
 from memprobe.ledger import Ledger
 from memprobe.ledger.opening import opening
 from memprobe.recording import RecordingQueue, RecordingWriter
+from memprobe.recording.heaps import spill
 from memprobe.session import fold
 from memprobe.session.states import Standing, state_of
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch
+from memprobe.vocab.kept_heap import KeptHeap
 from memprobe.vocab.stack import Frame, Stack
 
 NS = 1_000_000_000
 PID, FILES = 7, 1 << 63
 STATE_S = 13
 """Between two states of a recording that is no ring; commits are in between."""
+
+HEAP_S, HEAP_NUMBERS = 31, 10_000
+"""Between two whole heaps; each takes some 80 kB."""
 
 FACTS: dict[str, Any] = {
     "pid": PID,
@@ -87,6 +93,18 @@ def census(time_ns: int) -> rows.Rows:
     return shown
 
 
+def heap(second: int) -> KeptHeap:
+    """A heap that says when it was taken, in all its parts."""
+    numbers = np.random.default_rng(second).integers(0, 1 << 32, HEAP_NUMBERS, np.uint32)
+    return KeptHeap({"second": second}, {"numbers": numbers, "same": numbers ^ np.uint32(second)})
+
+
+def write_heap(queue: RecordingQueue, second: int) -> None:
+    """Have one put in the place of the last."""
+    content = tempfile.TemporaryFile()  # noqa: SIM115 (the queue closes it)
+    queue.write_heap(spill(heap(second), content), content)
+
+
 def main() -> None:
     """Write until somebody ends it; a failure is told, and ends it, too."""
     ring_s = int(sys.argv[2]) if len(sys.argv) > 2 else 0
@@ -100,6 +118,8 @@ def main() -> None:
         fold(standing.ledger, made, PID, experience, verdicts)
         if not ring_s and second % STATE_S == 0:
             queue.write_state(state_of(standing))
+        if second % HEAP_S == 0:
+            write_heap(queue, second)
         if ring_s and second % max(1, ring_s // 4) == 0:
             queue.begin_again(opening(standing.ledger), ring_s * NS)
         if second % 5 == 0:

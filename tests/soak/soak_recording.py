@@ -1,7 +1,7 @@
 """soak_recording.py SECONDS: kill the writer of a recording at random moments, and fill its disk.
 
-Again and again.
-Every file must open, hold everything that was committed, and report. Says how often it tried.
+Every file must open, hold everything that was committed, and report. Says how often it tried, and ends after
+KILLS kills, one full disk for each FILLS of them. The last word of a try that fails is its seed.
 """
 
 from __future__ import annotations
@@ -11,30 +11,52 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from recording.surviving import filled_up, killed_at, small_disk
 
-FILLS = 6
-"""One disk is filled for so many kills."""
+KILLS, FILLS = 300, 6
+DISK_BYTES = 2 << 20
 
 
-def main() -> None:
+def main(seconds: float) -> None:
     """Try until the time is over."""
-    end = time.monotonic() + float(sys.argv[1])
-    kills = fills = 0
-    while time.monotonic() < end:
-        with tempfile.TemporaryDirectory() as folder:
-            killed_at(Path(folder) / "run.mprobe", random.Random())
-            kills += 1
-            if kills % FILLS == 0 and os.geteuid() == 0:
-                with small_disk(Path(folder), 2 << 20) as disk:
-                    filled_up(disk / "run.mprobe", random.Random())
-                fills += 1
-    print(f"{kills} killed writers, {fills} full disks: every file opens, is whole and reports")
+    begin_s, kills, fills = time.monotonic(), 0, 0
+    while time.monotonic() - begin_s < seconds and kills < KILLS:
+        attempt(killed)
+        kills += 1
+        if kills % FILLS == 0 and os.geteuid() == 0:
+            attempt(filled)
+            fills += 1
+    took_s = time.monotonic() - begin_s
+    tried = f"{kills} killed writers, {fills} full disks in {took_s:.0f} s"
+    print(f"{tried}: every file opens, is whole and reports")
+
+
+def attempt(end: Callable[[Path, random.Random], None]) -> None:
+    """End a writer in some way, in a folder of its own."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            end(Path(folder), random.Random(seed))
+        except BaseException:
+            print(f"{end.__name__} with seed {seed}:", file=sys.stderr)
+            raise
+
+
+def killed(folder: Path, chance: random.Random) -> None:
+    """Kill it."""
+    killed_at(folder / "run.mprobe", chance)
+
+
+def filled(folder: Path, chance: random.Random) -> None:
+    """Let its disk run full."""
+    with small_disk(folder, DISK_BYTES) as disk:
+        filled_up(disk / "run.mprobe", chance)
 
 
 if __name__ == "__main__":
-    main()
+    main(float(sys.argv[1]))

@@ -87,8 +87,6 @@ def report(**changes: Any) -> dict[str, Any]:
             "budget_pct": 1.0,
         },
         "evidence": {
-            "engine": "libbpf",
-            "engine_why": "works here",
             "events": 123_456,
             "lost": {"ring_full": 3},
             "repaired": 2,
@@ -128,6 +126,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "growth": [growth(number) for number in range(60)],
         "findings": findings,
         "cost_usd_per_month": 12.0,
+        "keys": None,
         "stamp": "0123456789abcdef",
     } | changes
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from memprobe.errors import MemprobeError
-from memprobe.heap.looker.ages import Ages
 from memprobe.heap.looker.lengths import Lengths, Size
 from memprobe.heap.looker.look import look
 from memprobe.heap.looker.numbering import Numbering, Told
@@ -32,6 +31,8 @@ class Looked:
     look: Rows
     populations: Rows
     subjects: dict[int, Subject]
+    keys: dict[int, list[str]]
+    """Sampled keys of what grows, by subject; none unless they were asked for."""
 
 
 class Followed:
@@ -47,7 +48,6 @@ class Followed:
         self._memory: LiveMemory | None = None
         self._numbering = Numbering(process.pid, numbers)
         self._lengths: Lengths | None = None
-        self._ages = Ages()
         self._counts: dict[str, int] = {}
         """Of collections that can be watched, at the look before."""
 
@@ -65,34 +65,29 @@ class Followed:
             self._memory = None
         self.process.close()
 
-    def errand(self) -> Callable[[], dict[str, Any]]:
+    def errand(self, *, with_keys: bool) -> Callable[[], dict[str, Any]]:
         """Return the call that looks at its heap, for a child."""
         target, remembered, counts, knows = self.target, self._remembered, self._counts, self._numbering.knows
-        return lambda: look(target, remembered, counts, knows)
+        return lambda: look(target, remembered, counts, knows, with_keys=with_keys)
 
     def take(self, found: dict[str, Any]) -> Looked:
         """Take in what a look has found."""
         begin_ns, end_ns, torn = found["look"]
-        ages = self._ages.looked(
-            (key, first, number or 0, time_ns) for key, number, _, first, *_, time_ns in found["counted"]
-        )
-        told = [_told(ages.get(fields[0]), *fields) for fields in found["counted"]]
+        told = [_told(*fields) for fields in found["counted"]]
         populations, subjects = self._numbering.counted(told, begin_ns)
         self._counts = {key: number or 0 for key, number, *_, single, _, _ in found["counted"] if single}
         self._remembered = base64.b64decode(found["remembered"])
         self.remarks = tuple(found["remarks"])
         self._watch(found["header"], found["watched"])
         row = np.array([(begin_ns, end_ns, self.target.pid, 0, torn)], LOOK)
-        return Looked(row, populations, subjects)
+        keys = {self._numbering.number_of(key): texts for key, texts in found["keys"]}
+        return Looked(row, populations, subjects, {number: texts for number, texts in keys.items() if number})
 
     def read_lengths(self, time_ns: int) -> Rows:
         """Read the lengths of its collections again; raises a leaf of TargetGone."""
         if self._lengths is None:
             return no_rows(POPULATION)
-        read = list(self._lengths.read(time_ns))
-        for length in read:
-            self._ages.has_length(*length)
-        return self._numbering.lengths(read)
+        return self._numbering.lengths(self._lengths.read(time_ns))
 
     def size_of(self, number: int) -> Size | None:
         """Read the length of one collection now; None if it is not read by itself, or not there any more."""
@@ -117,11 +112,10 @@ class Followed:
 
 
 def _told(
-    oldest_ns: int | None,
     key: str,
     number: int | None,
     size: int | None,
-    _first: int | None,
+    oldest_ns: int | None,
     seen: int,
     _single: bool,
     subject: list[Any] | None,

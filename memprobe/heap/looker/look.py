@@ -16,6 +16,7 @@ from typing import Any
 
 from memprobe.errors import PidRecycled, TargetExited
 from memprobe.heap.containers import places_of
+from memprobe.heap.looker.keys import sampled_keys
 from memprobe.heap.reaching import translated
 from memprobe.heap.room import limit_memory
 from memprobe.heap.subjects.counted import Counted
@@ -30,6 +31,9 @@ from memprobe.vocab.subject_lists import subject_to_list
 MOST_SUBJECTS = 4096
 """Of one look. A surveyor is bounded by itself; this bounds memprobe, whatever it says."""
 
+MOST_KEYED = 32
+"""Collections that grow whose keys are sampled, if that is asked for."""
+
 MOST_WATCHED = 512
 """Collections whose lengths are read every second: those that grow, then the largest."""
 
@@ -37,10 +41,12 @@ Knows = Callable[[str, Subject], bool]
 """Whether a subject is known under a key already."""
 
 
-def look(target: TargetId, remembered: bytes, lengths: dict[str, int], knows: Knows) -> dict[str, Any]:
+def look(
+    target: TargetId, remembered: bytes, lengths: dict[str, int], knows: Knows, *, with_keys: bool = False
+) -> dict[str, Any]:
     """Look at the heap of a process; raises what `inspect` raises of what cannot be looked into.
 
-    `remembered` and `lengths` are what the look before came to.
+    `remembered` and `lengths` are what the look before came to. Only `with_keys` are any keys read.
     """
     limit_memory()
     with opened(target.pid, contents=False) as found:
@@ -50,17 +56,19 @@ def look(target: TargetId, remembered: bytes, lengths: dict[str, int], knows: Kn
             assert found.obstacle is not None
             raise found.obstacle
         with _translated(found.process):
-            return _surveyed(found.process, found.python, remembered, lengths, knows)
+            return _surveyed(found.process, found.python, remembered, lengths, knows, with_keys)
 
 
 def _surveyed(
-    process: Process, python: Python, remembered: bytes, lengths: dict[str, int], knows: Knows
+    process: Process, python: Python, remembered: bytes, lengths: dict[str, int], knows: Knows, keyed: bool
 ) -> dict[str, Any]:
     begin_ns = time.monotonic_ns()
     surveyor = Surveyor(process, python, remembered)
     counted = list(islice(surveyor.survey(), MOST_SUBJECTS))
     end_ns = time.monotonic_ns()
-    chosen = [(one.key, each) for one in _chosen(counted, lengths) for each in one.watched]
+    best = _chosen(counted, lengths)
+    chosen = [(one.key, each) for one in best for each in one.watched]
+    grown = [(one.key, one.watched[0]) for one in best if _growth(one, lengths) > 0] if keyed else []
     places = places_of(python, (one for _, one in chosen))
     process.check()
     return {
@@ -69,6 +77,7 @@ def _surveyed(
         "remembered": base64.b64encode(surveyor.remembered).decode(),
         "counted": [_plain(one, knows) for one in counted],
         "header": [python.layout.offset("PyObject.ob_refcnt"), python.layout.offset("PyObject.ob_type")],
+        "keys": sampled_keys(python, grown[:MOST_KEYED]),
         "watched": [[key, *place] for (key, _), place in zip(chosen, places, strict=True)],
     }
 
@@ -76,19 +85,24 @@ def _surveyed(
 def _plain(one: Counted, knows: Knows) -> list[Any]:
     subject = None if knows(one.key, one.subject) else subject_to_list(one.subject)
     is_watched = bool(one.watched)
-    return [one.key, one.count, one.bytes, one.first, int(one.seen), is_watched, subject, one.time_ns]
+    return [one.key, one.count, one.bytes, one.oldest_ns, int(one.seen), is_watched, subject, one.time_ns]
 
 
 def _chosen(counted: Sequence[Counted], before: dict[str, int]) -> list[Counted]:
     """Choose the subjects that grew most since the look before, then the largest."""
 
     def rank(one: Counted) -> tuple[int, int]:
-        length = one.count or 0
-        return max(length - before.get(one.key, length), 0), length
+        return max(_growth(one, before), 0), one.count or 0
 
     best = sorted((one for one in counted if one.watched), key=rank, reverse=True)
     collections = accumulate(len(one.watched) for one in best)
     return [one for one, together in zip(best, collections, strict=True) if together <= MOST_WATCHED]
+
+
+def _growth(one: Counted, before: dict[str, int]) -> int:
+    """Return how much longer it is than at the look before, if it was there."""
+    length = one.count or 0
+    return length - before.get(one.key, length)
 
 
 @contextmanager

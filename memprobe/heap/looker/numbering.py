@@ -78,6 +78,11 @@ class Numbering:
         """Return the key of a subject by its number."""
         return next((key for key, known in self._known.items() if known.number == number), None)
 
+    def number_of(self, key: str) -> int:
+        """Return the number of a subject by its key; 0 if it is not known."""
+        known = self._known.get(key)
+        return 0 if known is None else known.number
+
     def counted(self, told: Sequence[Told], time_ns: int) -> tuple[Rows, dict[int, Subject]]:
         """Return the rows of a look that began then, and the subjects that are new or better known."""
         news = dict(self._learnt(told))

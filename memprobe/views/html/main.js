@@ -10,6 +10,7 @@ function summary() {
   const verdict = sure.length ? `${sure.length} ${sure.length === 1 ? 'leak' : 'leaks'}: ${kinds}` : 'no leak found';
   const number = (name, value) => element('div', null, element('span', { class: 'dim' }, name), element('b', null, value));
   return [
+    ...(report.keys ? [element('p', { role: 'note' }, element('b', null, 'CONFIDENTIAL: has keys of the program\'s dictionaries in it (--with-keys)'))] : []),
     element('h1', null, `pid ${target.pid}: ${verdict}`),
     element('p', { class: 'dim' }, `watched for ${timeOf(span.duration_s)} from ${span.start}${target.ended ? `; ${target.ended}` : ''}`),
     element('div', { class: 'numbers' },
@@ -102,18 +103,25 @@ function handles() {
   ], report.handles)];
 }
 
+function keys() {
+  if (!report.keys || !report.keys.length) return [];
+  return [table('newest keys', [
+    { name: 'holder', value: (row) => row.holder }, { name: 'its newest keys', value: (row) => row.keys.join(', '), wide: true },
+  ], report.keys)];
+}
+
 function evidence() {
-  const { engine, engine_why: why, events, lost, repaired, snapshots, torn_objects: torn, invisible } = report.evidence;
+  const { events, lost, repaired, snapshots, torn_objects: torn, invisible } = report.evidence;
   const losses = Object.entries(lost).filter(([, count]) => count).map(([name, count]) => `${name}: ${numberOf(count)}`);
   return [
-    facts([['tier', `${report.target.tier} of 2`], ['engine', engine ? `${engine}: ${why}` : null], ['events', numberOf(events)], ['snapshots', numberOf(snapshots)], ['put right', numberOf(repaired)],
+    facts([['tier', `${report.target.tier} of 2`], ['events', numberOf(events)], ['snapshots', numberOf(snapshots)], ['put right', numberOf(repaired)],
       ['torn objects', numberOf(torn)], ['lost', losses.length ? losses.join(', ') : 'nothing'], ['written by', `memprobe ${report.memprobe}, ${report.schema}`]]),
     ...(invisible.length ? [element('h3', null, 'Not visible'), list(invisible)] : []),
   ];
 }
 
 const PARTS = [['summary', 'Summary', summary], ['findings', 'Findings', findings], ['time', 'Over time', timeLines], ['growth', 'Growth', growth],
-  ['heap', 'Heap', heap], ['space', 'Address space', addressSpace], ['handles', 'Open handles', handles], ['evidence', 'Evidence and losses', evidence]];
+  ['heap', 'Heap', heap], ['space', 'Address space', addressSpace], ['handles', 'Open handles', handles], ['keys', 'Keys (--with-keys)', keys], ['evidence', 'Evidence and losses', evidence]];
 
 function show() {
   const content = document.getElementById('content');
