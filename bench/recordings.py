@@ -32,7 +32,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from memprobe.ledger.opening import opening
 from memprobe.recording import RecordingReader, RecordingWriter
+from memprobe.session.keeping import OPENINGS_NS
 from memprobe.session.replay import Replay
 from memprobe.session.states import SOON_S, Standing, state_of
 from memprobe.views.history import History
@@ -154,13 +156,16 @@ def _own(rows: Rows, second: int) -> Rows:
 
 def as_recorded(path: Path, batches: Iterable[Batch]) -> Path:
     """Write a run as its session would have, a state every five minutes; killed just before the next one."""
-    batches, last_ns = iter(batches), 0
+    batches, last_ns, opened_ns = iter(batches), 0, 0
     with RecordingWriter(path, FACTS) as writer, RecordingReader(path) as reader:
         history = History()
         run = Replay(reader, None, history)
         for one in batches:
             writer.write(one)
             run.fold(one)
+            if one.end_ns - opened_ns >= OPENINGS_NS:
+                opened_ns = one.end_ns
+                writer.begin_again(opening(run.ledger), None)
             if one.end_ns - last_ns >= SOON_S * NS:
                 last_ns = one.end_ns
                 writer.write_state(state_of(Standing(run.ledger, run.experience, run.verdicts, history)))

@@ -18,7 +18,6 @@ from memprobe.detectors.evidence import Detector, Evidence, Grown
 from memprobe.detectors.lending import lent
 from memprobe.detectors.memory_words import memory_word
 from memprobe.detectors.merging import Leak, identity, merge
-from memprobe.detectors.outside import MOST, WHY, is_from_outside
 from memprobe.detectors.ranking import ranked
 from memprobe.detectors.taken_back import outlived, taken_back, with_reason
 from memprobe.detectors.withholding import Ground, counted, ground, veiled
@@ -67,7 +66,9 @@ class Verdicts:
         *,
         detectors: Sequence[Detector] = DETECTORS,
         normal: Normal | None = None,
+        apart_ns: int = 0,
     ) -> None:
+        """Verdicts are at least so far `apart`, where nobody waits for them."""
         self.verdict = Verdict()
         """As of the last sample of the target."""
 
@@ -85,6 +86,7 @@ class Verdicts:
         self._grounds: dict[str, Ground | None] = {}
         """Why findings were withheld when that was last asked."""
 
+        self._apart_ns = apart_ns
         self._now_ns = self._judged_ns = 0
 
     @property
@@ -101,7 +103,8 @@ class Verdicts:
         if len(times_ns):
             self._now_ns = int(times_ns.max())
             watched_ns = self._now_ns - (ledger.begin_ns or 0)
-            if self._now_ns - self._judged_ns >= min(watched_ns // SELDOM, SOON_NS):
+            apart_ns = max(min(watched_ns // SELDOM, SOON_NS), self._apart_ns)
+            if self._now_ns - self._judged_ns >= apart_ns:
                 self._judge(ledger)
 
     def settle(self, ledger: Ledger) -> None:
@@ -148,14 +151,12 @@ class Verdicts:
 
     def _finding(self, leak: Leak, evidence: Evidence, taken: set[str]) -> Finding:
         shown = self._notice(leak, evidence.duration_s, taken)
-        is_outside = is_from_outside(leak, evidence)
-        weighed = self._weighed(leak, shown.id, MOST if is_outside else 1.0)
+        weighed = self._weighed(leak, shown.id)
         if not shown.is_sure and weighed.confidence >= self._config.thresholds.confident:
             shown.is_sure, shown.after_s = True, evidence.duration_s
         found = finding(leak, evidence, shown.id, shown.after_s, self._config.report.usd_per_gb_hour)
         said = (*found.evidence, *weighed.evidence)
-        limits = (*found.limits, WHY) if is_outside else found.limits
-        found = replace(found, confidence=weighed.confidence, evidence=said, limits=limits)
+        found = replace(found, confidence=weighed.confidence, evidence=said)
         if leak.piles and weighed.confidence >= self._config.thresholds.confident:
             shown.last, shown.keys, shown.back_s = found, tuple(one.key for one in leak.piles), None
         elif leak.piles and shown.is_sure:
@@ -192,9 +193,9 @@ class Verdicts:
             if key in ledger.populations or (have_ended and _is_over(key, ledger))
         }
 
-    def _weighed(self, leak: Leak, finding_id: str, most: float) -> Weighed:
-        """Return how sure a leak is after all experience with such things; before that `most` at most."""
-        sure = min(most, calibrated(max(one.confidence for one in leak.same)))
+    def _weighed(self, leak: Leak, finding_id: str) -> Weighed:
+        """Return how sure a leak is after all experience with such things."""
+        sure = calibrated(max(one.confidence for one in leak.same))
         if not leak.piles:
             return Weighed(sure)
         pile = leak.piles[0]

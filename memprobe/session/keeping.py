@@ -25,7 +25,7 @@ PARTS, SHORTEST_NS = 8, 5_000_000_000
 
 NS_PER_MINUTE = 60_000_000_000
 
-OPENINGS_NS = 10 * NS_PER_MINUTE
+OPENINGS_NS = 5 * NS_PER_MINUTE
 """Where all is kept, a reader can begin anew so often: a window need not be folded up to."""
 
 COST_NS = 5_000_000_000

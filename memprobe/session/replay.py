@@ -30,6 +30,9 @@ from memprobe.vocab.finding import Verdict
 Folded = TypeVar("Folded")
 
 NS = 1_000_000_000
+WINDOW_VERDICTS = 16
+"""A window is judged so often: no run has come to what is said of it, and a verdict takes 10 to 30 ms."""
+
 ALWAYS_NS = (1 << 63) - 1
 
 SHOWING = ("report.fail_on", "report.min_confidence", "report.source", "report.full")
@@ -47,7 +50,10 @@ class Window:
 class Replay:
     """A recording under way: what its run had come to at the instant that is reached."""
 
-    def __init__(self, reader: RecordingReader, said: Config | None, *judges: Judge) -> None:
+    def __init__(
+        self, reader: RecordingReader, said: Config | None, *judges: Judge, apart_ns: int = 0
+    ) -> None:
+        """What is judged is judged as often as its run did, or so far `apart`."""
         self._reader, self._judges = reader, judges
         self._facts = _whole(reader)
         self._run = _run_of(reader, self._facts)
@@ -60,7 +66,7 @@ class Replay:
         normal = _normal(reader)
         self._root = int(self._facts.get("root", self._run.pid))
         self.experience = Experience(self._root, tree=self._run.tree, normal=normal)
-        self.verdicts = Verdicts(self._root, self._config, normal=normal)
+        self.verdicts = Verdicts(self._root, self._config, normal=normal, apart_ns=apart_ns)
         self.verdicts.main = self._run.pid
 
     def take_up(self, until_ns: int) -> None:
@@ -137,10 +143,13 @@ def _folded(
 ) -> tuple[Ledger, Run]:
     if not reader.trusts_states:
         _begin_anew(judges)
-    replay = Replay(reader, said, *judges)
+    begin_ns, end_ns = bounds(reader, window)
     if window.begin_s is None:
-        _, end_ns = bounds(reader, window)
+        replay = Replay(reader, said, *judges)
         replay.take_up(ALWAYS_NS if end_ns is None else end_ns)
+    else:
+        length_ns = (reader.span()[1] if end_ns is None else end_ns) - begin_ns
+        replay = Replay(reader, said, *judges, apart_ns=length_ns // WINDOW_VERDICTS)
     for batch in batches(reader, window):
         replay.fold(batch)
     replay.verdicts.settle(replay.ledger)

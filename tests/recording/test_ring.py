@@ -119,4 +119,4 @@ def test_a_run_that_keeps_all_writes_openings(tmp_path: Path) -> None:
         times = database.execute(
             "SELECT end_ns FROM openings JOIN batches ON batches.id = openings.batch ORDER BY batch"
         ).fetchall()
-    assert [round(end_ns / NS / 60) for (end_ns,) in times] == [11, 21, 31]
+    assert [round(end_ns / NS / 60) for (end_ns,) in times] == [6, 11, 16, 21, 26, 31, 36]
