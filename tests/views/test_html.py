@@ -187,10 +187,10 @@ def test_the_address_space_turns_and_zooms(page: Browser, written: Path) -> None
     yaw, pitch, zoom = (f"Number({CANVAS}.dataset.{name})" for name in ("yaw", "pitch", "zoom"))
     before = page.run(yaw), page.run(pitch), page.run(zoom)
     box = page.run(MIDDLE)
-    page.run(f"window.picture = {CANVAS}.toDataURL(), 0")
+    picture = page.run("document.querySelector('canvas').toDataURL()")
     page.drag((box[0], box[1]), (box[0] + 90, box[1] + 30))
     page.wait(f"{yaw} !== {before[0]} && {pitch} !== {before[1]}")
-    page.wait(f"{CANVAS}.toDataURL() !== window.picture")
+    assert page.run("document.querySelector('canvas').toDataURL()") != picture
     page.run("document.querySelector('canvas').focus()")
     page.press("+")
     page.wait(f"{zoom} > {before[2]}")
@@ -235,3 +235,19 @@ def test_an_empty_run_has_a_page(page: Browser, tmp_path: Path) -> None:
     page.open(path)
     assert page.complaints == []
     assert "no leak found" in page.run("document.body.innerText")
+
+
+def test_sampled_keys_are_there_only_if_the_run_was_asked_for_them_and_said_first(
+    page: Browser, written: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "confidential.html"
+    path.write_bytes(render(story(keys=[{"holder": HOSTILE, "keys": ["'token-1'", HOSTILE]}])))
+    page.open(path, width=360)
+    page.visit("#part-keys")
+    text = page.run("document.getElementById('content').innerText")
+    assert text.startswith("CONFIDENTIAL")
+    assert "'token-1'" in text
+    assert page.run(TOO_WIDE) == page.run(CONTRAST) == page.run(WITHOUT_NAME) == page.complaints == []
+    page.open(written)
+    assert "CONFIDENTIAL" not in page.run("document.getElementById('content').innerText")
+    assert page.run("document.getElementById('part-keys')") is None
