@@ -51,10 +51,15 @@ class Replay:
     """A recording under way: what its run had come to at the instant that is reached."""
 
     def __init__(
-        self, reader: RecordingReader, said: Config | None, *judges: Judge, apart_ns: int = 0
+        self,
+        reader: RecordingReader,
+        said: Config | None,
+        *judges: Judge,
+        apart_ns: int = 0,
+        is_part: bool = False,
     ) -> None:
-        """What is judged is judged as often as its run did, or so far `apart`."""
-        self._reader, self._judges = reader, judges
+        """What is judged is judged as often as its run did, or so far `apart`; a part begins at a time of its own."""
+        self._reader, self._judges, self._is_part = reader, judges, is_part
         self._facts = _whole(reader)
         self._run = _run_of(reader, self._facts)
         self.ledger = Ledger(tree=self._run.tree)
@@ -94,7 +99,7 @@ class Replay:
         """What is known of the run beside the ledger."""
         told = (*self._run.invisible, *filter(None, (self._reader.damage.sentence(), self._cut_off())))
         start = self._run.created_at
-        if self._late_s > 1:
+        if self._is_part or self._reader.is_pruned or self._reader.damage.count:
             start = _later(start, self._late_s)
         verdict = advised(self.verdicts.verdict, self._facts)
         return replace(self._run, verdict=verdict, invisible=told, created_at=start)
@@ -149,7 +154,7 @@ def _folded(
         replay.take_up(ALWAYS_NS if end_ns is None else end_ns)
     else:
         length_ns = (reader.span()[1] if end_ns is None else end_ns) - begin_ns
-        replay = Replay(reader, said, *judges, apart_ns=length_ns // WINDOW_VERDICTS)
+        replay = Replay(reader, said, *judges, apart_ns=length_ns // WINDOW_VERDICTS, is_part=True)
     for batch in batches(reader, window):
         replay.fold(batch)
     replay.verdicts.settle(replay.ledger)
