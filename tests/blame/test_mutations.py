@@ -41,7 +41,7 @@ def test_the_line_that_fills_most_is_first(interpreter: Interpreter, targets: Pa
         interpreter.spawn(targets / "filling_by_turns.py") as target,
         watching_containers(target.pid, "__main__.x_*", budget_pct=LOUD) as found,
     ):
-        found.watch(until=lambda: all(found.hits(name) >= ENOUGH[name] for name in CONTAINERS), timeout_s=240)
+        found.watch(until=lambda: all(found.hits(name) >= ENOUGH[name] for name in CONTAINERS))
         found.settle()
         maps = Path(f"/proc/{target.pid}/maps").read_text()
     for name in CONTAINERS:

@@ -12,15 +12,16 @@ from typing import Any
 from cli.running import COMMAND
 from cli.unprivileged import needs_root
 from inside.protected import guard_of, guards, nothing_is_left
+from patience import PATIENCE_S
 from pythons import spawn_command
-from servers.load import GUNICORN, PATIENCE_S, TARGETS, free_port, python_with, requests
+from servers.load import GUNICORN, PATIENT, TARGETS, free_port, python_with, requests
 
 WORKERS = 3
 
 
 def ask(port: int, path: str) -> tuple[int, Any]:
     """Ask whichever worker takes the connection: its pid, and its answer."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
         told = json.loads(answer.read())
     return told["pid"], told["answer"]
 
@@ -52,6 +53,7 @@ def test_one_guard_for_all_workers(bpf: None, tmp_path: Path) -> None:
         *python_with(GUNICORN),
         "gunicorn",
         "--preload",
+        *PATIENT,
         "--chdir",
         str(TARGETS),
         "--workers",
@@ -75,5 +77,5 @@ def test_one_guard_for_all_workers(bpf: None, tmp_path: Path) -> None:
         assert guard_of(target.pid) == guard
         assert not any(guards(pid) for pid in reports)
         target.process.send_signal(signal.SIGTERM)
-        assert target.process.wait(60) == 0
+        assert target.process.wait(PATIENCE_S) == 0
         assert nothing_is_left(target.pid)

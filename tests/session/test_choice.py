@@ -13,6 +13,8 @@ import pytest
 
 import pythons
 from cli.running import complaint, document, run
+from cli.test_attach import wait_for
+from cli.test_run import finished, launched
 from cli.unprivileged import needs_root
 from memprobe.config import DEFAULTS
 from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
@@ -148,9 +150,12 @@ def test_libbpf_by_name(bpf: None, targets: Path) -> None:
 
 def test_run_takes_one_too(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    program = (sys.executable, "-c", "import time; time.sleep(1)")
-    done = run("run", "--engine", "proc", "--json", "--report", str(report), "--", *program)
-    assert (done.returncode, done.stderr) == (0, "")
+    program = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    options = ("--engine", "proc", "--json", "--report", report, "--record", tmp_path / "r")
+    with launched(program, *options) as running:
+        wait_for(tmp_path / "r", "samples", running)
+        _, errors = finished(running, 0)
+    assert errors == ""
     assert json.loads(report.read_text())["evidence"]["engine"] == "proc"
 
 
