@@ -86,14 +86,16 @@ def test_a_sample_of_a_process(interpreter: pythons.Interpreter) -> None:
         truth = take_census(heap)
         by_address = truth.by_address()
         hits = looked = 0
-        for seed in range(10):
+        for seed in range(40):
             sample = take_sample(heap, FRACTION, seed)
             assert sample.pools_read < FRACTION * sample.pools + SIZE_CLASSES * LEAST_UNITS
             assert sample.pool_bytes.value == truth.counters["pool_bytes"]
             for row in sample.rows[:8]:
                 looked += 1
                 hits += row.count.low <= by_address[row.address].count <= row.count.high
-        assert hits > 0.85 * looked
+        # 95 % of them should; even if all rows of a sample were right or wrong together, it is fewer than 80 % by
+        # chance once in 100,000 times.
+        assert hits > 0.8 * looked
 
 
 def test_everything_read_is_exact() -> None:
