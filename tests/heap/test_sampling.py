@@ -81,20 +81,21 @@ def test_rare_types_that_are_seen_are_covered(pools: Pools) -> None:
     assert covered > 0.93 * seen
 
 
+@pytest.mark.few_interpreters
 def test_a_sample_of_a_process(interpreter: pythons.Interpreter) -> None:
     with interpreter.spawn(TARGETS / "heap_aged.py") as target, looking(target.pid) as heap:
         truth = take_census(heap)
         by_address = truth.by_address()
         hits = looked = 0
-        for seed in range(40):
+        for seed in range(80):
             sample = take_sample(heap, FRACTION, seed)
             assert sample.pools_read < FRACTION * sample.pools + SIZE_CLASSES * LEAST_UNITS
             assert sample.pool_bytes.value == truth.counters["pool_bytes"]
             for row in sample.rows[:8]:
                 looked += 1
                 hits += row.count.low <= by_address[row.address].count <= row.count.high
-        # 95 % of them should; even if all rows of a sample were right or wrong together, it is fewer than 80 % by
-        # chance once in 100,000 times.
+        # 95 % of them should be. Were all rows of a sample right or wrong together, fewer than 80 % would be so
+        # by chance once in a million times.
         assert hits > 0.8 * looked
 
 
