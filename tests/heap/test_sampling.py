@@ -94,8 +94,8 @@ def test_a_sample_of_a_process(interpreter: pythons.Interpreter) -> None:
             for row in sample.rows[:8]:
                 looked += 1
                 hits += row.count.low <= by_address[row.address].count <= row.count.high
-        # 95 % of them should be. Were all rows of a sample right or wrong together, fewer than 80 % would be so
-        # by chance once in a million times.
+        # 95 % of them should be. Were all rows of a sample right or wrong together, fewer than 80 % would be
+        # so by chance twice in a million times.
         assert hits > 0.8 * looked
 
 
