@@ -12,6 +12,9 @@ from memprobe.sources.bcc.fields import Offsets
 from memprobe.sources.bcc.finding import SIGNAL_BYTES
 from memprobe.sources.bcc.kernel_memory import KernelMemory
 
+WALKS = 5
+"""A task that ends under our feet may lead past others."""
+
 _UPID_BYTES = 16
 
 Task = tuple[int, int]
@@ -31,7 +34,9 @@ class Tasks:
 
     def leader(self, pid: int) -> Task | None:
         """The first thread of a process; it may be the one of last time, which has ended since."""
-        if pid not in self._leaders:
+        for _ in range(WALKS):
+            if pid in self._leaders:
+                break
             self._leaders = dict(self._go_over())
         return self._leaders.get(pid)
 
