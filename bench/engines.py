@@ -43,7 +43,7 @@ RESULTS = HERE / "results" / "engines.md"
 KEPT = HERE.parent / ".cache" / "bench" / "engines"
 BARRED = "proc, memory barred"
 ENGINES = ("libbpf", "bcc", "ptrace", "proc", BARRED)
-ATTACHED_S = {"libbpf": 5.0, "bcc": 20.0, "ptrace": 4.0, "proc": 3.0, BARRED: 3.0}
+ATTACHED_S = {"libbpf": 8.0, "bcc": 25.0, "ptrace": 8.0, "proc": 8.0, BARRED: 8.0}
 """How long after its start memprobe is surely attached, on a busy machine too: bcc compiles."""
 
 WITHOUT_MEMORY = """
