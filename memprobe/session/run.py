@@ -27,7 +27,6 @@ from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
 from memprobe.session.program import Program
-from memprobe.session.sampled_keys import told_keys
 from memprobe.session.states import Standing
 from memprobe.session.wishing import wish
 from memprobe.target.inspection.opening import Opened
@@ -56,7 +55,7 @@ class Session:
         program: Program | None = None,
         armed: Armed | None = None,
     ) -> None:
-        """A program ends with its first process, and what its kernel source has told is `armed`."""
+        """A program ends with its first process, and what its engine has told is `armed`."""
         self.target, self.options = target, options
         self._watchers = watchers
         self._program = program
@@ -67,7 +66,7 @@ class Session:
         self._experience = Experience(root.pid, tree=config.run.tree, normal=self._known.normal)
         self._verdicts = Verdicts(root.pid, config, normal=self._known.normal)
         self._verdicts.main = target.process.pid
-        self._sources = Listening(target, root, config, armed, with_keys=options.with_keys)
+        self._sources = Listening(target, root, config, armed)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
         self._packages = LoadedPackages()
@@ -79,8 +78,9 @@ class Session:
     # Life -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Attach what can be attached; without BPF /proc alone is polled."""
+        """Attach what can be attached; without an engine /proc alone is polled."""
         self._sources.start()
+        self._account.take_engine(self._sources.armed.choice)
         self._account.invisible += self._sources.invisible
         sheddable = self._sources.sheddable
         budget = self._config.budget
@@ -112,27 +112,27 @@ class Session:
         self._finish()
 
     def _rest(self) -> None:
-        """Wait for the next tick; the programs call if a stack is new, or the ring fills."""
+        """Wait for the next tick, or the end; the programs call if a stack is new, or the ring fills."""
         time.sleep(TICK_S)
-        more_s = min(CALM_S, self._config.intervals.scan_s) - TICK_S
-        if self._sources.kernel is None:
-            time.sleep(more_s)
-        else:
-            self._sources.kernel.wait(more_s)
+        end_s = time.monotonic() + min(CALM_S, self._config.intervals.scan_s) - TICK_S
+        while (left_s := end_s - time.monotonic()) > 0 and not self._root.has_ended():
+            if self._wait(min(TICK_S, left_s)):
+                break
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for a call of the programs, but not longer; return whether there was one."""
+        if self._sources.engine is None:
+            time.sleep(seconds)
+            return False
+        return self._sources.engine.wait(seconds)
 
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""
         now_ns = time.monotonic_ns()
-        if self._sources.kernel is not None:
-            self._poll(self._sources.kernel)
-        for source in (self._sources.blame, self._sources.births):
-            if source is not None:
-                self._poll(source)
-        is_near = self._fate.is_near(now_ns)
-        if is_near:
+        for source in self._sources.often:
+            self._poll(source)
+        if self._fate.is_near(now_ns):
             self.look_now()  # while there is something to look at
-        if self._keeper is not None:
-            self._keeper.keep_heap(self.target.process.id if is_near else None)
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = (is_hurried or now_ns >= self._sample_due_ns) and not self.target.is_ending()
         if is_due:
@@ -181,14 +181,9 @@ class Session:
             self._sources.procfs.request_pictures()
             for settling in (source for source in self._sources.all if isinstance(source, Settling)):
                 settling.settle()
-        one = self._sources
-        for source in (one.kernel, one.heap, one.blame, one.births, one.procfs, one.kernel, one.kernel):
-            if source is not None:
-                self._poll(source)
+        for source in self._sources.at_last:
+            self._poll(source)
             self._take_gathered()
-        if self._keeper is not None:
-            alive = self.target.process.id if self.ended is None else None
-            self._account.invisible += self._keeper.keep_last_heap(alive)
         self._keep(is_last=True)
         self._verdicts.settle(self.ledger)
         self._packages.note(self.target, self._verdicts.verdict.findings, time.monotonic_ns())
@@ -217,7 +212,7 @@ class Session:
         if batch is None:
             if source is self._sources.procfs and self.ended is None:
                 self._say_ended()
-        elif source in (self._sources.kernel, self._sources.blame, self._sources.births):
+        elif source in self._sources.often:
             if self._gathering.add(batch):
                 self._take_gathered()
         else:
@@ -289,13 +284,7 @@ class Session:
             fate=self._fate,
             governor=self._governor.governor,
             failure=self.recording_failure,
-            keys=self._keys(),
         )
-
-    def _keys(self) -> list[dict[str, Any]] | None:
-        """Sampled keys of what grows; None if they are not asked for."""
-        heap = self._sources.heap
-        return told_keys(heap.keys, self.ledger) if heap is not None and self.options.with_keys else None
 
     def _note(self) -> None:
         """Keep in the recording what only the session knows; it must report even if killed now."""

@@ -52,6 +52,7 @@ def launched(
         ended.kill()
         ended.wait()
         for pipe in (ended.stdin, ended.stdout, ended.stderr):
+            assert pipe is not None
             with suppress(OSError):  # the program may live on, and have them too
                 pipe.close()
 
@@ -479,7 +480,7 @@ def test_findings_fail_the_command_only_if_the_program_ends_well(tmp_path: Path)
     script = tmp_path / "grows.py"
     script.write_text(GROWS)
     options = (*SOON, "--fail-on", "any", "--record")
-    good, bad = ([PYTHON, script, code] for code in "03")
+    good, bad = ([PYTHON, str(script), code] for code in "03")
     with (
         launched(good, *options, tmp_path / "good", wrapper=QUICKLY) as well,
         launched(bad, *options, tmp_path / "bad", wrapper=QUICKLY) as badly,
