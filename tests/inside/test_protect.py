@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,19 @@ from cli.running import COMMAND, complaint
 from cli.unprivileged import needs_root
 from inside.protected import Watched, guard_of, guards, nothing_is_left, sockets, watched
 from memprobe.learned.opening import NAME
+from patience import PATIENCE_S, until
 
 SHARP = "poll_interval_s=0.2, preset='aggressive'"
-PATIENCE_S = 90
 
 
-def found(programs: list[Watched]) -> list[dict[str, Any]]:
-    """Ask until the leak is found in each."""
-    end_s = time.monotonic() + PATIENCE_S
-    while True:
-        leaks = [held_by_cache(program("get_report()")) for program in programs]
-        if all(leak["confidence"] >= 0.5 for leak in leaks) or time.monotonic() > end_s:
-            return leaks
-        time.sleep(0.5)
+def found(program: Watched) -> dict[str, Any]:
+    """Ask until the leak is found."""
+
+    def surely() -> dict[str, Any] | None:
+        leak = held_by_cache(program(f"get_report({PATIENCE_S})"))
+        return leak if leak["confidence"] >= 0.5 else None
+
+    return until(surely, pause_s=0.5) or {}
 
 
 def held_by_cache(report: dict[str, Any]) -> dict[str, Any]:
@@ -46,32 +46,35 @@ def leaking(program: Watched, settings: str) -> Watched:
 
 
 @needs_root
-def test_a_leak_is_found_told_and_judged(interpreter: pythons.Interpreter, tmp_path: Path) -> None:
-    """As root, and as an ordinary user who wants no word of it; with all that memprobe may use."""
+def test_a_leak_is_found_on_every_interpreter(tmp_path: Path) -> None:
+    """As root, and as an ordinary user who wants no word of it; all at once, as evidence takes its time."""
     with ExitStack() as held:
-        root, user = (
-            held.enter_context(watched(interpreter, tmp_path / name, ordinary=name == "user", engine="auto"))
-            for name in ("root", "user")
-        )
-        leaking(root, SHARP)
-        leaking(user, f"threshold_mb=100000, {SHARP}")
-        leaks = found([root, user])
-        assert [leak["kind"] for leak in leaks] == ["caches", "caches"]
-        assert leaks[0]["id"] in root.target.errors()
-        assert user.target.errors() == ""
-        for program, leak in zip((root, user), leaks, strict=True):
-            judged(program, leak)
-            ended(program)
+
+        def begun(one: pythons.Interpreter, settings: str, *, ordinary: bool) -> Watched:
+            state = tmp_path / f"{one}-{ordinary}"
+            program = held.enter_context(watched(one, state, ordinary=ordinary, engine="auto"))
+            leaking(program, settings)
+            assert program(f"get_report({PATIENCE_S})['target']['tier']") >= 1
+            return program
+
+        quiet = f"threshold_mb=100000, {SHARP}"
+        roots = [begun(one, SHARP, ordinary=False) for one in pythons.INTERPRETERS]
+        users = [begun(one, quiet, ordinary=True) for one in pythons.INTERPRETERS]
+        leaks = [found(program) for program in (*roots, *users)]
+        assert {leak["kind"] for leak in leaks} == {"caches"}
+        assert all(leak["id"] in root.target.errors() for root, leak in zip(roots, leaks, strict=False))
+        assert "".join(user.target.errors() for user in users) == ""
+        judged(roots[0], leaks[0])
+        judged(users[0], leaks[len(roots)])
+        ended(*roots, *users)
     assert {path.name.removesuffix(".lock") for path in tmp_path.rglob("*") if path.is_file()} == {NAME}
 
 
 def test_what_is_protected_is_withheld(tmp_path: Path) -> None:
     with watched(pythons.own(), tmp_path) as program:
         leaking(program, f"patterns=['holder=__main__.CACHE # it is one'], {SHARP}")
-        end_s = time.monotonic() + PATIENCE_S
-        while not (seen := program("get_report()"))["withheld"]:
-            assert time.monotonic() < end_s
-            time.sleep(0.5)
+        until(lambda: program("get_report()['withheld']"), pause_s=0.5)
+        seen = program("get_report()")
         assert (seen["findings"], seen["withheld"][0]["reason"]) == ([], "it is one")
         assert program.target.errors() == ""
 
@@ -87,12 +90,15 @@ def judged(program: Watched, leak: dict[str, Any]) -> None:
     assert any("it is meant to be so" in sentence for sentence in calmer["evidence"])
 
 
-def ended(program: Watched) -> None:
-    """Stop it: nothing is left then."""
-    assert program("stop()") is True
-    assert guards(program.target.pid) == []
-    assert sockets(program.target.pid) == []
-    assert program("[stop(), analyze(), get_report()]") == [False, [], None]
+def ended(*programs: Watched) -> None:
+    """Stop them, all at once: nothing is left then."""
+    for program in programs:
+        program.target.send("stop()")
+    for program in programs:
+        assert json.loads(program.target.expect("", PATIENCE_S)) is True
+        assert guards(program.target.pid) == []
+        assert sockets(program.target.pid) == []
+        assert program("[stop(), analyze(), get_report()]") == [False, [], None]
 
 
 def test_a_fork_is_watched_by_the_guard_of_its_parent(
@@ -149,7 +155,9 @@ os.wait()
 
 def test_a_guard_that_has_ended_and_that_nobody_collects() -> None:
     """Its parent is the first process of a container, which may not care."""
-    done = subprocess.run([sys.executable, "-c", UNCOLLECTED], capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [sys.executable, "-c", UNCOLLECTED], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert done.stdout == "True True\n" * 2, done.stderr
 
 
@@ -167,7 +175,7 @@ def test_a_stranger_is_not_heard(tmp_path: Path) -> None:
         assert program("get_report() is None") is False
         (name,) = sockets(program.target.pid)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
-            stranger.settimeout(30)
+            stranger.settimeout(PATIENCE_S)
             stranger.connect(f"\0{name[1:]}")
             stranger.sendall(b'{"ask": "stop"}\n')
             assert heard(stranger) == b""
@@ -237,7 +245,7 @@ def test_at_the_exit_of_a_program_in_development(tmp_path: Path) -> None:
         assert program(f"protect_dev(command={program.command!r})") is True
         assert program("get_report() is None") is False
         program.target.send("sys.exit()")
-        program.target.process.wait(60)
+        program.target.process.wait(PATIENCE_S)
         assert "memprobe: no leak found" in program.target.errors()
         assert nothing_is_left(program.target.pid)
 
@@ -265,4 +273,4 @@ say("there is no room for this")
 
 
 def test_it_does_not_wait_for_who_reads_the_errors_of_the_application() -> None:
-    subprocess.run([sys.executable, "-c", FULL], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", FULL], check=True, timeout=PATIENCE_S)

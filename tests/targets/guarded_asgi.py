@@ -2,7 +2,7 @@
 import asyncio, json, os, threading, time
 import memprobe
 
-memprobe.protect(poll_interval_s=0.5, sample_rate=0.5)
+memprobe.protect(poll_interval_s=0.5, sample_rate=0.5, max_overhead_pct=1, preset="aggressive")
 CACHE = {}
 
 
