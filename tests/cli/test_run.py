@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from cli.test_attach import WITHOUT_BPF, wait_for
 from cli.unprivileged import needs_root
 from inside.protected import NOBODY, ORDINARY
 from memprobe.recording.reader import RecordingReader
+from patience import PATIENCE_S, until
 from views.tmux import terminal
 
 RUN = (*COMMAND, "run", "--no-learn")
@@ -68,7 +68,7 @@ def said(program: subprocess.Popen[str], word: str) -> str:
 
 def finished(program: subprocess.Popen[str], code: int) -> tuple[str, str]:
     """End the input of a program, and return what it and memprobe have said since."""
-    output, errors = program.communicate(timeout=60)
+    output, errors = program.communicate(timeout=PATIENCE_S)
     assert program.returncode == code, errors
     return output, errors
 
@@ -81,7 +81,7 @@ def report_of(path: Path) -> dict[str, Any]:
 
 def test_streams_and_exit_code_are_the_programs(tmp_path: Path) -> None:
     code = READY + "print(sys.stdin.read()[::-1]); print('mine', file=sys.stderr); sys.exit(3)"
-    with launched([PYTHON, "-c", code], "--record", tmp_path / "r") as program:
+    with launched([PYTHON, "-c", code], "--record", tmp_path / "r", wrapper=QUICKLY) as program:
         said(program, "ready")
         wait_for(tmp_path / "r", "samples", program)
         assert program.stdin is not None
@@ -123,6 +123,7 @@ def test_a_signal_that_ends_the_program_is_told_by_the_exit_code(
         said(program, "ready")
         wait_for(tmp_path / "r", "samples", program)
         program.send_signal(number)
+        program.wait(PATIENCE_S)  # or the end of its input may come before the signal
         _, errors = finished(program, 128 + number)
     assert f"was killed by signal {int(number)} ({number.name})" in errors
 
@@ -133,14 +134,19 @@ def test_a_program_that_is_killed(targets: Path, tmp_path: Path) -> None:
         pid = int(said(program, "ready"))
         wait_for(tmp_path / "r", "samples", program)
         os.kill(pid, signal.SIGKILL)
+        program.wait(PATIENCE_S)
         _, errors = finished(program, 137)
     assert "was killed by signal 9 (SIGKILL)" in errors
 
 
 def test_a_program_that_signals_its_group_has_each_signal_once(targets: Path) -> None:
     code = """
-import os, runpy, sys, threading
-threading.Timer(1.0, os.killpg, (0, 10)).start()
+import os, runpy, signal, sys, threading, time
+def signal_all():
+    while signal.getsignal(signal.SIGWINCH) is signal.SIG_DFL:  # the last one that the script sets
+        time.sleep(0.01)
+    os.killpg(0, signal.SIGUSR1)
+threading.Thread(target=signal_all).start()
 runpy.run_path(sys.argv[1])
 """
     command = [PYTHON, "-c", code, str(targets / "answering_signals.py")]
@@ -162,7 +168,7 @@ def test_a_timer_of_whoever_became_memprobe_is_the_programs() -> None:
     command = [PYTHON, "-c", ENDS_ON.format("SIGALRM", READY + allow)]
     with launched(command, wrapper=(PYTHON, "-c", ITIMER, *QUICKLY)) as program:
         said(program, "ready")
-        assert program.wait(60) == 9
+        assert program.wait(PATIENCE_S) == 9
 
 
 def test_the_program_is_told_that_the_terminal_is_gone() -> None:
@@ -174,7 +180,7 @@ def test_the_program_is_told_that_the_terminal_is_gone() -> None:
         os.close(theirs)
         with os.fdopen(ours) as screen:
             assert screen.readline() == "ready\n"
-        assert leader.wait(60) == 9
+        assert leader.wait(PATIENCE_S) == 9
     finally:
         leader.kill()
         leader.wait()
@@ -262,14 +268,13 @@ def answer(program: subprocess.Popen[str], line: str) -> str:
 
 def wait_for_cmdline(recording: Path, word: str, program: subprocess.Popen[str]) -> None:
     """Wait until the report is about the process that was started with this."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def is_about() -> bool:
         assert program.poll() is None
         with RecordingReader(recording) as reader:
-            if reader.facts["target"]["cmdline"][-1].endswith(word):
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"never about {word}")
+            return bool(reader.facts["target"]["cmdline"][-1].endswith(word))
+
+    until(is_about)
 
 
 @pytest.mark.few_interpreters
@@ -294,6 +299,7 @@ def test_one_python_becomes_another(interpreter: pythons.Interpreter, targets: P
     assert document("report", str(recording)) == found
 
 
+@pytest.mark.few_interpreters
 @needs_root
 def test_nothing_is_missed_and_nothing_is_called_inherited_that_is_not(
     bpf: None, interpreter: pythons.Interpreter, targets: Path, tmp_path: Path
@@ -449,13 +455,7 @@ SOON = ("--preset", "aggressive", "--min-confidence", "0.01")
 
 def wait_for_finding(recording: Path, holder: str) -> None:
     """Wait until it is told who holds what piles up."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        told = run("report", str(recording), "--json").stdout
-        if told and any(one["holder"] == holder for one in json.loads(told)["findings"]):
-            return
-        time.sleep(0.5)
-    raise AssertionError(f"{holder} is not found: {told}")
+    until(lambda: any(one["holder"] == holder for one in document("report", str(recording))["findings"]), 0.5)
 
 
 @needs_root
