@@ -119,6 +119,7 @@ BPF = extension(
         "bpf_log",
         "ring",
         "ring_object",
+        "ring_parcels",
         "tracefs",
         "errors",
     ],

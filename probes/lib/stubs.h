@@ -1,5 +1,6 @@
 /*
- * stubs.h - the helpers and maps of the kernel as an ordinary program has them, for unit tests and sanitizers.
+ * stubs.h - the helpers and maps of the kernel as an ordinary program has them: for unit tests and sanitizers (stubs.c), and
+ * for the tracer of the engine ptrace (memprobe/native/src/trace_helpers.c). Both have the maps of user_maps.c.
  *
  * Included by bpf.h with -DMEMPROBE_USER. User memory is read through `stub_read_user`, which a test sets (to made-up
  * memory, or to another process's); the current task is `stub_task`; what was submitted to a ring is kept in

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(MACHINE != "x86", reason="the stubs have the reg
 
 @pytest.mark.parametrize("name", TESTS)
 def test_it_holds_under_sanitizers(name: str, tmp_path: Path) -> None:
-    sources = [PROBES / "user" / f"{name}.c", PROBES / "lib" / "stubs.c"]
+    sources = [PROBES / "user" / f"{name}.c", PROBES / "lib" / "stubs.c", PROBES / "lib" / "user_maps.c"]
     command = ["cc", *FLAGS, *WARNINGS, *SANITIZERS, *map(str, sources), "-o", str(tmp_path / name)]
     built = subprocess.run(command, capture_output=True, text=True, env=PLAIN)
     assert built.returncode == 0, built.stderr
