@@ -18,18 +18,19 @@ from memprobe.sources.kernel.followed import (
     is_initial_namespace,
     look_for_python,
 )
+from memprobe.sources.kernel.naming import resolve
 from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.pools import PoolWatch
 from memprobe.sources.kernel.programs import Programs
 from memprobe.sources.kernel.records import RawStack
 from memprobe.sources.kernel.registry import Registry
-from memprobe.sources.kernel.stacks import FREED, UNNAMED, StackNames
+from memprobe.sources.kernel.stacks import FREED, StackNames
 from memprobe.sources.kernel.watching import Watching
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
-from memprobe.vocab import Frame, Stack
+from memprobe.vocab import Stack
 from memprobe.vocab.rows import Rows
 
 _POOLS_CHURN = (
@@ -201,19 +202,7 @@ class Family:
 
     def resolve(self, stacks: list[RawStack]) -> dict[int, Stack]:
         """Name new stacks, process by process."""
-        by_pid: dict[int, list[RawStack]] = {}
-        for stack in stacks:
-            by_pid.setdefault(stack.pid, []).append(stack)
-        # One that nobody can name any more is known all the same, so that every id has its stack.
-        named = {stack.stack_id: UNNAMED for stack in stacks}
-        for pid, own in by_pid.items():
-            one = self._followed.get(pid)
-            if one is not None and one.names is not None:
-                named |= one.names.resolve(own, one.pythons)
-                for stack in own:
-                    named[stack.stack_id] = _with_native(
-                        named[stack.stack_id], one.native_frame(stack.native)
-                    )
+        named = resolve(stacks, self._followed)
         self.codes_gone += sum(stack.frames.count(FREED) for stack in named.values())
         return named
 
@@ -224,7 +213,3 @@ class Family:
             self.numbers.learn(self._census.look(self.pids))
             for number in unknown - self.numbers.known:
                 self.numbers.add(number, 0)
-
-
-def _with_native(stack: Stack, native: Frame | None) -> Stack:
-    return stack if native is None else Stack((native, *stack.frames), stack.complete)
