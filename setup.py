@@ -40,12 +40,14 @@ PROBE_MACHINE = {"x86_64": "x86", "aarch64": "arm64"}.get(os.uname().machine, os
 PROBE_FLAGS = ["-O2", "-g", *PROBE_WARNINGS, "-target", "bpf", f"-D__TARGET_ARCH_{PROBE_MACHINE}"]
 
 
-def extension(name: str, topics: list[str], libraries: list[str]) -> Extension:
-    """One extension module, made of one C file per topic."""
+def extension(
+    name: str, topics: list[str], libraries: list[str], *, probes: tuple[Path, ...] = ()
+) -> Extension:
+    """One extension module, made of one C file per topic, and of C files of probes/."""
     return Extension(
         f"memprobe.native.{name}",
-        [f"{SOURCES}/{topic}.c" for topic in topics],
-        depends=[str(header) for header in SOURCES.glob("*.h")],
+        [*(f"{SOURCES}/{topic}.c" for topic in topics), *map(str, probes)],
+        depends=[*map(str, SOURCES.glob("*.h")), *(map(str, PROBES.rglob("*.[ch]")) if probes else ())],
         define_macros=[LIMITED_API],
         extra_compile_args=[
             "-std=gnu11",
@@ -127,6 +129,27 @@ BPF = extension(
 )
 
 
+# The tracer of the engine ptrace: runs the programs of probes/ itself, so that it needs no libbpf.
+TRACE = extension(
+    "_trace",
+    [
+        "trace_module",
+        "trace_object",
+        "trace_window",
+        "trace_loop",
+        "trace_threads",
+        "trace_programs",
+        "trace_helpers",
+        "ring_writer",
+        "ring",
+        "ring_parcels",
+    ],
+    [],
+    probes=(PROBES / "lib" / "user_maps.c",),
+)
+ALWAYS = [NATIVE, HEAP] + ([TRACE] if os.uname().machine == "x86_64" else [])
+
+
 class BuildNative(build_ext):
     """Builds the extensions, and beside them the BPF objects."""
 
@@ -190,7 +213,7 @@ def _compile_probe(source: Path, target: Path) -> None:
 
 
 setup(
-    ext_modules=[NATIVE, HEAP] if WITHOUT_BPF else [NATIVE, HEAP, BPF],
+    ext_modules=ALWAYS if WITHOUT_BPF else [*ALWAYS, BPF],
     cmdclass={"build_ext": BuildNative},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -16,10 +16,10 @@ MAX_PATH_BYTES = 256
 MAX_TARGETS = 256
 MAX_LAYOUTS = 16
 NO_OFFSET = 0xffffffff
+MAX_LINK_BYTES = 56
 TABLE_WORDS = 64
 MAX_TABLE_PARTS = 16
 WATCH_UNKNOWN = 0xffffffffffffffff
-MOST_LISTS = 16
 
 
 class RecordKind(IntEnum):
@@ -32,6 +32,7 @@ class RecordKind(IntEnum):
     COLLECTION = 5
     TABLE = 6
     BLOCK = 7
+    LINK = 8
 
 
 class StackStatus(IntEnum):
@@ -120,14 +121,6 @@ class GrowthHow(IntEnum):
     RSS_SHARED = 11
     ADVISED = 12
     SAMPLED = 13
-
-
-class MutatorHow(IntEnum):
-    """enum mutator_how."""
-
-    CHANGES = 0
-    REALLOCATES = 1
-    RESIZES = 2
 
 
 class CookieRegister(IntEnum):
@@ -342,6 +335,16 @@ BIRTH_RECORD = np.dtype(
 )
 """struct birth_record."""
 
+LINK_RECORD = np.dtype(
+    {
+        "names": ["header", "descriptor", "reserved", "text"],
+        "formats": [RECORD_HEADER, "<i4", "<u4", "S56"],
+        "offsets": [0, 24, 28, 32],
+        "itemsize": 88,
+    }
+)
+"""struct link_record."""
+
 DEATH_RECORD = np.dtype(
     {
         "names": ["header", "files", "first", "last", "how", "flags"],
@@ -511,36 +514,6 @@ CHANGE_TOTAL = np.dtype(
     }
 )
 """struct change_total."""
-
-MUTATED = np.dtype(
-    {
-        "names": ["last", "stack_id", "hits", "room", "number", "reserved"],
-        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4"],
-        "offsets": [0, 8, 16, 24, 32, 36],
-        "itemsize": 40,
-    }
-)
-"""struct mutated."""
-
-MUTATOR_LISTS = np.dtype(
-    {
-        "names": ["sizes"],
-        "formats": [("<u8", (16,))],
-        "offsets": [0],
-        "itemsize": 128,
-    }
-)
-"""struct mutator_lists."""
-
-MUTATOR_WINDOW = np.dtype(
-    {
-        "names": ["is_open", "hits", "taken"],
-        "formats": ["<u8", "<u8", "<u8"],
-        "offsets": [0, 8, 16],
-        "itemsize": 24,
-    }
-)
-"""struct mutator_window."""
 
 KNOBS = np.dtype(
     {

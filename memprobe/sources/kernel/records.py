@@ -28,6 +28,7 @@ SHAPES = {
     RecordKind.PROCESS.value: (rows.PROCESS.itemsize, 0),
     RecordKind.COLLECTION.value: (rows.COLLECTION.itemsize, 0),
     RecordKind.TABLE.value: (rows.TABLE.itemsize, 0),
+    RecordKind.LINK.value: (abi.LINK_RECORD.itemsize, 0),
 }
 """How Ring is to take the records apart."""
 

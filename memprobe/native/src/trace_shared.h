@@ -1,0 +1,77 @@
+/* What memprobe, the watchdog and the tracer have in common: memory that was mapped before they were forked, and
+ * the order that a window is made by. */
+#ifndef MEMPROBE_TRACE_SHARED_H
+#define MEMPROBE_TRACE_SHARED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRACE_LOSSES 64
+#define TRACE_LOSS_WORDS 3 /* a slot of the map `losses`: its state, the key, the count */
+
+/* Why a window is over. The numbers are those of memprobe/native/trace.py. */
+enum trace_end {
+    TRACE_GOES_ON = 0,
+    TRACE_SPENT = 1,       /* what it may cost the target is used up */
+    TRACE_STANDS = 2,      /* somebody has stopped the target (SIGSTOP, Ctrl-Z) */
+    TRACE_GONE = 3,        /* there is no thread left to trace */
+    TRACE_REFUSED = 4,     /* a thread may not be traced; error and thread say why */
+    TRACE_UNSUPPORTED = 5, /* the kernel does not say which system call it is */
+    TRACE_UNATTENDED = 6,  /* memprobe has not shown itself */
+    TRACE_HUNG = 7,        /* the tracer did not get on, or was stopped itself */
+};
+
+/* Sums over all windows. */
+struct trace_counts {
+    uint64_t stops;
+    uint64_t stopped_ns; /* threads times time */
+    uint64_t longest_ns; /* of one stop */
+    uint64_t calls;      /* system calls that were seen */
+    uint64_t restarted;  /* calls that a stop had broken off and that were made to go on */
+    uint64_t cpu_ns;     /* of the tracer of this window */
+};
+
+struct trace_shared {
+    unsigned long consumer __attribute__((aligned(64)));
+    unsigned long producer __attribute__((aligned(64)));
+    uint64_t busy_since_ns __attribute__((aligned(64))); /* 0: the tracer waits, and no thread waits for it */
+    struct trace_counts counts;
+    uint64_t attended_ns; /* when memprobe has last shown itself */
+    uint32_t wanted_end; /* enum trace_end: the watchdog asks for it */
+    uint32_t end;        /* enum trace_end */
+    int32_t error;
+    int32_t thread;
+    uint32_t reached; /* threads of this window that are traced, or were */
+    uint64_t losses[TRACE_LOSSES * TRACE_LOSS_WORDS];
+};
+
+/* One process that is followed. Given by Python, as it stands here. */
+struct trace_target {
+    uint32_t process;
+    uint32_t layout;  /* index into the layouts */
+    uint64_t runtime; /* 0: no stacks */
+    uint32_t epoch;
+    uint32_t reserved;
+};
+
+#define TRACE_ATTENDED_NS 2000000000
+
+struct trace_order {
+    const struct trace_target *targets;
+    size_t target_count;
+    const void *layouts; /* struct python_layout */
+    size_t layout_count;
+    const void *knobs; /* struct knobs */
+    bool follows_children;
+    bool follows_exec; /* false: a thread is let go before exec, which gives no rights to who is traced */
+    uint64_t slice_ns; /* so long threads may be stopped in all, ... */
+    double share;      /* ... and this much more of the time that the window lasts */
+    unsigned char *ring;
+    size_t ring_size;
+    int wake; /* an eventfd: written when something cannot wait */
+};
+
+uint64_t trace_now_ns(void);
+
+#endif
