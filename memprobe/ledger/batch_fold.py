@@ -135,13 +135,18 @@ class BatchFold:
 
     def _fork(self, row: Rows) -> None:
         child, files = int(row["other"]), int(row["files"])
-        if not self._state.child(child, int(row["time_ns"])):
+        if not self._state.child(child, int(row["time_ns"])) or self._is_known(child, files):
             return
         if row["from_files"] != files:
             self._copy(row, child, End.NEVER)
         else:
             self._tables.used_by(files, child)
         self._tables.belongs(child, files)
+
+    def _is_known(self, child: int, files: int) -> bool:
+        """Whether a fork has been told already: where a pid stands for its table, /proc tells of it, too."""
+        table = self._tables.get(files)
+        return files == child and table is not None and child in table.users
 
     def _unshare(self, row: Rows) -> None:
         self._copy(row, int(row["pid"]), End.CLOSED)

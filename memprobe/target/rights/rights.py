@@ -72,12 +72,12 @@ def _subject(pid: int | None) -> Iterator[Process]:
         with open_process(pid) as process:
             yield process
         return
-    with _sleeping_child() as child, open_process(child) as process:
+    with sleeping_child() as child, open_process(child) as process:
         yield process
 
 
 @contextmanager
-def _sleeping_child() -> Iterator[int]:
+def sleeping_child() -> Iterator[int]:
     """A child that waits until it is told to end, or until memprobe itself has ended."""
     waiting, telling = os.pipe()
     child = os.fork()
@@ -143,6 +143,19 @@ def refused_memory(process: Process) -> NotPermitted:
     return NotPermitted(
         f"no right to read the memory of process {process.pid}: {_missing_right(process)}",
         remedy=_memory_remedy(process),
+    )
+
+
+def refused_tracing(process: Process) -> NotPermitted:
+    """The same for a process that may not be traced."""
+    if _memory(process, own_child=False).ok:
+        return NotPermitted(
+            f"ptrace is not permitted on process {process.pid}, though its memory may be read: something "
+            "forbids the call itself (a seccomp profile, as in containers)",
+            remedy="allow ptrace in that profile, or do without lines: --engine proc",
+        )
+    return NotPermitted(
+        f"no right to trace process {process.pid}: {_missing_right(process)}", remedy=_memory_remedy(process)
     )
 
 

@@ -1,0 +1,6 @@
+"""Tier 1: handles by the system calls of a process, traced in short windows; no BPF, only the right to trace.
+
+The tracer itself is C (native/src/trace_*.c) and runs the same programs that the kernel runs elsewhere
+(probes/handles.bpf.c): what a call means, and how a Python stack is walked, stands in one place. Between
+windows nothing is traced; the pictures of /proc tell then what was opened and closed.
+"""
