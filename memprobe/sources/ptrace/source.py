@@ -78,6 +78,7 @@ class PtraceSource:
         self._refused = ""
         self._in_window = self._closed = False
         self._last_counts = Counts(0, 0, 0, 0, 0, 0)
+        self._charged = (self._last_counts, self._last_counts)
         self._polled_ns = 0
 
     @property
@@ -205,6 +206,7 @@ class PtraceSource:
         self._forget_calls()
         batch = self._batch(self._tracer.drain(), began_ns, now_ns)
         self._polled_ns = now_ns
+        self._charged = (self._charged[1], self.counts)
         return batch if self._family or len(batch.births) or len(batch.deaths) else None
 
     def _forget_calls(self) -> None:
@@ -254,8 +256,11 @@ class PtraceSource:
         return self._last_counts if self._closed else Counts(*self._tracer.counts)
 
     def costs(self) -> SourceCosts:
-        """How long threads of the target have been stopped so far."""
-        counts = self.counts
+        """How long threads of the target had been stopped before the last poll.
+
+        One poll late: the first window is over before the governor looks for the first time.
+        """
+        counts = self._charged[0]
         return SourceCosts(
             stopped_ns=counts.stopped_ns,
             longest_stop_ns=counts.longest_ns,
