@@ -1,15 +1,13 @@
-"""What each engine finds and costs: the corpus of detect.py watched with each, and a worker that opens files.
+"""What each engine finds and costs: the corpus of detect.py watched with each.
 
-Recall and precision are those of detect.py, of the same programs under each engine; the slow-down is that of
-overhead.py's file worker, which does little but system calls. "proc, memory barred" is the engine proc where
+Recall and precision are those of detect.py, of the same programs under each engine; the slow-down is what
+memprobe itself says (overhead.py measures it for the default). "proc, memory barred" is the engine proc where
 the memory of the process may not be read, either: all that is left is /proc.
 Outcomes are kept in .cache/bench/engines, so that it can be run in pieces; writes bench/results/engines.md.
 
     --engine NAME      only this one; may be repeated
     --only PATTERN     the cases whose names match; may be repeated (without it, those of detect.py --quick)
     --jobs N           so many at a time
-    --pairs N          pairs of blocks of the file worker (4)
-    --found, --cost    only the one, only the other
     --table            measure nothing: the table of what is kept
 """
 
@@ -17,35 +15,26 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import os
 import platform
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-import overhead  # noqa: E402  the interpreters are known in tests/pythons.py
-from detect import run as runs_of  # noqa: E402
+from detect import run as runs_of  # noqa: E402  the interpreters are known in tests/pythons.py
 from detect import told  # noqa: E402
 from detection import scoring, tables  # noqa: E402
 from detection.cases import Case, cases  # noqa: E402
 from detection.watching import MEMPROBE, Outcome, Watch, read  # noqa: E402
-from pairing.process import WORKLOAD_TABLE, Running  # noqa: E402
-from pairing.tools import Memprobe, Program  # noqa: E402
 
 RESULTS = HERE / "results" / "engines.md"
 KEPT = HERE.parent / ".cache" / "bench" / "engines"
 BARRED = "proc, memory barred"
 ENGINES = ("libbpf", "bcc", "ptrace", "proc", BARRED)
-ATTACHED_S = {"libbpf": 8.0, "bcc": 25.0, "ptrace": 8.0, "proc": 8.0, BARRED: 8.0}
-"""How long after its start memprobe is surely attached, on a busy machine too: bcc compiles."""
-
 WITHOUT_MEMORY = """
 import sys
 from memprobe.errors import NotPermitted
@@ -67,46 +56,33 @@ def options_of(engine: str) -> tuple[str, ...]:
     return "--engine", engine.partition(",")[0]
 
 
-class With(Memprobe):
-    """memprobe with one engine."""
-
-    def __init__(self, engine: str) -> None:
-        super().__init__()
-        self.engine, self.name = engine, engine
-
-    def command(self, pid: int) -> list[str]:
-        """Until interrupted."""
-        return [*command(self.engine), "attach", str(pid), "--json", "--no-learn", *options_of(self.engine)]
-
-    def attach(self, target: Running) -> None:
-        """Start it, and wait until it watches."""
-        Program.attach(self, target)
-        time.sleep(ATTACHED_S[self.engine])
-
-
 @dataclass(frozen=True)
 class Engine:
     """What is kept of one."""
 
     name: str
     runs: list[scoring.Judged]
-    cost: dict[str, Any]
 
     def row(self) -> Iterator[str]:
-        """Its row of the table."""
+        """Its row of the table; nothing where nothing was measured."""
         yield self.name
         if not self.runs:
-            yield from [""] * 5
-        else:
-            score, alarms = scoring.score(self.runs), scoring.alarms(self.runs)
-            yield tables.share(score.found, score.leaky)
-            yield tables.share(*scoring.precision(self.runs))
-            yield f"{score.place_first} of {score.found}"
-            yield tables.number(score.seconds)
-            yield f"{alarms.alarms} in {alarms.programs} programs"
-        yield self.cost.get("slowdown", "")
-        yield self.cost.get("longest_pause_ms", "")
-        yield self.cost.get("cpu_pct", "")
+            yield from [""] * (len(HEAD) - 1)
+            return
+        score, alarms = scoring.score(self.runs), scoring.alarms(self.runs)
+        yield tables.share(score.found, score.leaky)
+        yield tables.share(*scoring.precision(self.runs))
+        yield f"{score.place_first} of {score.found}"
+        yield tables.number(score.seconds)
+        yield f"{alarms.alarms} in {alarms.programs} programs"
+        slowdown = scoring.median(self._told("target_slowdown_pct"))
+        yield "" if slowdown is None else f"{slowdown:.2f}"
+        yield tables.number(max(self._told("longest_pause_ms"), default=None))
+
+    def _told(self, name: str) -> list[float]:
+        """What memprobe said that it cost, run by run."""
+        told = (run.outcome.overhead.get(name) for run in self.runs)
+        return [float(value) for value in told if value is not None]
 
 
 HEAD = (
@@ -116,9 +92,8 @@ HEAD = (
     "right place",
     "seconds to detect",
     "false alarms",
-    "slow-down of the file worker %",
+    "slow-down by its own account %, median",
     "longest stop ms",
-    "memprobe's CPU %",
 )
 
 
@@ -139,36 +114,15 @@ def found(engine: str, wanted: Sequence[Case], jobs: int) -> None:
                 print(f"{engine} {number}/{len(wanted)} {told(one)}", flush=True)
 
 
-def cost(engine: str, pairs: int) -> None:
-    """Measure what the file worker loses under an engine."""
-    workload = next(one for one in WORKLOAD_TABLE if one.name == "file worker")
-    tool = With(engine)
-    row = overhead.row(workload, tool, pairs, slices=4)
-    kept = {
-        "slowdown": row.missing or f"{overhead.cell(row.slowdown)}, {row.pairs} pairs",
-        "longest_pause_ms": overhead.number(tool.longest_pause_ms, 1),
-        "cpu_pct": overhead.number(row.tool_cpu_pct, 1),
-    }
-    _cost_file(engine).write_text(json.dumps(kept))
-    print(f"{engine}: {kept}", flush=True)
-
-
 def engine_of(name: str) -> Engine:
     """What is kept of an engine."""
     file = _kept(name)
     outcomes: list[Outcome] = read(file) if file.exists() else []
-    costs = _cost_file(name)
-    return Engine(
-        name, scoring.judge(cases(), outcomes), json.loads(costs.read_text()) if costs.exists() else {}
-    )
+    return Engine(name, scoring.judge(cases(), outcomes))
 
 
 def _kept(engine: str) -> Path:
     return KEPT / f"{engine.replace(', ', '-').replace(' ', '-')}.jsonl"
-
-
-def _cost_file(engine: str) -> Path:
-    return _kept(engine).with_suffix(".json")
 
 
 def page(engines: Sequence[Engine]) -> Iterator[str]:
@@ -202,9 +156,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--engine", action="append", choices=ENGINES, help=argparse.SUPPRESS)
     parser.add_argument("--only", action="append", default=[], help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help=argparse.SUPPRESS)
-    parser.add_argument("--pairs", type=int, default=4, help=argparse.SUPPRESS)
-    for name in ("found", "cost", "table"):
-        parser.add_argument(f"--{name}", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--table", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
@@ -213,10 +165,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
     KEPT.mkdir(parents=True, exist_ok=True)
     for engine in () if options.table else options.engine or ENGINES:
-        if not options.cost:
-            found(engine, chosen(options.only), options.jobs)
-        if not options.found:
-            cost(engine, options.pairs)
+        found(engine, chosen(options.only), options.jobs)
     text = "\n".join(page([engine_of(name) for name in ENGINES]))
     RESULTS.write_text(text + "\n")
     print(text)

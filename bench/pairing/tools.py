@@ -176,9 +176,6 @@ class Memprobe(Program):
     settle_s = 2.0
     """It looks for functions to probe, and looks up its first stacks."""
 
-    longest_pause_ms = 0.0
-    """The longest time for which it has stopped the target, by its own account."""
-
     def missing(self) -> str:
         """The command, and the rights."""
         if not _memprobe().exists():
@@ -215,9 +212,7 @@ class Memprobe(Program):
     def told_pct(self) -> float | None:
         """The `overhead` of its report."""
         self._output.seek(0)
-        overhead = json.load(self._output)["overhead"]
-        self.longest_pause_ms = max(self.longest_pause_ms, overhead["longest_pause_ms"] or 0.0)
-        told = overhead["target_slowdown_pct"]
+        told = json.load(self._output)["overhead"]["target_slowdown_pct"]
         return None if told is None else float(told)
 
 

@@ -23,7 +23,10 @@ FINDING = {
 
 
 def judged(*findings: dict[str, object]) -> list[Judged]:
-    outcomes = [Outcome("leaky", 45.0, 0, list(findings)), Outcome("healthy", 45.0, 0, [])]
+    cost = {"target_slowdown_pct": 0.25, "longest_pause_ms": 1.5}
+    outcomes = [
+        Outcome(one, 45.0, 0, found, cost) for one, found in (("leaky", list(findings)), ("healthy", []))
+    ]
     return judge([LEAKY, HEALTHY], outcomes)
 
 
@@ -32,20 +35,19 @@ def row_of(page: list[str], name: str) -> list[str]:
 
 
 def test_what_was_found_and_what_it_cost() -> None:
-    kept = {"slowdown": "+0.10 (+0.00 … +0.20), 4 pairs", "longest_pause_ms": "0.0", "cpu_pct": "2.0"}
-    page = list(engines.page([engines.Engine("proc", judged(FINDING), kept)]))
+    page = list(engines.page([engines.Engine("proc", judged(FINDING))]))
     row = row_of(page, "proc")
     assert row[1].endswith("1 of 1")
     assert row[2].endswith("1 of 1")
     assert row[3:6] == ["0 of 1", "20.0", "0 in 1 programs"]
-    assert row[6:] == list(kept.values())
+    assert row[6:] == ["0.25", "1.5"]
 
 
 def test_what_was_not_measured_is_empty() -> None:
-    page = list(engines.page([engines.Engine("bcc", [], {})]))
+    page = list(engines.page([engines.Engine("bcc", [])]))
     assert next(line for line in page if line.startswith("| bcc |")).count("|  ") == len(engines.HEAD) - 1
 
 
 def test_what_an_engine_missed_is_said() -> None:
-    page = list(engines.page([engines.Engine("ptrace", judged(), {})]))
+    page = list(engines.page([engines.Engine("ptrace", judged())]))
     assert "- ptrace, leaky: missed" in page
