@@ -105,6 +105,14 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
+class SampledKeys:
+    """The newest keys of one dictionary that grows, of a run `--with-keys`."""
+
+    holder: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a run has come to."""
 
@@ -120,6 +128,7 @@ class Report:
     handles: tuple[Handles, ...]
     growth: tuple[Growth, ...]
     findings: tuple[Finding, ...]
+    keys: tuple[SampledKeys, ...] | None
     withheld: tuple[Withheld, ...]
     cost_usd_per_month: float | None
     stamp: str

@@ -17,6 +17,7 @@ import pythons
 from cli.running import complaint, document, run
 from config.effects import grown_over_looks
 from config.running import run_on
+from memprobe.api.report import Report
 from memprobe.config import DEFAULTS
 from memprobe.heap.containers import Watched
 from memprobe.heap.looker.keys import CHARACTERS, MOST_KEYS, sampled_keys
@@ -38,7 +39,7 @@ def recorded(
     """A recording of a service whose dictionary grew, without keys and with them; both with its heap."""
     path = tmp_path_factory.mktemp("keys") / "run.mprobe"
     config = DEFAULTS.having(OFTEN | {"record.with_keys": request.param, "record.heap": True})
-    with pythons.own().spawn(targets / "keyed.py") as target, run_on(target.pid, config, path) as live:
+    with pythons.own().spawn(targets / "keys_growing.py") as target, run_on(target.pid, config, path) as live:
         grown_over_looks(live, target)
     return path, request.param
 
@@ -77,6 +78,7 @@ def test_every_report_says_it(recorded: tuple[Path, bool], tmp_path: Path) -> No
     path, with_keys = recorded
     report = document("report", path)
     assert (report["keys"] is not None) is with_keys
+    assert Report.from_dict(report).to_dict() == report
     shown = run("report", path, "--full").stdout
     assert shown.startswith(CONFIDENTIAL) is with_keys
     assert ("token-" in shown) is with_keys
@@ -103,7 +105,7 @@ def test_few_of_the_newest_keys_and_whose_they_are(recorded: tuple[Path, bool]) 
 
 def test_it_is_said_before_anything_is_read(targets: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.mprobe"
-    with pythons.own().spawn(targets / "keyed.py") as target:
+    with pythons.own().spawn(targets / "keys_growing.py") as target:
         done = run("record", target.pid, "-o", path, "--with-keys", "--no-learn", "--duration", "1")
     assert done.returncode == 0
     assert done.stderr.startswith("memprobe: --with-keys: keys of the program's dictionaries will stand in ")
