@@ -20,8 +20,9 @@ missing() {
     has python3 || echo python3
     python 'import ensurepip, venv' || echo python3-venv
     python 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' || echo python3-dev
-    # The engine bcc, for the tests: the headers need not be this kernel's.
+    # The engine bcc, for the tests, and what it is compared with: the headers need not be this kernel's.
     [ -e /usr/lib/python3/dist-packages/bcc ] || echo python3-bpfcc
+    has memleak-bpfcc || [ -x /usr/sbin/memleak-bpfcc ] || echo bpfcc-tools
     ls /usr/src/linux-headers-*/include/generated/utsrelease.h >/dev/null 2>&1 ||
         echo "linux-headers-$(dpkg --print-architecture)"
     # For the tests only: other roots, other users, another Python, another machine's headers.
