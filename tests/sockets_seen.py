@@ -23,6 +23,8 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE_S
+
 CALLS = {
     41: "socket",
     42: "connect",
@@ -134,7 +136,7 @@ def watched(command: Sequence[str], **options: Any) -> Iterator[Watch]:
         os.close(gate)
         try:
             yield watch
-            process.wait(60)
+            process.wait(PATIENCE_S)
         finally:
             process.kill()
             watch.close()

@@ -28,9 +28,6 @@ ROLES = ("memprobe", "reader", "holder", "watchdog")
 LIMIT_S = 2.0
 """Long enough to do something to who holds the target before it ends."""
 
-FAMILY = (("reader", "memprobe", 0), ("holder", "reader", 0), ("watchdog", "reader", 1))
-"""Role, role of the parent, place among its children by age."""
-
 DRIVER = Path(__file__).parent / "freezing_driver.py"
 
 

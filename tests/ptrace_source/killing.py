@@ -14,7 +14,8 @@ from typing import NoReturn
 from memprobe.sources.ptrace.options import PtraceOptions
 from memprobe.sources.ptrace.source import PtraceSource
 from memprobe.target.proc.process import open_process
-from ptrace_source.tracing import await_, is_free
+from patience import until
+from ptrace_source.tracing import is_free
 from pythons import Target
 
 LIFE_S = 0.15
@@ -74,5 +75,5 @@ def killed_at_random(target: Target, chance: random.Random) -> int:
         with suppress(ProcessLookupError):  # its window has just ended
             os.kill(victim, signal.SIGKILL)
         os.kill(memprobe, signal.SIGKILL)
-        await_(lambda: is_free(target.pid))
+        until(lambda: is_free(target.pid))
     return sent

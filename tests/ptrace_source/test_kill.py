@@ -5,37 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from patience import until
+from ptrace_source.counting import is_well
 from ptrace_source.killing import family, killed_at_random, tracing
-from ptrace_source.test_transparency import compiled, counted
-from ptrace_source.tracing import WHOLE, await_, is_free, tracers
-from pythons import Target, spawn_command
+from ptrace_source.tracing import WHOLE, is_free, tracers
+from pythons import Target
 
 KILLS = 10
 """500 of them: tests/soak/soak_ptrace.py."""
-
-
-@pytest.fixture(scope="module")
-def counting(targets: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return compiled(targets / "counting_signals.c", tmp_path_factory.mktemp("counting"))
-
-
-@pytest.fixture
-def counter(counting: str) -> Iterator[Target]:
-    with spawn_command([counting]) as target:
-        yield target
-
-
-def is_well(target: Target, sent: int) -> None:
-    """It works, and has had every signal once."""
-    _, rounds = counted(target)
-    await_(lambda: counted(target)[1] > rounds)
-    await_(lambda: counted(target)[0] >= sent)
-    assert counted(target)[0] == sent
 
 
 def test_kills_at_random(counter: Target) -> None:
@@ -53,7 +33,7 @@ def traced_by(target: Target, memprobe: int) -> list[int]:
         found[:] = family(memprobe)
         return len(found) == 3 and str(found[2]) in tracers(target.pid)
 
-    await_(is_traced)
+    until(is_traced)
     return found
 
 
@@ -66,5 +46,5 @@ def test_whoever_is_stopped_lets_it_go(counter: Target, who: str) -> None:
         os.kill(members[who], signal.SIGSTOP)
         if who == "watchdog":
             os.kill(members["watchdog"], signal.SIGKILL)
-        await_(lambda: is_free(counter.pid))
+        until(lambda: is_free(counter.pid))
         is_well(counter, 0)

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from ptrace_source.tracing import MANY, SHORT, WHOLE, await_, is_free, states, traced, tracers
+from patience import PATIENCE_S, until
+from ptrace_source.counting import compiled, counted
+from ptrace_source.tracing import MANY, SHORT, WHOLE, is_free, states, traced, tracers
 from pythons import Target, spawn_command
 
 WINDOWS = 20
 CALLS = 20
 SIGNALS = 500
-
-
-def compiled(source: Path, folder: Path) -> str:
-    program = folder / source.stem
-    subprocess.run(["cc", "-O1", "-pthread", "-w", "-o", program, source], check=True)
-    return str(program)
 
 
 def ways(target: Target) -> dict[str, tuple[int, int, int]]:
@@ -41,23 +33,6 @@ def test_no_call_is_broken_off(targets: Path, tmp_path: Path) -> None:
         assert run.source.counts.calls > 0
 
 
-@pytest.fixture(scope="module")
-def counting(targets: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return compiled(targets / "counting_signals.c", tmp_path_factory.mktemp("counting"))
-
-
-@pytest.fixture
-def counter(counting: str) -> Iterator[Target]:
-    with spawn_command([counting]) as target:
-        yield target
-
-
-def counted(target: Target) -> tuple[int, int]:
-    """Signals, and rounds of work."""
-    signals, rounds = target.ask("").split()
-    return int(signals), int(rounds)
-
-
 def test_no_signal_is_lost_or_made_up(counter: Target) -> None:
     with traced(counter.pid, SHORT) as run:
         sent = 0
@@ -74,7 +49,7 @@ def test_stopping_it_ends_the_window_and_it_stands_as_ever(counter: Target) -> N
     with traced(counter.pid, WHOLE) as run:
         run.until(lambda: len(run.table("births")) > 0)
         os.kill(counter.pid, signal.SIGSTOP)
-        await_(lambda: states(counter.pid) == {"T"} and tracers(counter.pid) == {"0"})
+        until(lambda: states(counter.pid) == {"T"} and tracers(counter.pid) == {"0"})
         run.until(lambda: run.source.windows == 1)
         for _ in range(20):
             run.poll()
@@ -82,14 +57,14 @@ def test_stopping_it_ends_the_window_and_it_stands_as_ever(counter: Target) -> N
         assert run.source.windows == 1, "there is nothing to see"
         os.kill(counter.pid, signal.SIGCONT)
         _, rounds = counted(counter)
-        await_(lambda: counted(counter)[1] > rounds)
+        until(lambda: counted(counter)[1] > rounds)
 
 
 def test_a_target_that_was_stopped_before_stays_so(counter: Target) -> None:
     os.kill(counter.pid, signal.SIGSTOP)
-    await_(lambda: states(counter.pid) == {"T"})
+    until(lambda: states(counter.pid) == {"T"})
     with traced(counter.pid, MANY) as run:
-        await_(lambda: states(counter.pid) == {"T"} and tracers(counter.pid) == {"0"})
+        until(lambda: states(counter.pid) == {"T"} and tracers(counter.pid) == {"0"})
         os.kill(counter.pid, signal.SIGCONT)
         run.until(lambda: len(run.table("births")) > 0)
     assert is_free(counter.pid)
@@ -99,5 +74,5 @@ def test_its_end_is_what_it_was(counter: Target) -> None:
     with traced(counter.pid, WHOLE) as run:
         run.until(lambda: len(run.table("births")) > 0)
         os.kill(counter.pid, signal.SIGKILL)
-        assert counter.process.wait(60) == -signal.SIGKILL
+        assert counter.process.wait(PATIENCE_S) == -signal.SIGKILL
         run.until(lambda: run.source.poll() is None)

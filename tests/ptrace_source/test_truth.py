@@ -12,7 +12,7 @@ import pytest
 
 from memprobe.abi import BirthHow
 from ptrace_source.tracing import MANY, POLL_S, WHOLE, Traced, traced
-from pythons import Interpreter, Target
+from pythons import Interpreter, Target, own
 from target.looking import needs_root
 
 ENOUGH = 200
@@ -28,7 +28,7 @@ IN_FULL = 2_000
 def expect(run: Traced, target: Target) -> dict[str, Any]:
     """Wait for a line of the target, polling meanwhile."""
     with ThreadPoolExecutor(1) as waiting:
-        line = waiting.submit(target.expect, "", 300.0)
+        line = waiting.submit(target.expect, "")
         while not line.done():
             run.source.wait(POLL_S)
             run.poll()
@@ -97,8 +97,6 @@ def test_children_are_followed_into_the_window(interpreter: Interpreter, targets
 @needs_root
 def test_every_way_of_being_born_is_told(targets: Path) -> None:
     """The programs are the kernel's: so is what they say, thread by thread."""
-    from pythons import own
-
     with (
         own().spawn(targets / "every_birth.py", str(IN_FULL), "7", "1", flags=("-W", "ignore")) as target,
         traced(target.pid, WHOLE) as run,

@@ -22,6 +22,7 @@ from memprobe.target.cpython.python import attach_python
 from memprobe.vocab import Stack
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.rows import Rows
+from patience import PATIENCE_S
 from target.attaching import threads_of
 from target.looking import looked_at
 
@@ -64,9 +65,9 @@ class Traced:
         if batch is not None:
             fold(self.ledger, batch, self.pid)
 
-    def until(self, condition: Callable[[], object], timeout_s: float = 120.0) -> None:
+    def until(self, condition: Callable[[], object]) -> None:
         """Poll until it holds."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < deadline, f"waited too long; windows: {self.source.windows}"
             self.source.wait(POLL_S)
@@ -132,11 +133,3 @@ def states(pid: int) -> set[str]:
 def is_free(pid: int) -> bool:
     """Whether nobody traces a process or has left it standing."""
     return tracers(pid) == {"0"} and not {"t", "T"} & states(pid)
-
-
-def await_(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
-    """Wait until it holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)

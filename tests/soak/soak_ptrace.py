@@ -17,9 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pythons
+from ptrace_source.counting import compiled, is_well
 from ptrace_source.killing import killed_at_random
-from ptrace_source.test_kill import is_well
-from ptrace_source.test_transparency import compiled
 from ptrace_source.test_truth import differences, expect
 from ptrace_source.tracing import MANY, traced
 
