@@ -9,6 +9,7 @@ has most of it in the end, and one stack alone proves little. What is freed and 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -151,7 +152,7 @@ class _Run:
         if self._process is None or self._process.returncode is not None:
             return True
         if time.monotonic_ns() - self._begin_ns > py_spy.TIMEOUT_S * 1e9:
-            self._process.kill()
+            os.kill(self._process.pid, signal.SIGKILL)  # Popen.kill might collect it, without its cost
         self._collect(self._process)
         return self._process.returncode is not None
 
