@@ -13,6 +13,7 @@ from memprobe.ledger.cancelling import left_over
 from memprobe.session.referring import Referring, referring
 from memprobe.target import killable
 from memprobe.vocab import Frame
+from patience import PATIENCE_S
 from pythons import Interpreter
 
 MAIN, OTHER, LOOK, KEEP = (Frame(name, "a.py", line) for line, name in enumerate("mmlk"))
@@ -51,8 +52,8 @@ def test_the_line_that_calls_what_keeps_is_first(interpreter: Interpreter, targe
         ((name, _, unexplained, _),) = found["found"]
         assert (name, unexplained >= 100) == ("__main__.Shared", True)
         with referring(target.pid, found, max_overhead_pct=20, seed=1) as run:
-            until_s = time.monotonic() + 3
-            run.run(lambda: time.monotonic() < until_s or not is_seen(run))
+            begin_s = time.monotonic()
+            run.run(lambda: time.monotonic() < begin_s + (PATIENCE_S if not is_seen(run) else 3))
             (held,) = run.report().objects
     first = held.takers[0]
     native, caller = first.site[:2]

@@ -30,23 +30,25 @@ from memprobe.detectors.piles import is_heavy
 from memprobe.detectors.ranking import severity
 from memprobe.detectors.timers import Timers
 from memprobe.detectors.verdicts import Verdicts
+from memprobe.errors import NoKernelSupport
 from memprobe.ledger import Ledger
 from memprobe.recording import RecordingReader
-from memprobe.session import Session
+from memprobe.session import Session, engines
 from memprobe.session.arming import Armed
 from memprobe.session.keeping import Keeper
 from memprobe.session.listening import looks_of
+from memprobe.sources.bcc.headers import find_headers
 from memprobe.target.inspection.opening import opened
 from memprobe.target.proc.pressure import Pressure
 from memprobe.vocab import TargetId
 from memprobe.vocab.finding import Finding, Kind
 from memprobe.vocab.kinds import SocketState
 from memprobe.vocab.subject import Elements, Subject, What
+from patience import PATIENCE_S
 from recording.writing import FACTS, batch
 from views import made_up_report
 
 NS = 1_000_000_000
-PATIENCE_S = 120.0
 TARGETS = Path(__file__).resolve().parent.parent / "targets"
 ONE = TargetId(1, 1)
 
@@ -206,12 +208,27 @@ def seen_by_kernel(config: Config, name: str, order: str) -> list[Any]:
     with pythons.own().spawn(TARGETS / name) as target, opened(target.pid, patient=True) as process:
         armed = Armed(process.process, process.python, config)
         try:
-            assert armed.kernel is not None
+            assert armed.engine is not None
             target.ask(order)
-            armed.kernel.settle()
-            return [one for one in (armed.kernel.poll() for _ in range(3)) if one is not None]
+            armed.engine.settle()
+            return [one for one in (armed.engine.poll() for _ in range(3)) if one is not None]
         finally:
             armed.close()
+
+
+def headers_in_usual_places(config: Config) -> bool:
+    """Whether those for the engine bcc are looked for there; they need not be installed."""
+    try:
+        return str(find_headers(config.run.kernel_headers).source).startswith(("/usr/src", "/lib/modules"))
+    except NoKernelSupport as error:
+        return "/lib/modules" in error.fact
+
+
+def engine_chosen(config: Config) -> str:
+    """Which one it is where all work."""
+    room = mock.Mock(name="engine")
+    with mock.patch.object(engines, "_room", return_value=room):
+        return engines.started_engine(mock.Mock(), None, config).name
 
 
 # Kinds, protection and price ----------------------------------------------------------------------------
@@ -419,7 +436,7 @@ def keys_in_recording(config: Config, folder: Path) -> bool:
     """Whether keys of what has grown between two looks are in the recording of a run."""
     path = folder / "run.mprobe"
     often = config.having({"intervals.heap_early_s": 0.1, "budget.heap_pct": 6400.0})
-    with pythons.own().spawn(TARGETS / "keyed.py") as target, run_on(target.pid, often, path) as run:
+    with pythons.own().spawn(TARGETS / "keys_growing.py") as target, run_on(target.pid, often, path) as run:
         grown_over_looks(run, target)
     with RecordingReader(path) as reader:
         return bool(reader.facts["keys"])

@@ -27,9 +27,9 @@ from memprobe.recording import RecordingReader
 from memprobe.session.danger import Danger
 from memprobe.target.proc.pressure import Pressure
 from memprobe.vocab.kept_heap import KeptHeap
+from patience import PATIENCE_S
 
 SESSIONS = 3_000
-PATIENCE_S = 120.0
 QUESTIONS = (
     Wishes(),
     Wishes(garbage=True, rows=3),

@@ -24,8 +24,8 @@ from memprobe.target.proc.process import Process, open_process
 from memprobe.views.report import document
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.stack import Frame, Stack
+from patience import PATIENCE_S
 
-PATIENCE_S = 60.0
 MIB = 1 << 20
 
 
