@@ -116,6 +116,10 @@ class Watched:
         while self.measure(1.0) > CALM_PCT:
             if time.monotonic() > end_s:
                 raise SystemExit("memprobe does not calm down")
+        self.forget()
+
+    def forget(self) -> None:
+        """Note the highest memory from now on."""
         self.rss_mb = self.pss_mb = 0.0
 
     def measure(self, seconds: float) -> float:
@@ -189,6 +193,7 @@ def steady(name: str, pid: int, seconds: float) -> Row:
     """Beside a program that goes about its business."""
     with watched(pid) as found:
         found.measure(EARLY_S if seconds >= STEADY_S else 0.0)
+        found.forget()
         cpu_pct = found.measure(seconds)
         return Row(name, STEADY_LIMITS, cpu_pct, found.rss_mb, found.pss_mb, found.report())
 
