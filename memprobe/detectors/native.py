@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from memprobe.detectors.confidence import Sign, sure_of
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
@@ -32,8 +32,15 @@ NO_FUNCTION = "Which C function took it is not known: the line is the one that c
 
 GROWTH_SITE = "The line is the one below which memory grows most."
 
+TOUCHED = ("fault", "py-spy")
+"""Growth that is of memory in use, not of what is mapped."""
+
 FEW = 16
 """Fewer objects come and go between two looks."""
+
+NOT_READ_YET = 1 / 4
+"""So many of the objects that a type has more of may have come while a look went on: who holds them was read
+before they came."""
 
 
 class Native:
@@ -45,12 +52,19 @@ class Native:
         """Yield one for each type that is held by nobody, and one for memory without objects."""
         for grown in evidence.of(What.UNHELD):
             memory = memory_of(evidence, grown)
-            if grown.added >= FEW and (memory or grown.growth.probability > 0):
+            is_much = grown.added >= max(FEW, _in_looks(evidence, grown))
+            if is_much and (memory or grown.growth.probability > 0):
                 yield _unheld(evidence, grown, memory)
         for rates in memory_rates(evidence):
             site = taken_at(evidence, rates)
             if rates.is_native and not _has_owner(evidence, rates.grown.pid, site):
                 yield _memory(rates, site)
+
+
+def _in_looks(evidence: Evidence, grown: Grown) -> float:
+    """Return how many objects of its type may seem to be held by nobody only because they are new."""
+    alike = (one for one in evidence.of(What.TYPE) if one.subject.type == grown.subject.type)
+    return NOT_READ_YET * max((one.added for one in alike if one.pid == grown.pid), default=0)
 
 
 def _has_owner(evidence: Evidence, pid: int, site: tuple[Frame, ...]) -> bool:
@@ -147,7 +161,7 @@ def taken_at(evidence: Evidence, rates: Rates) -> tuple[Frame, ...]:
         (one for one in evidence.of(What.MEMORY) if one.pid == pid and one.subject.type == MAPPINGS), None
     )
     if mapped is not None and average(mapped) >= SHARE * rates.unexplained:
-        site, size_bytes = _largest(evidence, pid, "mmap")
+        site, size_bytes = _largest(evidence, pid, ("mmap",))
         if SHARE * mapped.added <= size_bytes <= mapped.added / SHARE:
             return site
     return grows_at(evidence, pid)
@@ -158,16 +172,16 @@ def grows_at(evidence: Evidence, pid: int) -> tuple[Frame, ...]:
 
     What was touched without any Python code has no line.
     """
-    return _largest(evidence, pid, "fault")[0]
+    return _largest(evidence, pid, TOUCHED)[0]
 
 
-def _largest(evidence: Evidence, pid: int, how: str) -> tuple[tuple[Frame, ...], int]:
-    """Return the stack of the line below which memory grew most in one way, and by how much it did."""
+def _largest(evidence: Evidence, pid: int, hows: Sequence[str]) -> tuple[tuple[Frame, ...], int]:
+    """Return the stack of the line below which memory grew most in these ways, and by how much it did."""
     by_line: dict[Frame, list[tuple[Frame, ...]]] = {}
     sums: dict[Frame, int] = {}
     for one in evidence.ledger.growth_sites(pid):  # most first
         frame = own_frame(one.site)
-        if one.how == how and one.bytes > 0 and frame is not None and frame.file:
+        if one.how in hows and one.bytes > 0 and frame is not None and frame.file:
             by_line.setdefault(frame, []).append(one.site)
             sums[frame] = sums.get(frame, 0) + one.bytes
     if not sums:

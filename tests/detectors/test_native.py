@@ -129,6 +129,15 @@ def test_a_few_of_them_that_come_and_go_are_none() -> None:
     assert story.sure() == []
 
 
+def test_those_that_came_while_their_holder_was_read_are_none() -> None:
+    """A look takes longer and longer, and more of what is put into a cache meanwhile seems to be lost."""
+    lost, text = Subject(What.UNHELD, "str"), Subject(What.TYPE, "str")
+    story = run(objects=steady, more=lambda s: {lost: (40 * s, 4000 * s), text: (200 * s, 20_000 * s)})
+    assert Kind.NATIVE not in {one.kind for one in story.findings()}
+    story = run(objects=steady, more=lambda s: {lost: (40 * s, 4000 * s), text: (40 * s, 4000 * s)})
+    assert Kind.NATIVE in {one.kind for one in story.findings()}
+
+
 @pytest.mark.parametrize(
     ("told", "word"),
     [
