@@ -110,8 +110,9 @@ class PySpySource:
         self._due.done(run.cpu_ns, PAUSE_S, SHARE)
         try:
             running = stacks_of(run.threads())
+            self._process.check()  # py-spy knows a pid only, which may be another's by now
             self._reason = ""
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TargetGone) as error:
             running, self._reason = [], _first_line(error)
         numbers = [_number(stack) for stack in running] or [0]
         for number, stack in zip(numbers, running, strict=False):
@@ -152,7 +153,7 @@ class _Run:
         if self._process is None or self._process.returncode is not None:
             return True
         if time.monotonic_ns() - self._begin_ns > py_spy.TIMEOUT_S * 1e9:
-            os.kill(self._process.pid, signal.SIGKILL)  # Popen.kill might collect it, without its cost
+            os.kill(self._process.pid, signal.SIGKILL)  # Popen.kill would collect it, and what it took
         self._collect(self._process)
         return self._process.returncode is not None
 
