@@ -117,6 +117,16 @@ def test_what_cannot_be_imported_is_no_engine(monkeypatch: pytest.MonkeyPatch) -
     assert chosen("auto").name == "proc"
     with pytest.raises(NoKernelSupport, match="built without BPF"):
         chosen("libbpf")
+    with pytest.raises(NoKernelSupport, match="without the engine ptrace") as refused:
+        chosen("ptrace")
+    assert "--engine proc" in refused.value.remedy
+
+
+def test_the_engine_ptrace_says_on_which_machines_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, engines.ROOMS["ptrace"], None)
+    monkeypatch.setattr(engines.os, "uname", lambda: SimpleNamespace(machine="aarch64"))
+    with pytest.raises(NoKernelSupport, match="does not know aarch64"):
+        chosen("ptrace")
 
 
 def test_a_slip_of_the_pen_is_refused() -> None:
