@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from memprobe.errors import NoKernelSupport
-from memprobe.native.bpf import BpfObject, has_helper, source_path
+from memprobe.native.bpf import BpfError, BpfObject, has_helper, source_path
 from memprobe.sources.bcc.compiling import compiled
 from memprobe.sources.bcc.fields import (
     FIELDS,
@@ -21,6 +21,7 @@ from memprobe.sources.bcc.finding import KernelLayout, find_layout
 from memprobe.sources.bcc.headers import Headers, find_headers
 from memprobe.sources.bcc.kernel_memory import KernelMemory
 from memprobe.sources.bcc.tasks import Task, Tasks
+from memprobe.sources.kernel.programs import refused
 
 HELPERS = (181, 195)
 """bpf_loop and bpf_map_lookup_percpu_elem: those that the programs can do without, and that need no BTF."""
@@ -46,7 +47,11 @@ class CompiledHere:
     def prepare(self, names: Iterable[str]) -> None:
         """Compile what has not been compiled in this process."""
         headers = find_headers(self._folder)
-        layout, missing = self._layout(headers), [name for name in names if (name, headers) not in _images]
+        try:
+            layout = self._layout(headers)
+        except BpfError as error:  # it may not read the kernel's memory, or not run a program itself
+            raise refused(_PEEK, error) from error
+        missing = [name for name in names if (name, headers) not in _images]
         flags = compiler_flags(layout.offsets)
         made = compiled({name: _main_file(name) for name in missing}, headers, flags)
         _images.update({(name, headers): image for name, image in made.items()})
