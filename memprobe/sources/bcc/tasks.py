@@ -27,8 +27,10 @@ class Tasks:
     def __init__(self, memory: KernelMemory, offsets: Offsets) -> None:
         self._memory, self._at = memory, offsets
         self._leaders: dict[int, Task] = {}
-        self._own = memory.this_thread().task
-        identity = self._field(self._own, "task_struct.thread_pid")
+        own = memory.this_thread().task
+        # The thread that calls may end before memprobe does; its first thread stays as long as its process.
+        self._first = self._field(own, "task_struct.group_leader")
+        identity = self._field(own, "task_struct.thread_pid")
         self._level = self._number(identity, "pid.level")
         self._namespace = self._memory.word(self._upid(identity) + offsets["upid.ns"])
 
@@ -58,8 +60,7 @@ class Tasks:
                 yield task, self._number(task, "task_struct.pid")
 
     def _go_over(self) -> Iterator[tuple[int, Task]]:
-        leader = self._field(self._own, "task_struct.group_leader")
-        for node in self._memory.ring(leader + self._at["task_struct.tasks"]):
+        for node in self._memory.ring(self._first + self._at["task_struct.tasks"]):
             task = node - self._at["task_struct.tasks"]
             own = self._own_number(task)
             if own:
