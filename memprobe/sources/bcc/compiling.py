@@ -83,7 +83,7 @@ def _compiled(name: str, source: str, headers: Headers, flags: Sequence[str]) ->
     if done.returncode != 0:
         raise NoKernelSupport(
             f"bcc cannot compile {name!r}: {_complaint(done.stderr)}",
-            remedy=f"install the headers of this kernel ({os.uname().release})",
+            remedy=f"it needs headers that fit: apt-get install linux-headers-{os.uname().release}",
         )
     return base64.b64decode(json.loads(done.stdout)[name])
 
