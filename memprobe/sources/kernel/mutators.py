@@ -30,6 +30,7 @@ from memprobe.sources.kernel.watchpoints import ROOM, UNKNOWN, Change
 from memprobe.target.binary.binaries import loaded_files, open_file
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.python import Python
+from memprobe.target.patience import GaveUp, Patience
 from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
 
@@ -43,6 +44,9 @@ MOST_LISTS = 16
 
 STACK_HITS = 4
 """A hit on a container that is looked at costs as much as so many others."""
+
+READ_S = 1.0
+"""The sizes are read in microseconds, but a target can make its reader wait for ever."""
 
 _ONLY = struct.pack("=I", 0)
 _KEY = struct.Struct("=QII")
@@ -200,9 +204,16 @@ class Mutators:
         wait_while(lambda: self._spent() < limit, longest_s)
         self._open(False)
         end_ns = time.monotonic_ns()
-        blocks = self._python.objects.memory.read_many([(one.size_address, _WORD) for one in looked])
-        sizes = [int.from_bytes(block, "little") if len(block) == _WORD else None for block in blocks]
-        return {"begin_ns": begin_ns, "end_ns": end_ns, "sizes": sizes}
+        return {"begin_ns": begin_ns, "end_ns": end_ns, "sizes": self._sizes(looked)}
+
+    def _sizes(self, looked: Sequence[Looked]) -> list[int | None]:
+        """What they are now; a read that hangs must not keep the traps in the target."""
+        words = [(one.size_address, _WORD) for one in looked]
+        try:
+            blocks = Patience().call(lambda: self._python.objects.memory.read_many(words), READ_S)
+        except GaveUp:
+            return [None] * len(looked)
+        return [int.from_bytes(block, "little") if len(block) == _WORD else None for block in blocks]
 
     def _open(self, is_open: bool) -> None:
         """Open or close the window; a few hits may be counted in vain meanwhile."""
