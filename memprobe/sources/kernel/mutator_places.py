@@ -37,6 +37,9 @@ Place = tuple[int, int, int]
 MOST_CALLED = 16
 """Functions that one calls."""
 
+MOST_PLACES = 128
+"""Of one type; CPython 3.11 has up to 15. A table of methods that a target has made up leads to thousands."""
+
 
 def find_mutators(
     process: Process, python: Python, files: Sequence[LoadedFile], type_address: int
@@ -68,7 +71,8 @@ def _find(process: Process, python: Python, files: Sequence[LoadedFile], type_ad
             return []  # most changes would be taken for those of others
         pointed_to = _resizing if what.kind.is_resized_by_methods else _pointed_to
         found = [*inner, *_exported(runtime, what), *pointed_to(books, what)]
-    return list({(file, offset): (file, offset, cookie) for file, offset, cookie in found}.values())
+    places = {(file, offset): (file, offset, cookie) for file, offset, cookie in found}
+    return list(places.values())[:MOST_PLACES]
 
 
 def _inner(runtime: _Book, what: Changing) -> Iterator[Place]:
