@@ -34,6 +34,14 @@ def refusal(process: Process, outcome: Outcome) -> MemprobeError:
     )
 
 
+def no_tracer(error: OSError) -> NoKernelSupport:
+    """The error where the process that traces cannot be made."""
+    return NoKernelSupport(
+        f"memprobe cannot start the process that traces ({error.strerror})",
+        remedy="allow memprobe more processes (ulimit -u, pids.max) or memory, or: --engine proc",
+    )
+
+
 def _tracer(thread: int) -> str:
     """Who traces a thread; empty if nobody does."""
     try:

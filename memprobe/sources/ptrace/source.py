@@ -12,7 +12,7 @@ import numpy as np
 
 from memprobe import abi
 from memprobe.abi import RecordKind
-from memprobe.errors import MemprobeError
+from memprobe.errors import MemprobeError, NoKernelSupport
 from memprobe.native.trace import Counts, End, Outcome, Tracer
 from memprobe.sources.kernel import records
 from memprobe.sources.kernel.options import Settings
@@ -21,7 +21,7 @@ from memprobe.sources.ptrace.family import Family
 from memprobe.sources.ptrace.losses import Losses
 from memprobe.sources.ptrace.options import PtraceOptions
 from memprobe.sources.ptrace.pauses import Pauses
-from memprobe.sources.ptrace.refusals import refusal
+from memprobe.sources.ptrace.refusals import no_tracer, refusal
 from memprobe.sources.ptrace.survivors import Survivors
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
@@ -46,6 +46,7 @@ WINDOWS = (
     "System calls are traced in short windows, as the budget allows: of handles that were opened between "
     "them the line is not known, and neither is how many came and went."
 )
+UNTRACED = "No system call is traced: {reason}."
 ONLY_CALLS = "Where memory grows, who fills it, and the collector are not seen: ptrace shows system calls."
 UNDISTURBED = (
     "Threads that wait in a call that a stop would change (epoll_wait with a time limit, a write that "
@@ -153,15 +154,18 @@ class PtraceSource:
         """Open a window."""
         self._family.look_for_children(time.monotonic())
         targets = self._family.targets()
-        self._tracer.begin(
-            targets,
-            self._family.layouts,
-            self._settings.packed(self.options.seed),
-            children=self.options.tree,
-            execs=has_capability("CAP_SYS_PTRACE"),
-            slice_ns=self.options.slice_ns,
-            share=self._pauses.share,
-        )
+        try:
+            self._tracer.begin(
+                targets,
+                self._family.layouts,
+                self._settings.packed(self.options.seed),
+                children=self.options.tree,
+                execs=has_capability("CAP_SYS_PTRACE"),
+                slice_ns=self.options.slice_ns,
+                share=self._pauses.share,
+            )
+        except OSError as error:
+            raise no_tracer(error) from None
         self._in_window = True
 
     def _mind_window(self, now_ns: int) -> None:
@@ -174,14 +178,22 @@ class PtraceSource:
             self._refused = self._refusal(outcome)
             self._pauses.over(now_ns)
         if not self._in_window and self._may_begin(now_ns):
+            self._begin_later(now_ns)
+
+    def _begin_later(self, now_ns: int) -> None:
+        """Open another window; where that cannot be it is tried again after a pause."""
+        try:
             self._begin()
+        except NoKernelSupport as error:
+            self._refused = UNTRACED.format(reason=error.line)
+            self._pauses.over(now_ns)
 
     def _refusal(self, outcome: Outcome) -> str:
         """Why there can be no window at present; empty if there can."""
         if outcome.end not in (End.REFUSED, End.UNSUPPORTED):
             return ""
         try:
-            return f"No system call is traced: {refusal(self._process, outcome).line}."
+            return UNTRACED.format(reason=refusal(self._process, outcome).line)
         except MemprobeError:  # it has just ended
             return ""
 
