@@ -53,7 +53,7 @@ void trace_threads_begin(const struct trace_order *order, struct trace_shared *w
     threads = mmap(NULL, THREADS * sizeof(*threads), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (threads == MAP_FAILED)
-        trace_finish(TRACE_UNSUPPORTED, errno, 0);
+        trace_finish(TRACE_REFUSED, errno, 0);
     /* Without TRACESYSGOOD a thread at a stop would take the end of the tracer for a SIGTRAP. Never EXITKILL. */
     options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
     if (order->follows_children)
