@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.running import complaint, run
 from cli.unprivileged import as_nobody
 from memprobe.config import Config
-from memprobe.errors import NotPermitted
+from memprobe.errors import NoKernelSupport, NotPermitted
+from memprobe.native.trace import Tracer
+from memprobe.sources.ptrace import source
 from memprobe.sources.ptrace.engine import check_engine
-from ptrace_source.tracing import is_free, traced
+from memprobe.vocab.knobs import Knob
+from ptrace_source.tracing import MANY, Traced, is_free, traced
 from pythons import own
 from target.looking import needs_root
 
@@ -42,6 +48,23 @@ def seized(pid: int) -> Iterator[int]:
         assert process.stdout.readline() == b"seized\n"
         yield process.pid
         process.kill()
+
+
+class Unforkable:
+    """A tracer for which there is no room sometimes."""
+
+    is_full = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._tracer = Tracer(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tracer, name)
+
+    def begin(self, *arguments: Any, **more: Any) -> None:
+        if Unforkable.is_full:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self._tracer.begin(*arguments, **more)
 
 
 def test_it_works_here() -> None:
@@ -76,3 +99,24 @@ def test_the_same_user_may(targets: Path) -> None:
         report = json.loads(done.stdout)
         assert (report["evidence"]["engine"], report["target"]["tier"]) == ("ptrace", 1)
         assert is_free(target.pid)
+
+
+def test_without_room_for_a_process_it_says_so_and_tries_again(
+    targets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "Tracer", Unforkable)
+    monkeypatch.setattr(Unforkable, "is_full", True)
+    with own().spawn(targets / "service.py") as target:
+        with pytest.raises(NoKernelSupport, match="cannot start the process that traces"), traced(target.pid):
+            pass
+        Unforkable.is_full = False
+        with traced(target.pid, MANY) as run:
+            Unforkable.is_full = True
+            run.source.turn(Knob.HANDLE_STACKS, 2)  # ends the window
+            run.until(lambda: is_told(run))
+            Unforkable.is_full = False
+            run.until(lambda: not is_told(run))
+
+
+def is_told(run: Traced) -> bool:
+    return bool(run.batches) and any("cannot start the process" in one for one in run.batches[-1].invisible)

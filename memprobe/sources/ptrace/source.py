@@ -76,7 +76,7 @@ class PtraceSource:
         """What was born in a window and is open as far as is known."""
 
         self._ends: Counter[int] = Counter()
-        self._refused = ""
+        self._refused = self._no_tracer = ""
         self._in_window = self._closed = False
         self._last_counts = Counts(0, 0, 0, 0, 0, 0)
         self._charged = (self._last_counts, self._last_counts)
@@ -184,8 +184,9 @@ class PtraceSource:
         """Open another window; where that cannot be it is tried again after a pause."""
         try:
             self._begin()
+            self._no_tracer = ""
         except NoKernelSupport as error:
-            self._refused = UNTRACED.format(reason=error.line)
+            self._no_tracer = UNTRACED.format(reason=error.line)
             self._pauses.over(now_ns)
 
     def _refusal(self, outcome: Outcome) -> str:
@@ -257,7 +258,7 @@ class PtraceSource:
         return self.survivors.gone(self._family.process, time.monotonic_ns())
 
     def _invisible(self) -> tuple[str, ...]:
-        told = (self._refused,) if self._refused else ()
+        told = filter(None, (self._refused, self._no_tracer))
         return (WINDOWS, UNDISTURBED, ONLY_CALLS, *told, *self._family.invisible)
 
     # What the governor holds on to (vocab.costs.Metered, vocab.knobs.Sheddable) -----------------------
