@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from memprobe.errors import NoKernelSupport
+from memprobe.errors import NoKernelSupport, NotPermitted
+from memprobe.native.bpf import BpfError
+from memprobe.sources.bcc import kit as kits
 from memprobe.sources.bcc.fields import FIELDS, PLAIN_COUNTERS, Offsets
 from memprobe.sources.bcc.finding import find_layout
 from memprobe.sources.bcc.headers import find_headers
@@ -34,7 +38,9 @@ def types() -> tuple[dict[str, int], dict[int, Members]]:
     """Structs by name, and the members of each type: (name, type, offset in bytes)."""
     names: dict[str, int] = {}
     members: dict[int, Members] = {}
-    listed = subprocess.run(["bpftool", "btf", "dump", "file", BTF], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["bpftool", "btf", "dump", "file", BTF], capture_output=True, text=True, check=True
+    )
     for line in listed.stdout.splitlines():
         if head := _TYPE.match(line):
             number = int(head[1])
@@ -103,6 +109,16 @@ def test_a_field_that_cannot_be_found_is_named(kit: CompiledHere, monkeypatch: p
         find_layout(memory_of(kit), {})
 
 
+def test_a_kernel_that_is_not_to_be_read_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise BpfError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(kits, "_layouts", {})
+    monkeypatch.setattr(CompiledHere, "_memory", refuse)
+    with pytest.raises(NotPermitted, match="does not let memprobe load BPF programs"):
+        CompiledHere().prepare(["processes"])
+
+
 def test_all_processes_are_found_by_following_lists(kit: CompiledHere) -> None:
     tasks = Tasks(memory_of(kit), kit.layout.offsets)
     before = {int(name) for name in os.listdir("/proc") if name.isdigit()}
@@ -110,4 +126,6 @@ def test_all_processes_are_found_by_following_lists(kit: CompiledHere) -> None:
     after = {int(name) for name in os.listdir("/proc") if name.isdigit()}
     assert before & after <= found
     (own,) = [one for one in tasks.leaders() if one == tasks.leader(os.getpid())]
-    assert {number for _, number in tasks.threads(own)} == {int(name) for name in os.listdir("/proc/self/task")}
+    assert {number for _, number in tasks.threads(own)} == {
+        int(name) for name in os.listdir("/proc/self/task")
+    }
