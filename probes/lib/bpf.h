@@ -2,8 +2,8 @@
  * bpf.h - the one seam between the probes and what runs them.
  *
  * The same C is compiled three ways: for the kernel through libbpf (the default), as an ordinary program against stub
- * helpers for unit tests and sanitizers (-DMEMPROBE_USER, see stubs.h), and by bcc on the machine where it is to run
- * (-DMEMPROBE_BCC, see bcc.h).
+ * helpers for unit tests, sanitizers and the tracer of the engine ptrace (-DMEMPROBE_USER, see stubs.h), and by bcc on the
+ * machine where it is to run (-DMEMPROBE_BCC, see bcc.h).
  * Nothing else under probes/ may include a libbpf or libc header. Maps are declared by the macros below and used with
  * bpf_map_lookup_elem and its siblings in all three.
  * Minimum kernel: 5.8 (ring buffer, bpf_probe_read_user). Newer helpers are used only behind HAS_HELPER.
