@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_what_cannot_be_imported_is_no_engine(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_engine_ptrace_says_on_which_machines_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, engines.ROOMS["ptrace"], None)
-    monkeypatch.setattr(engines.os, "uname", lambda: SimpleNamespace(machine="aarch64"))
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="aarch64"))
     with pytest.raises(NoKernelSupport, match="does not know aarch64"):
         chosen("ptrace")
 
