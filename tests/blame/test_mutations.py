@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 
 from blame.watching_containers import WatchingContainers, by_function, watching_containers
 from memprobe.blame import mutations
+from memprobe.errors import NoKernelSupport
 from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.traps import Traps
 from pythons import Interpreter
 
 pytestmark = pytest.mark.usefixtures("bpf")
@@ -48,6 +52,19 @@ def test_the_line_that_fills_most_is_first(interpreter: Interpreter, targets: Pa
         check(found, name, is_sampled=name == "x_list" and interpreter.version >= (3, 11))
     assert "[uprobes]" not in maps, "all of them are emulated"
     assert "No such device" in found.batches[-1].invisible[0]
+
+
+def test_without_room_for_a_process_there_is_no_burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", refuse)
+    loaded: Any = SimpleNamespace(attaches_many=True)
+    nobody: Any = None
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(NoKernelSupport, match="cannot start the process that sets uprobes"):
+        Traps(loaded, nobody, "mutators", "container_mutates").during([], dict)
+    assert os.listdir("/proc/self/fd") == before
 
 
 def check(found: WatchingContainers, name: str, *, is_sampled: bool) -> None:

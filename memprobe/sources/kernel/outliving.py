@@ -20,10 +20,15 @@ MOST_BYTES = 1 << 16
 def outliving(function: Callable[[], Any]) -> Any:
     """Call a short function in a child and wait for it; None if it has raised something.
 
-    Its result must be plain data that JSON can hold, and few bytes.
+    Its result must be plain data that JSON can hold, and few bytes. Raises OSError if there can be no child.
     """
     answers, answer = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(answers)
+        os.close(answer)
+        raise
     if child == 0:
         _be_the_child(answer, function)
     os.close(answer)

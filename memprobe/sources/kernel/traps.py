@@ -54,7 +54,13 @@ class Traps:
         Raises TargetExited, and NoKernelSupport if they cannot be attached.
         """
         chosen = traps if self._programs.attaches_many else traps[:MOST_PLACES]
-        told = outliving(lambda: self._trapped(chosen, work))
+        try:
+            told = outliving(lambda: self._trapped(chosen, work))
+        except OSError as error:
+            raise NoKernelSupport(
+                f"memprobe cannot start the process that sets uprobes ({error.strerror})",
+                remedy="allow memprobe more processes (ulimit -u, pids.max) or memory",
+            ) from None
         if told is None or "refused" in told:
             self._process.check()
             reason = told["refused"] if told else "the tracing process has ended"
