@@ -110,12 +110,14 @@ class BpfObject:
         path: str | os.PathLike[str],
         offsets: Buffer,
         cookies: Buffer,
+        semaphores: Buffer,
         pid: int,
         /,
     ) -> int:
         """Attach a program that was loaded for it (attach_to_many) to many instructions of one process.
 
-        Offsets and cookies are u64, back to back. EINVAL where the kernel cannot (before 6.6).
+        Offsets, cookies and semaphores (as for attach_uprobe) are u64, back to back. EINVAL where the kernel
+        cannot (before 6.6). Process -1 is nobody's: which error that is tells kernels apart.
         """
 
     def attach_event(

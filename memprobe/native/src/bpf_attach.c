@@ -179,7 +179,7 @@ PyObject *bpf_object_attach_uprobes(BpfObject *self, PyObject *arguments)
         return NULL;
     scope(scope_unref) PyObject *path = bytes;
     if (offsets.len != cookies.len || offsets.len != semaphores.len || offsets.len % 8 != 0 ||
-        offsets.len == 0 || pid <= 0)
+        offsets.len == 0 || pid < -1 || pid == 0)
         return PyErr_Format(PyExc_ValueError,
                             "%zd bytes of offsets, %zd of cookies, %zd of semaphores, process %d",
                             offsets.len, cookies.len, semaphores.len, pid);

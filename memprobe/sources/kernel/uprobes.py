@@ -16,6 +16,7 @@ import numpy as np
 from memprobe.native.bpf import BpfError, BpfObject
 
 _WORD = 8
+NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,21 @@ def attach_uprobes(
 
 
 def takes_many(loaded: BpfObject, program: str) -> bool:
-    """Whether the kernel attaches a program, which was loaded for it, to many instructions at once."""
+    """Whether the kernel attaches a program to many instructions at once, for all threads of a process.
+
+    There are no instructions in a folder: that is what it complains about if all else was understood. But at
+    first it took one thread for the process; it refuses a process -1 before anything else since that is mended.
+    """
+    return (
+        _refusal(loaded, program, os.getpid()) == errno.EBADF
+        and _refusal(loaded, program, NOBODY) == errno.EINVAL
+    )
+
+
+def _refusal(loaded: BpfObject, program: str, pid: int) -> int | None:
     nothing = bytes(_WORD)
     try:
-        number = loaded.attach_uprobes(program, "/", nothing, nothing, nothing, os.getpid())
+        loaded.detach(loaded.attach_uprobes(program, "/", nothing, nothing, nothing, pid))
     except BpfError as error:
-        return error.errno == errno.EBADF  # there are no instructions in a folder: all else was understood
-    loaded.detach(number)
-    return True
+        return error.errno
+    return 0
