@@ -12,7 +12,6 @@ from memprobe.errors import (
     NotPermitted,
     ReadFault,
     TargetBlocksReading,
-    TargetGone,
     UnknownVersion,
 )
 from memprobe.target.cpython.python import Python, attach_python
@@ -69,9 +68,9 @@ class Opened:
         """Whether its program has ended, and its Python frees everything: that is no news of its leaks."""
         try:
             self.process.check()
-        except TargetGone:
-            return False
-        return self.python is not None and self.python.is_ending()
+            return self.python is not None and self.python.is_ending()
+        except (MemprobeError, OSError):
+            return False  # it was killed between the two, or may not be read any more: others say so
 
 
 Found = tuple[Evidence, Python | MemprobeError]

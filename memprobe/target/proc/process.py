@@ -94,7 +94,10 @@ class Process:
 
     def _has_called_exec(self) -> bool:
         if self._address_space is not None:
-            return not os.pread(self._address_space, 1, 0)
+            try:
+                return not os.pread(self._address_space, 1, 0)
+            except ProcessLookupError:  # it has been collected since it was asked whether it has ended
+                return True
         return self._exe is not None and self._exe != _exe_identity(self.folder)
 
 
