@@ -211,8 +211,14 @@ class HeapSource:
         target = None if self._errand else self._pace.next(now_ns)
         if target is not None:
             self._pace.begun(target, now_ns)
-            self._under_way = self._followed[target]
-            self._errand = Errand(self._under_way.errand(with_keys=self._with_keys))
+            one = self._followed[target]
+            try:
+                self._errand = Errand(one.errand(with_keys=self._with_keys))
+            except OSError as error:  # no memory, or no room for one more process
+                died = ReaderDied(f"no process could be started that looks at it: {error.strerror}")
+                self._fail(target, Outcome(error=died), now_ns)
+                return
+            self._under_way = one
 
     def _hear(self, now_ns: int, seen: _Seen) -> None:
         """Take in what the look under way has come to, if it is over."""

@@ -18,6 +18,9 @@ from memprobe.vocab import TargetId
 ASK_S = 0.05
 """Between two looks at whether it is done, where nothing else is to be done meanwhile."""
 
+PATIENCE_S = 120.0
+"""At the end of a run a heap gets so long: the report waits for it."""
+
 
 class HeapTaking:
     """Takes a heap when it is told to, the last one counts; what went wrong is a sentence."""
@@ -46,7 +49,12 @@ class HeapTaking:
         except OSError as error:
             self._why = f"{self._folder}: {error.strerror}"
             return
-        self._errand = Errand(_taking(target, self._content.fileno()), keeps=(self._content.fileno(),))
+        descriptor = self._content.fileno()
+        try:
+            self._errand = Errand(_taking(target, descriptor), keeps=(descriptor,))
+        except OSError as error:  # where memory runs out there may be none for a child
+            self._why = f"no process could be started that takes it: {error.strerror}"
+            self._retire()
 
     def poll(self) -> bool:
         """See whether it is there; return whether it is still being taken."""
@@ -64,8 +72,16 @@ class HeapTaking:
         return False
 
     def finish(self) -> None:
-        """Wait until it is there, or is known not to come: a child that does nothing is given up."""
+        """Wait until it is there, or is known not to come: a child that does nothing is given up.
+
+        One that works on is given up as well, after PATIENCE_S.
+        """
+        deadline_s = time.monotonic() + PATIENCE_S
         while self.poll():
+            if time.monotonic() >= deadline_s:
+                self._why = f"it was not there {PATIENCE_S:.0f} s after the end of the run"
+                self._retire()
+                return
             time.sleep(ASK_S)
 
     def close(self) -> None:

@@ -45,11 +45,16 @@ class Errand:
     def __init__(self, function: Callable[[], Any], keeps: tuple[int, ...] = ()) -> None:
         """Begin to call a function; its result must be plain data that JSON can hold.
 
-        Of memprobe's descriptors it has those that it `keeps`.
+        Of memprobe's descriptors it has those that it `keeps`. Raises OSError if there can be no child now.
         """
         parent = os.getpid()
         self._pipe, answers = os.pipe()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(self._pipe)
+            os.close(answers)
+            raise
         if self.pid == 0:
             be_the_child(parent, answers, lambda _, __: _alone((answers, *keeps), function), [None])
         os.close(answers)

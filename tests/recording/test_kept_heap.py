@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sqlite3
 import time
@@ -18,18 +20,23 @@ import pythons
 from cli.running import complaint, document, run
 from config.running import run_on, tick
 from memprobe.config import DEFAULTS
-from memprobe.errors import UnreadableRecording
+from memprobe.errors import TargetExited, UnreadableRecording
 from memprobe.heap.document import Heap
 from memprobe.heap.kept import BROKEN, KeptGraph, asked
 from memprobe.heap.look import look
 from memprobe.heap.wishes import Wishes
-from memprobe.recording import RecordingReader
+from memprobe.recording import RecordingQueue, RecordingReader, RecordingWriter
+from memprobe.session import heap_taking
 from memprobe.session.danger import Danger
+from memprobe.session.heap_taking import HeapTaking
+from memprobe.target.cpython.interpreters import Interpreters
 from memprobe.target.proc.pressure import Pressure
+from memprobe.vocab import TargetId
 from memprobe.vocab.kept_heap import KeptHeap
-from patience import PATIENCE_S
+from recording.writing import FACTS
 
 SESSIONS = 3_000
+PATIENCE_S = 120.0
 QUESTIONS = (
     Wishes(),
     Wishes(garbage=True, rows=3),
@@ -236,3 +243,52 @@ def test_in_danger_it_is_taken_before_the_end(
 
 def test_nothing_is_left_beside_the_recording(kept: Path) -> None:
     assert [one.name for one in kept.parent.iterdir()] == [kept.name]
+
+
+def test_a_process_that_is_killed_while_it_is_asked_has_its_report(
+    hoard: pythons.Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near its end it is asked ten times a second whether its Python is ending, and is killed at any moment."""
+
+    def killed(_: Interpreters) -> bool:
+        hoard.kill()
+        raise TargetExited(f"process {hoard.pid} ended while it was being read")
+
+    monkeypatch.setattr(Interpreters, "are_ending", killed)
+    with run_on(hoard.pid, KEEPS, tmp_path / "run.mprobe") as live:
+        live.run(lambda: True)
+        assert live.ended is not None
+        assert any("(--heap)" in sentence for sentence in live.report().invisible)
+
+
+@pytest.fixture
+def taking(tmp_path: Path) -> Iterator[HeapTaking]:
+    queue = RecordingQueue(RecordingWriter(tmp_path / "run.mprobe", FACTS))
+    taking = HeapTaking(queue, tmp_path)
+    yield taking
+    taking.close()
+    queue.close()
+
+
+def test_a_heap_that_takes_too_long_is_given_up(taking: HeapTaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work_on(_: TargetId) -> KeptHeap:
+        while True:
+            pass
+
+    monkeypatch.setattr(heap_taking, "take", work_on)
+    monkeypatch.setattr(heap_taking, "PATIENCE_S", 0.1)
+    taking.begin(TargetId(1, 1))
+    taking.finish()
+    assert "it was not there" in taking.remark
+
+
+def test_where_no_process_can_be_started_that_is_said(
+    taking: HeapTaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("os.fork", full)
+    taking.begin(TargetId(1, 1))
+    taking.finish()
+    assert "no process could be started that takes it: Cannot allocate memory" in taking.remark
