@@ -37,6 +37,11 @@ def test_help_loads_nothing_heavy() -> None:
     assert {name.partition(".")[0] for name in loaded_by(HELP)}.isdisjoint(HEAVY)
 
 
+def test_a_run_has_no_use_for_openssl() -> None:
+    """It takes 3.5 MB: memprobe.vocab.digest has BLAKE2 without it."""
+    assert "_hashlib" not in loaded_by("import memprobe.session")
+
+
 def test_the_public_names_are_there() -> None:
     import memprobe
 

@@ -248,7 +248,7 @@ def test_nothing_is_left_beside_the_recording(kept: Path) -> None:
 def test_a_process_that_is_killed_while_it_is_asked_has_its_report(
     hoard: pythons.Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Near its end it is asked ten times a second whether its Python is ending, and is killed at any moment."""
+    """Near its end it is asked at every tick whether its Python is ending, and is killed at any moment."""
 
     def killed(_: Interpreters) -> bool:
         hoard.kill()

@@ -9,12 +9,11 @@ has most of it in the end, and one stack alone proves little. What is freed and 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from hashlib import blake2b
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from memprobe.target.inspection.document import FramePart
 from memprobe.target.proc.process import Process
 from memprobe.target.proc.procfs import size_bytes
 from memprobe.vocab.batch import Batch
+from memprobe.vocab.digest import blake2b
 from memprobe.vocab.rows import GROWTH, Rows, no_rows
 from memprobe.vocab.stack import Frame, Stack
 
@@ -35,6 +35,12 @@ LEAST_BYTES = 256 << 10
 
 PAUSE_S, SHARE = 0.5, 0.02
 """Between two runs at least, and of a core at most: one takes some hundredths of a second."""
+
+RETRY_S = 10.0
+"""Until it is tried again, where it cannot be run at all."""
+
+END_S = 1.0
+"""So long one that was killed is waited for: a file system that hangs holds it even then."""
 
 DEEPEST = 256
 """Frames of a stack that are kept, the innermost."""
@@ -96,7 +102,12 @@ class PySpySource:
         if self._most_bytes is None:
             self._most_bytes = now_bytes
         if now_bytes - self._most_bytes >= LEAST_BYTES:
-            self._run = _Run(self._program, self._process.pid, now_bytes - self._most_bytes)
+            try:
+                self._run = _Run(self._program, self._process.pid, now_bytes - self._most_bytes)
+            except OSError as error:  # no such program, no memory, no room for what it says
+                self._reason = _first_line(error)
+                self._due.done(0, RETRY_S, SHARE)
+                return
             self._most_bytes = now_bytes
 
     def _anonymous_bytes(self) -> int | None:
@@ -110,9 +121,8 @@ class PySpySource:
         self._due.done(run.cpu_ns, PAUSE_S, SHARE)
         try:
             running = stacks_of(run.threads())
-            self._process.check()  # py-spy knows a pid only, which may be another's by now
             self._reason = ""
-        except (OSError, ValueError, TargetGone) as error:
+        except (OSError, ValueError) as error:
             running, self._reason = [], _first_line(error)
         numbers = [_number(stack) for stack in running] or [0]
         for number, stack in zip(numbers, running, strict=False):
@@ -129,6 +139,7 @@ class _Run:
     """py-spy under way: one look at all threads of a process."""
 
     def __init__(self, program: str, pid: int, grown_bytes: int) -> None:
+        """Begin; raises OSError if it cannot be run."""
         self.grown_bytes = grown_bytes
         """What its answer is about."""
 
@@ -136,24 +147,22 @@ class _Run:
         """What it took, once it is over."""
 
         self._begin_ns = time.monotonic_ns()
-        # Files, because nobody empties pipes while it runs; read when it has ended.
-        self._output, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
-        try:
-            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+        with ExitStack() as files:
+            # Files, because nobody empties pipes while it runs; read when it has ended.
+            self._output = files.enter_context(tempfile.TemporaryFile())
+            self._errors = files.enter_context(tempfile.TemporaryFile())
+            self._process = subprocess.Popen(
                 py_spy.command(program, pid),
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=self._errors,
             )
-        except OSError as error:
-            self._process, self._failure = None, error
+            self._files = files.pop_all()
 
     def is_over(self) -> bool:
         """Whether it has answered, or will not."""
-        if self._process is None or self._process.returncode is not None:
-            return True
         if time.monotonic_ns() - self._begin_ns > py_spy.TIMEOUT_S * 1e9:
-            os.kill(self._process.pid, signal.SIGKILL)  # Popen.kill would collect it, and what it took
+            self._process.kill()
         self._collect(self._process)
         return self._process.returncode is not None
 
@@ -166,9 +175,7 @@ class _Run:
 
     def threads(self) -> list[dict[str, Any]]:
         """What it has said of each thread; raises OSError or ValueError if it has not said so."""
-        with self._output, self._errors:
-            if self._process is None:
-                raise self._failure
+        with self._files:
             if self._process.returncode:
                 self._errors.seek(0)
                 why = self._errors.read(4096).decode("utf-8", "replace").strip()
@@ -178,11 +185,11 @@ class _Run:
 
     def end(self) -> None:
         """End it, whatever it does."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process.returncode is None:
             self._process.kill()
-            self._process.wait()
-        self._output.close()
-        self._errors.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_S)
+        self._files.close()
 
 
 def stacks_of(threads: Sequence[dict[str, Any]]) -> list[Stack]:
