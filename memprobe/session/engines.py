@@ -11,7 +11,6 @@ is read beside each of them, and alone where there is none.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -35,8 +34,6 @@ CALM = (LIBBPF, BCC)
 """What is tried unasked, the best first: none of them ever stops a process."""
 
 OFFER = "--engine ptrace would see the lines of handles, at the price of short stops"
-
-INSTEAD = "choose another engine: --engine proc"
 
 UNSEEN = "Which lines open handles and where memory grows is not seen"
 
@@ -107,8 +104,9 @@ def _tried(name: str, config: Config) -> EnginePart:
     try:
         if name in ROOMS:
             _room(name).check_engine(config)
-    except (NotPermitted, NoKernelSupport) as error:
-        return EnginePart(name, False, ENGINES[name], error.fact, error.remedy or None)
+    except (MemprobeError, OSError) as error:  # a trial ends no run, whatever comes of it
+        fact, remedy = (error.fact, error.remedy) if isinstance(error, MemprobeError) else (str(error), "")
+        return EnginePart(name, False, ENGINES[name], fact, remedy or None)
     return EnginePart(name, True, ENGINES[name], None, None)
 
 
@@ -116,12 +114,4 @@ def _room(name: str) -> Any:
     try:
         return import_module(ROOMS[name])
     except ImportError as error:
-        raise _not_built(name, error) from None
-
-
-def _not_built(name: str, error: ImportError) -> NoKernelSupport:
-    if name != PTRACE:
-        return NoKernelSupport(f"memprobe was built without BPF ({error})")
-    if (machine := os.uname().machine) != "x86_64":
-        return NoKernelSupport(f"the engine ptrace does not know {machine} yet", remedy=INSTEAD)
-    return NoKernelSupport(f"memprobe was built without the engine ptrace ({error})", remedy=INSTEAD)
+        raise NoKernelSupport(f"memprobe was built without BPF ({error})") from None

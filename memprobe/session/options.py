@@ -18,5 +18,9 @@ class Options:
 
     @property
     def with_keys(self) -> bool:
-        """Whether keys of the target's dictionaries are read: only for a recording, and only if asked for."""
-        return self.record is not None and self.config.record.with_keys
+        """Whether keys of the target's dictionaries are read: only for a recording, and only if asked for.
+
+        Whoever asks for a redacted recording as well (settings, the API) gets that.
+        """
+        kept = self.config.record
+        return self.record is not None and kept.with_keys and not kept.redact

@@ -11,7 +11,7 @@ from memprobe.views.escaping import escape
 MOST_KEYS, CHARACTERS = 16, 200
 """Of one holder; what is escaped is longer than what was read."""
 
-MOST_HOLDERS = 128
+MOST_HOLDERS, HOLDER_CHARACTERS = 128, 4096
 
 
 def told_keys(keys: Mapping[int, Sequence[str]], ledger: Ledger) -> list[dict[str, Any]]:
@@ -33,7 +33,9 @@ def recorded_keys(facts: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     if not isinstance(kept, list):
         return None
     rows = [one for one in kept[:MOST_HOLDERS] if isinstance(one, dict)]
-    return [{"holder": str(one.get("holder")), "keys": _texts(one.get("keys"))} for one in rows]
+    return [
+        {"holder": str(one.get("holder"))[:HOLDER_CHARACTERS], "keys": _texts(one.get("keys"))} for one in rows
+    ]
 
 
 def _texts(keys: Any) -> list[str]:

@@ -201,6 +201,7 @@ def test_versions_are_in_the_order_of_releases() -> None:
     assert sorted(ordered, key=key) == ordered
     assert key("1.0") == key("1.0.0") == key("v1")
     assert key("1.0+local") == key("1.0")
+    assert key("1.0-1") == key("1.0.post1") == key("1.0.r1") > key("1.0")
     assert not any(is_within(odd, ">=0") for odd in ("nonsense", "1.0prev\u0131ew1", "\u0661.0"))
     with pytest.raises(BadVersion):
         key("")

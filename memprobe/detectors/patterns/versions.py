@@ -7,8 +7,9 @@ from functools import lru_cache
 
 _VERSION = re.compile(
     r"v?(?:(?P<epoch>[0-9]{1,4})!)?(?P<release>[0-9]{1,9}(?:\.[0-9]{1,9}){0,9})"
-    r"[-_.]?(?P<phase>a|alpha|b|beta|c|rc|pre|preview)?[-_.]?(?P<number>[0-9]{0,9})"
-    r"(?P<post>[-_.]?post[-_.]?[0-9]{0,9})?(?P<dev>[-_.]?dev[-_.]?[0-9]{0,9})?(?:\+[a-z0-9._-]*)?",
+    r"(?:[-_.]?(?P<phase>a|alpha|b|beta|c|rc|pre|preview)[-_.]?(?P<number>[0-9]{0,9}))?"
+    r"(?P<post>[-_.]?(?:post|rev|r)[-_.]?[0-9]{0,9}|-[0-9]{1,9})?"
+    r"(?P<dev>[-_.]?dev[-_.]?[0-9]{0,9})?(?:\+[a-z0-9._-]*)?",
     re.IGNORECASE | re.ASCII,  # else K and I have letters beside them that no version has
 )
 _CLAUSE = re.compile(r"(?P<sign><=|>=|==|!=|<|>)\s*(?P<version>\S+)")
