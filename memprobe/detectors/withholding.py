@@ -41,6 +41,12 @@ def ground(found: Finding, piles: Sequence[Grown], ledger: Ledger, config: Confi
     return None if first is None else Ground(str(first), first.reason)
 
 
+def is_protected(holder: str, config: Config) -> bool:
+    """Tell whether nothing is to be said of what a holder has."""
+    holders = (one for one in config.protect if one.aspect is Aspect.HOLDER)
+    return not config.report.show_protected and any(_is_holder(one, holder) for one in holders)
+
+
 def veiled(found: Finding, why: Ground) -> Finding:
     """Return a withheld finding that says nothing of what it is about."""
     return replace(found, title=f"what is withheld ({why.by})")
@@ -58,12 +64,15 @@ def _is_meant(one: Protection, found: Finding, piles: Sequence[Grown], ledger: L
     if one.aspect is Aspect.TYPE:
         return bool(found.type) and one.matches(found.type)
     if one.aspect is Aspect.HOLDER:
-        pattern = replace(one, pattern=keyless(one.pattern))
-        return bool(found.holder) and pattern.matches(keyless(found.holder))
+        return _is_holder(one, found.holder)
     if found.kind is not _KIND_OF[one.aspect]:
         return False
     handles = [grown for grown in piles if grown.subject.what is What.HANDLES]
     return bool(handles) and all(_all_match(one, ledger, grown) for grown in handles)
+
+
+def _is_holder(one: Protection, holder: str) -> bool:
+    return bool(holder) and replace(one, pattern=keyless(one.pattern)).matches(keyless(holder))
 
 
 def _all_match(one: Protection, ledger: Ledger, grown: Grown) -> bool:

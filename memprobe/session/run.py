@@ -27,6 +27,7 @@ from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
 from memprobe.session.program import Program
+from memprobe.session.sampled_keys import told_keys
 from memprobe.session.states import Standing
 from memprobe.session.wishing import wish
 from memprobe.target.inspection.opening import Opened
@@ -66,7 +67,7 @@ class Session:
         self._experience = Experience(root.pid, tree=config.run.tree, normal=self._known.normal)
         self._verdicts = Verdicts(root.pid, config, normal=self._known.normal)
         self._verdicts.main = target.process.pid
-        self._sources = Listening(target, root, config, armed)
+        self._sources = Listening(target, root, config, armed, with_keys=options.with_keys)
         self._keeper: Keeper | None = None
         self._gathering = Gathering()
         self._packages = LoadedPackages()
@@ -131,8 +132,11 @@ class Session:
         now_ns = time.monotonic_ns()
         for source in self._sources.often:
             self._poll(source)
-        if self._fate.is_near(now_ns):
+        is_near = self._fate.is_near(now_ns)
+        if is_near:
             self.look_now()  # while there is something to look at
+        if self._keeper is not None:
+            self._keeper.keep_heap(self.target.process.id if is_near else None)
         is_hurried = self._fate.is_hurried(now_ns)
         is_due = (is_hurried or now_ns >= self._sample_due_ns) and not self.target.is_ending()
         if is_due:
@@ -184,6 +188,9 @@ class Session:
         for source in self._sources.at_last:
             self._poll(source)
             self._take_gathered()
+        if self._keeper is not None:
+            alive = self.target.process.id if self.ended is None else None
+            self._account.invisible += self._keeper.keep_last_heap(alive)
         self._keep(is_last=True)
         self._verdicts.settle(self.ledger)
         self._packages.note(self.target, self._verdicts.verdict.findings, time.monotonic_ns())
@@ -284,7 +291,15 @@ class Session:
             fate=self._fate,
             governor=self._governor.governor,
             failure=self.recording_failure,
+            keys=self._keys(),
         )
+
+    def _keys(self) -> list[dict[str, Any]] | None:
+        """Sampled keys of what grows; None if they are not asked for."""
+        heap = self._sources.heap
+        if heap is None or not self.options.with_keys:
+            return None
+        return told_keys(heap.keys, self.ledger, self._config)
 
     def _note(self) -> None:
         """Keep in the recording what only the session knows; it must report even if killed now."""

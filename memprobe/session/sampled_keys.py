@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from memprobe.config import DEFAULTS, Config
+from memprobe.detectors.withholding import is_protected
 from memprobe.ledger import Ledger
 from memprobe.views.escaping import escape
 
@@ -14,13 +16,19 @@ MOST_KEYS, CHARACTERS = 16, 200
 MOST_HOLDERS, HOLDER_CHARACTERS = 128, 4096
 
 
-def told_keys(keys: Mapping[int, Sequence[str]], ledger: Ledger) -> list[dict[str, Any]]:
-    """Return keys by the holder that has them, as the recording and its reports have them."""
+def told_keys(
+    keys: Mapping[int, Sequence[str]], ledger: Ledger, config: Config = DEFAULTS
+) -> list[dict[str, Any]]:
+    """Return keys by the holder that has them, as the recording and its reports have them.
+
+    Of a holder that is protected nothing is told.
+    """
     subjects = ledger.populations.subjects
+    known = ((subjects[number].holder, found) for number, found in keys.items() if number in subjects)
     return [
-        {"holder": escape(subjects[number].holder), "keys": [escape(key)[:CHARACTERS] for key in found]}
-        for number, found in keys.items()
-        if number in subjects
+        {"holder": escape(holder), "keys": [escape(key)[:CHARACTERS] for key in found]}
+        for holder, found in known
+        if not is_protected(holder, config)
     ]
 
 

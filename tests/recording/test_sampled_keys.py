@@ -17,7 +17,7 @@ import pythons
 from cli.running import complaint, document, run
 from config.effects import grown_over_looks
 from config.running import run_on
-from memprobe.config import DEFAULTS
+from memprobe.config import DEFAULTS, Spoken, read_config
 from memprobe.heap.containers import Watched
 from memprobe.heap.looker.keys import CHARACTERS, MOST_KEYS, sampled_keys
 from memprobe.ledger import Ledger
@@ -133,6 +133,14 @@ def test_escapes_are_neutralised() -> None:
     ledger.populations.subjects[1] = Subject(What.CONTAINER, "t", holder="app.\x1b[2J")
     (told,) = told_keys({1: ["'\u202e'"], 2: ["'unknown'"]}, ledger)
     assert told == {"holder": "app.\\x1b[2J", "keys": ["'\\u202e'"]}
+
+
+def test_of_what_is_protected_there_are_none() -> None:
+    ledger = Ledger()
+    ledger.populations.subjects[1] = Subject(What.CONTAINER, "t", holder="app.SECRETS['a']")
+    ledger.populations.subjects[2] = Subject(What.CONTAINER, "t", holder="app.OTHERS")
+    config = read_config(Spoken(protect=("holder=app.SECRETS[...] # private",)), {}, searches=False)
+    assert [one["holder"] for one in told_keys({1: ["'k'"], 2: ["'k'"]}, ledger, config)] == ["app.OTHERS"]
 
 
 def test_keys_of_all_sorts(interpreter: pythons.Interpreter, targets: Path) -> None:
