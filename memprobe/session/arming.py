@@ -54,12 +54,12 @@ class Armed:
         told, self._told = self._told, []
         return told
 
-    def wait(self, seconds: float) -> None:
-        """Wait until there is something to gather, but not longer."""
-        if self.engine is None:
-            time.sleep(seconds)
-        else:
-            self.engine.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Wait until its programs call, but not longer; return whether they did."""
+        if self.engine is not None:
+            return self.engine.wait(seconds)
+        time.sleep(seconds)
+        return False
 
     def close(self) -> None:
         """Leave nothing behind. May be called twice."""

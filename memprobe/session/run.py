@@ -8,10 +8,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from memprobe.detectors.evidence import Grown
 from memprobe.detectors.verdicts import Verdicts
 from memprobe.errors import OutputNotWritable
-from memprobe.experience import Experience, Remembered, Stand, remembered
+from memprobe.experience import Experience, Remembered, remembered
 from memprobe.governor import CHECK_INTERVAL_NS, Governor, Limits, LiveGovernor, knobs_of
 from memprobe.ledger import Ledger
 from memprobe.models.learning.normal import Normal
@@ -21,12 +20,14 @@ from memprobe.session.arming import Armed
 from memprobe.session.fate import Fate
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.gathering import Gathering
+from memprobe.session.handing_on import hand_on
 from memprobe.session.keeping import Keeper
 from memprobe.session.known import LoadedPackages
 from memprobe.session.listening import Listening
 from memprobe.session.naming import program_in
 from memprobe.session.options import Options
 from memprobe.session.program import Program
+from memprobe.session.resting import rest
 from memprobe.session.sampled_keys import told_keys
 from memprobe.session.states import Standing
 from memprobe.session.wishing import wish
@@ -35,14 +36,7 @@ from memprobe.views.history import History
 from memprobe.views.report import Run
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.finding import Verdict
-from memprobe.vocab.sort import Sort
 from memprobe.vocab.source import Settling, Source
-
-TICK_S = 0.1
-"""At least between two looks at the ring: at 200,000 events a second it is half full by then."""
-
-CALM_S = 0.5
-"""At most, if the programs do not call meanwhile (a new stack, a child, an end, a ring that fills)."""
 
 
 class Session:
@@ -109,23 +103,8 @@ class Session:
         while go_on() and self.ended is None:
             if self._tick() and watch is not None:
                 watch(self)
-            self._rest()
+            rest(self._sources.armed, self._root, self._config.intervals.scan_s)
         self._finish()
-
-    def _rest(self) -> None:
-        """Wait for the next tick, or the end; the programs call if a stack is new, or the ring fills."""
-        time.sleep(TICK_S)
-        end_s = time.monotonic() + min(CALM_S, self._config.intervals.scan_s) - TICK_S
-        while (left_s := end_s - time.monotonic()) > 0 and not self._root.has_ended():
-            if self._wait(min(TICK_S, left_s)):
-                break
-
-    def _wait(self, seconds: float) -> bool:
-        """Wait for a call of the programs, but not longer; return whether there was one."""
-        if self._sources.engine is None:
-            time.sleep(seconds)
-            return False
-        return self._sources.engine.wait(seconds)
 
     def _tick(self) -> bool:
         """Poll what is due; return whether /proc was looked at."""
@@ -197,16 +176,10 @@ class Session:
         if self.ended is not None:
             self._say_ended()  # how it ended shows a little later than that it did
         self._check(time.monotonic_ns())
-        self._hand_on()
-        self._note()
-
-    def _hand_on(self) -> None:
-        """Remember for later runs what this one has seen."""
         if self._config.run.learn:
-            stands = [_stand(one) for one in self._verdicts.grown]
-            findings = self._verdicts.verdict.findings
-            said = self._experience.hand_on(self._known.program, self.ledger, stands, findings)
+            said = hand_on(self._experience, self._known.program, self.ledger, self._verdicts)
             self._account.invisible += said
+        self._note()
 
     def _check(self, now_ns: int) -> None:
         self._governor.governor.calibration = self._sources.armed.calibrator.calibration
@@ -312,8 +285,3 @@ class Session:
             history = next((one for one in self._watchers if isinstance(one, History)), None)
             standing = Standing(self.ledger, self._experience, self._verdicts, history)
             self._keeper.keep(standing, is_last=is_last)
-
-
-def _stand(one: Grown) -> Stand:
-    growth = one.growth
-    return Stand(one.subject.what, Sort.of(one.subject), one.count, growth.shape, growth.probability)

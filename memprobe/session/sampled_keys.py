@@ -42,7 +42,8 @@ def recorded_keys(facts: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         return None
     rows = [one for one in kept[:MOST_HOLDERS] if isinstance(one, dict)]
     return [
-        {"holder": str(one.get("holder"))[:HOLDER_CHARACTERS], "keys": _texts(one.get("keys"))} for one in rows
+        {"holder": str(one.get("holder"))[:HOLDER_CHARACTERS], "keys": _texts(one.get("keys"))}
+        for one in rows
     ]
 
 
