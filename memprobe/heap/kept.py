@@ -33,6 +33,7 @@ from memprobe.heap.keeping import (
 )
 from memprobe.heap.questions import Questions, called
 from memprobe.heap.references import Place
+from memprobe.heap.room import limit_memory
 from memprobe.heap.roots import Root, Tier
 from memprobe.heap.survey import CANDIDATES, HOLDERS, NO_TYPE, matching
 from memprobe.heap.wishes import Wishes
@@ -56,6 +57,7 @@ def asked(kept: KeptHeap, wishes: Wishes, file: str) -> Heap:
         return replace(heap, holders=_cut(heap.holders, wishes.rows))
     if is_narrowed:
         heap = replace(heap, types=_types(heap.types, wishes.type), holders=None, listeners=None)
+    limit_memory()
     try:
         return _of_graph(heap, KeptGraph(kept), wishes)
     except BROKEN as error:

@@ -13,7 +13,7 @@ from memprobe.detectors.verdicts import Verdicts
 from memprobe.experience import Experience
 from memprobe.ledger import Ledger
 from memprobe.recording import RecordingReader, State
-from memprobe.recording.columns import BadBlob
+from memprobe.recording.damage import BROKEN
 from memprobe.recording.objects import packed_object, unpacked_object
 from memprobe.views.history import History
 from memprobe.vocab.digest import blake2b
@@ -99,7 +99,7 @@ def _standing(state: State, config: Config) -> Standing | None:
         kinds = (Ledger, Experience, Verdicts, History | None)
         are_such = map(isinstance, (ledger, experience, verdicts, history), kinds)
         is_it = all(are_such) and ledger.now_ns == state.end_ns
-    except (BadBlob, ValueError, TypeError, AttributeError):
+    except (*BROKEN, AttributeError):
         return None
     return Standing(ledger, experience, verdicts, history) if is_it else None
 
