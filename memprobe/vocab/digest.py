@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import zlib
-from _blake2 import blake2b
+
+try:
+    from _blake2 import blake2b
+except ImportError:  # a Python that was configured without digests of its own
+    from hashlib import blake2b
 
 __all__ = ["blake2b", "short_digest"]
 
