@@ -129,6 +129,19 @@ def test_end_is_noticed_before_the_parent_has_collected_it() -> None:
         os.waitpid(child, 0)
 
 
+def test_one_that_is_collected_between_two_looks_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = os.fork()
+    if child == 0:
+        os.read(os.pipe()[0], 1)
+    with open_process(child) as process:
+        stat = process.folder.stat()
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        monkeypatch.setattr(process, "has_ended", lambda: False)
+        monkeypatch.setattr(process.folder, "stat", lambda: stat)
+        assert type(attempt(process.check)) is errors.TargetExited
+
+
 @pytest.mark.parametrize("program", [sys.executable, "/bin/cat"], ids=["the same program", "another one"])
 def test_exec_is_noticed(program: str) -> None:
     arguments = [program, "-c", WAIT] if program == sys.executable else [program, "-"]

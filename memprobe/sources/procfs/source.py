@@ -186,6 +186,9 @@ class ProcfsSource:
         except TargetGone as gone:
             self._lost(one, gone, seen)
             return
+        except OSError as error:
+            seen.unreadable.append(f"open handles of process {one.process.pid}: not readable ({error})")
+            return
         if picture is not None:
             seen.handles.append(picture.handles)
             seen.lose("picture_cut", picture.unread)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -59,6 +60,18 @@ def test_nothing_stays_open() -> None:
     with running(sys.executable, "-c", WAIT) as target, watched(target.pid, tree=True) as source:
         polled(source)
     assert open_files() == before
+
+
+def test_handles_that_cannot_be_read_just_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with running(sys.executable, "-c", WAIT) as target, watched(target.pid) as source:
+        monkeypatch.setattr(pictures.Pictures, "take", full)
+        told = polled(source)
+    assert told.handles == ()
+    assert len(told.samples) == 1
+    assert any("open handles of process" in sentence for sentence in told.invisible)
 
 
 def test_a_target_that_ends() -> None:
