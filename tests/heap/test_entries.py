@@ -66,6 +66,8 @@ def test_numbers_that_rise() -> None:
         ([uuid.UUID(int=number << 80 | 4 << 76 | 8 << 60).hex for number in range(64)], KEYS_AT_RANDOM),
         ([uuid.UUID(int=number << 80 | 5 << 76 | 8 << 60).hex[::-1] for number in range(64)], None),
         ([], None),
+        (["a#"] * 40 + ["a1"], None),
+        (["a#1"] * 40 + ["a1#"], None),
     ],
 )
 def test_texts_as_keys(texts: list[str], note: str | None) -> None:

@@ -103,8 +103,8 @@ def of_texts(texts: Sequence[str]) -> str | None:
     """Return what some keys have in common that are texts."""
     if sum(_RANDOM.fullmatch(text) is not None for text in texts) >= max(LEAST, MOSTLY * len(texts)):
         return KEYS_AT_RANDOM
-    shapes = [_NUMBER.sub("#", text) for text in texts]
-    shape, count = Counter(shapes).most_common(1)[0] if shapes else ("", 0)
+    shapes = [tuple(_NUMBER.split(text)) for text in texts]  # as many numbers where it is the same
+    shape, count = Counter(shapes).most_common(1)[0] if shapes else ((), 0)
     if count < max(LEAST, MOSTLY * len(texts)):
         return None
     alike = [text for text, one in zip(texts, shapes, strict=True) if one == shape]
