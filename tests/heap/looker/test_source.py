@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -182,3 +183,20 @@ def test_nothing_is_left_behind(targets: Path) -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
         run.source.close()
+
+
+def test_where_there_can_be_no_child_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    open_before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr("os.fork", full)
+    source = HeapSource(identity(os.getpid()))
+    try:
+        source.start()
+        batch = source.poll()
+    finally:
+        source.close()
+    assert batch is not None
+    assert "no process could be started that looks at it" in batch.invisible[0]
+    assert len(os.listdir("/proc/self/fd")) == open_before
