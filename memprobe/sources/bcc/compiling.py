@@ -95,5 +95,8 @@ def _complaint(said: bytes) -> str:
 
 
 def _environment(**more: str) -> dict[str, str]:
-    """What a child gets to know: nothing of memprobe's own Python."""
-    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", **more}
+    """What a child gets to know: nothing of memprobe's own Python.
+
+    Without a home it would ask the machine's services for one (nscd).
+    """
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LC_ALL": "C", **more}

@@ -89,7 +89,7 @@ def use_maps(first: BpfObject) -> None:
     assert len(first.iterate("census")) == 0
     attempt(first.iterate, "exited")
     assert first.has_constant("processors")
-    assert len(first.run_counts) == 8
+    assert len(first.run_counts) == 9
 
 
 def use_hooks(first: BpfObject) -> None:
