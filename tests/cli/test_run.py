@@ -158,8 +158,9 @@ runpy.run_path(sys.argv[1])
 
 ITIMER = "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); "
 ITIMER += "signal.setitimer(signal.ITIMER_REAL, 1, 1); os.execvp(sys.argv[1], sys.argv[1:])"
-ENDS_ON = "import os, signal; signal.signal(signal.{0}, lambda *_: os._exit(9)); {1} "
-ENDS_ON += "[signal.pause() for _ in iter(int, 1)]"
+ENDS_ON = "import os, signal, time; signal.signal(signal.{0}, lambda *_: os._exit(9)); {1} "
+ENDS_ON += "[time.sleep(0.05) for _ in iter(int, 1)]"
+"""Not pause(): it would wait for ever if the signal came just before it."""
 
 
 def test_a_timer_of_whoever_became_memprobe_is_the_programs() -> None:
@@ -403,7 +404,8 @@ left = int(os.read(reader, 16))
 while os.path.exists(f"/proc/{left}"):
     time.sleep(0.01)
 print("ready", flush=True)
-signal.pause()
+while True:
+    time.sleep(0.05)  # not pause(): it would miss what came just before
 """
 
 
