@@ -155,7 +155,8 @@ def test_the_application_outlives_its_guard(tmp_path: Path) -> None:
 UNCOLLECTED = f"""
 import ctypes, os, signal, time
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-if os.fork() == 0:
+application = os.fork()
+if application == 0:
     import memprobe
     for _ in range(2):
         protected = memprobe.protect(command=[{sys.executable!r}, "-m", "memprobe.cli"])
@@ -164,7 +165,7 @@ if os.fork() == 0:
         os.kill(guard, signal.SIGKILL)
         while b") Z " not in open("/proc/%d/stat" % guard, "rb").read(): time.sleep(0.01)
     os._exit(0)
-os.wait()
+os.waitpid(application, 0)
 """
 
 
