@@ -50,6 +50,7 @@ def test_what_is_lost_is_suspected_and_what_is_not_lost_is_not(
         (found,) = suspicions(report)
         assert found["kind"] == way
         assert (way, line) in [(frame["function"], frame["line"]) for frame in found["site"]]
-    assert lost[0]["findings"][0]["type"] == "socket CLOSE_WAIT"
+    # Of those that came last the state may not have been read yet.
+    assert lost[0]["findings"][0]["type"] in ("socket CLOSE_WAIT", "socket")
     assert suspicions(healthy) == []
     assert healthy["memory"]["verdict"] == "steady"
