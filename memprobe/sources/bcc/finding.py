@@ -158,12 +158,17 @@ class _Finder:
                     yield end
 
     def _group_leader(self) -> None:
+        """The leader leads itself, too: whom threads have woken last, which may be the same, it has not."""
         numbers = self._found["task_struct.pid"]
-        pid = self._threads[0].pid
-        both = pid.to_bytes(4, "little") * 2
+        both = self._threads[0].pid.to_bytes(4, "little") * 2
         self._settle(
             "task_struct.group_leader",
-            [at for at, task in self._shared_pointers() if self._memory.read(task + numbers, 8) == both],
+            [
+                at
+                for at, task in self._shared_pointers()
+                if self._memory.read(task + numbers, 8) == both
+                and self._memory.read(task + at, 8) == task.to_bytes(8, "little")
+            ],
         )
 
     def _signal(self) -> None:
