@@ -20,6 +20,7 @@ MAX_LINK_BYTES = 56
 TABLE_WORDS = 64
 MAX_TABLE_PARTS = 16
 WATCH_UNKNOWN = 0xffffffffffffffff
+MOST_LISTS = 16
 
 
 class RecordKind(IntEnum):
@@ -121,6 +122,14 @@ class GrowthHow(IntEnum):
     RSS_SHARED = 11
     ADVISED = 12
     SAMPLED = 13
+
+
+class MutatorHow(IntEnum):
+    """enum mutator_how."""
+
+    CHANGES = 0
+    REALLOCATES = 1
+    RESIZES = 2
 
 
 class CookieRegister(IntEnum):
@@ -514,6 +523,36 @@ CHANGE_TOTAL = np.dtype(
     }
 )
 """struct change_total."""
+
+MUTATED = np.dtype(
+    {
+        "names": ["last", "stack_id", "hits", "room", "number", "reserved"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4"],
+        "offsets": [0, 8, 16, 24, 32, 36],
+        "itemsize": 40,
+    }
+)
+"""struct mutated."""
+
+MUTATOR_LISTS = np.dtype(
+    {
+        "names": ["sizes"],
+        "formats": [("<u8", (16,))],
+        "offsets": [0],
+        "itemsize": 128,
+    }
+)
+"""struct mutator_lists."""
+
+MUTATOR_WINDOW = np.dtype(
+    {
+        "names": ["is_open", "hits", "taken"],
+        "formats": ["<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 16],
+        "itemsize": 24,
+    }
+)
+"""struct mutator_window."""
 
 KNOBS = np.dtype(
     {

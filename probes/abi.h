@@ -348,6 +348,38 @@ struct change_total {
 	__u64 hits;
 };
 
+/* What is known of a container that is seen through the functions that change it: the value of the map `mutated`, whose key
+ * is a watch_key. Written by memprobe before the uprobes are attached, by the program at every hit. */
+struct mutated {
+	__u64 last;		/* its size at the last hit; WATCH_UNKNOWN: the next difference is nobody's */
+	__u64 stack_id;		/* of the last hit: what has changed by the next one is its */
+	__u64 hits;
+	__u64 room;		/* of a list, before it was changed the last time */
+	__u32 number;		/* goes into change_key */
+	__u32 reserved;
+};
+
+/* What the hit of a function says: bits 0-7 of its cookie. The constant is how far into the container its size is. */
+enum mutator_how {
+	MUTATOR_CHANGES = 0,	/* it may change the container: the register of the cookie, or the second argument */
+	MUTATOR_REALLOCATES = 1,	/* it gives the block in the register another size: it may be the room of a list */
+	MUTATOR_RESIZES = 2,	/* it may be CPython's list_resize: the second argument is how many entries there will be */
+};
+
+#define MOST_LISTS 16
+
+/* Lists whose rooms are looked at: the one value of the map mutator_lists. */
+struct mutator_lists {
+	__u64 sizes[MOST_LISTS];	/* where they have their sizes; 0 ends them */
+};
+
+/* Whether hits are taken, and what was met: the one value of the map mutator_window. */
+struct mutator_window {
+	__u64 is_open;
+	__u64 hits;		/* of the functions, taken or not */
+	__u64 taken;		/* those on a container that is looked at */
+};
+
 /* What memprobe may turn while the programs run: the one value of the map knobs. All 0 means: count and report nothing. */
 struct knobs {
 	__u32 handles;			/* 1: births and deaths are sent */

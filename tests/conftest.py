@@ -33,7 +33,7 @@ os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = _state.name
 _passed_under: set[str] = set()
 
 FEW = ("3.8", "3.11-debian-static", "3.13", "3.15")
-"""One of each design of frames, instances and allocator."""
+"""One of each design of frames, instances and allocator: of two that match the last, which has symbols."""
 
 
 def _selected() -> tuple[pythons.Interpreter, ...]:
@@ -55,17 +55,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Take few of many interpreters for the tests that say so; MEMPROBE_EXHAUSTIVE has them all."""
     if len(_selected()) <= len(FEW) or os.environ.get("MEMPROBE_EXHAUSTIVE"):
         return
+    few = _few()
     left_out = [
-        item for item in items if item.get_closest_marker("few_interpreters") and not _is_of_few(item)
+        item for item in items if item.get_closest_marker("few_interpreters") and not _is_of(few, item)
     ]
     items[:] = [item for item in items if item not in set(left_out)]
     config.hook.pytest_deselected(items=left_out)
 
 
-def _is_of_few(item: pytest.Item) -> bool:
+def _few() -> set[str]:
+    matching = ([str(one) for one in _selected() if str(one).startswith(name)] for name in FEW)
+    return {names[-1] for names in matching if names}
+
+
+def _is_of(few: set[str], item: pytest.Item) -> bool:
     found = getattr(item, "callspec", None)
     interpreter = found.params.get("interpreter") if found else None
-    return interpreter is None or any(str(interpreter).startswith(name) for name in FEW)
+    return interpreter is None or str(interpreter) in few
 
 
 @pytest.fixture(scope="session")

@@ -131,10 +131,11 @@ def complaints(runs: Sequence[Judged]) -> Iterator[str]:
     """Every run that did not go as it should."""
     yield "## What went wrong\n"
     for run in runs:
-        yield from (f"- {run.case.name}: {text}" for text in _complaints(run))
+        yield from (f"- {run.case.name}: {text}" for text in complaints_of(run))
 
 
-def _complaints(run: Judged) -> Iterator[str]:
+def complaints_of(run: Judged) -> Iterator[str]:
+    """What is wrong with one run."""
     if run.outcome.problem:
         yield f"could not be judged: {run.outcome.problem}".replace("\n", " ")
     elif run.case.truth is not None and run.hit is None:

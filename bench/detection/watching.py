@@ -71,6 +71,9 @@ class Watch:
     options: tuple[str, ...] = ()
     """More options for `memprobe attach`."""
 
+    memprobe: tuple[str, ...] = (str(MEMPROBE),)
+    """The command."""
+
     program_s: float | None = None
     """Instead of the case's own duration, in seconds of the program: they pass faster where its time does."""
 
@@ -113,7 +116,7 @@ def _attached(case: Case, how: Watch, target: Target, duration_s: float, nothing
     if how.record is not None:
         options += ["--record", str(how.record / f"{case.name}.mprobe")]
     done = subprocess.run(
-        [str(MEMPROBE), "attach", str(target.pid), *options],
+        [*how.memprobe, "attach", str(target.pid), *options],
         capture_output=True,
         text=True,
         timeout=duration_s + PATIENCE_S,

@@ -12,6 +12,7 @@ import click
 
 from memprobe.cli.configured import FAILING, OF_A_PROGRAM, configured
 from memprobe.cli.failing import FINDINGS, is_found
+from memprobe.cli.first import step_aside
 from memprobe.cli.main import bug, complain
 from memprobe.cli.options import Invocation, as_json, verbose
 from memprobe.cli.relaying import Relay
@@ -67,6 +68,7 @@ def run(
         check_keys(config, record)
     if report is not None:
         _check_folder(report)
+    step_aside()
     watched = Watched()
     invocation = context.ensure_object(Invocation)
     code = _run(command, invocation.ignored, config, record, watched)
@@ -101,7 +103,7 @@ def _run(
         program = Launched(command, relay.mask, ignored)
         try:
             try:
-                relay.begin(program)
+                relay.begin(program.pid)
                 _watch(program, config, record, watched)
             finally:
                 program.release()

@@ -13,8 +13,9 @@ from typing import Any
 
 from memprobe.config.places import Place
 from memprobe.config.protection import Protection
-from memprobe.config.setting import Setting, Value, flag, integer, number, settings_of, words
+from memprobe.config.setting import Setting, Value, flag, integer, number, path, settings_of, word, words
 from memprobe.config.units import DOLLARS, ENTRIES, PROBABILITY, Unit
+from memprobe.vocab.engines import AUTO, ENGINES
 from memprobe.vocab.finding import Kind
 
 ANY = "any"
@@ -142,6 +143,18 @@ class Running:
         "What earlier runs of the program have shown counts, and this one is remembered.",
         option="--no-learn",
         help="Ask nothing of earlier runs, and remember nothing of this one.",
+    )
+    engine: str = word(
+        AUTO,
+        "What sees the events of a process: auto takes the best that works and never stops it.",
+        choices=(AUTO, *ENGINES),
+        unit=Unit("", "NAME"),
+        option="--engine",
+    )
+    kernel_headers: str | None = path(
+        "Where the headers of this kernel are, for the engine bcc; without it, in the usual places.",
+        unit=Unit("", "DIR"),
+        option="--kernel-headers",
     )
 
 

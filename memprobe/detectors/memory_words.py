@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from memprobe.detectors.evidence import Evidence, Grown
 from memprobe.detectors.memory_rates import PART, Rates, memory_rates
-from memprobe.detectors.native import taken_at
+from memprobe.detectors.native import grows_at, taken_at
+from memprobe.detectors.outside import MOST, is_outside
 from memprobe.detectors.sites import where
 from memprobe.ledger.memory_account import MemoryAccount
 from memprobe.models.growth import Shape
@@ -68,7 +69,24 @@ def _grown(
         return BOUNDED_CACHE, f"{grew}; {bounded.subject.holder} has {bounded.count:,} entries{limit}."
     if rests:
         return WARM_UP, f"{grew} and has come to rest."
+    if course is not None and _may_go_on(evidence, course):
+        return GROWING, f"{grew} and goes on{_seen_from_outside(evidence, course)}"
     return GROWING, f"{grew} and goes on; whether for good is not known yet."
+
+
+def _may_go_on(evidence: Evidence, course: Grown) -> bool:
+    """Tell whether nobody looks at what grows, and it is worth a suspicion."""
+    return is_outside(evidence, course.pid) and course.growth.probability >= evidence.thresholds.shown
+
+
+def _seen_from_outside(evidence: Evidence, course: Grown) -> str:
+    """Say how sure it is that it goes on for good: of a process that is not looked into there is no more."""
+    taken = where("most of it taken", grows_at(evidence, course.pid))
+    sure = min(MOST, course.growth.probability)
+    return (
+        f" by {course.growth.per_s / 1024:,.0f} kB every second{taken}, for good with a confidence of "
+        f"{sure:.2f} (at most {MOST}: which objects take it is not seen from outside)."
+    )
 
 
 def _causes(evidence: Evidence, pid: int, sure: Sequence[Finding]) -> str:

@@ -1,7 +1,7 @@
 """How sure a verdict can be of a process that is seen from outside alone, and why no surer.
 
-Numbers of /proc tell that something piles up. Who holds it and which line makes it is not among them, so whether the
-program will yet let go of it stays open, however long it has grown.
+Numbers of /proc tell that something piles up. Who holds it and which line makes it is not among them, so
+whether the program will yet let go of it stays open, however long it has grown.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ MOST = 0.75
 """No verdict is surer than this: three in four."""
 
 WHY = (
-    "Only /proc was seen of the process: who holds what piles up and which line makes it is not known, so no verdict is "
-    f"surer than {MOST}."
+    "Only /proc was seen of the process: who holds what piles up and which line makes it is not known, so no "
+    f"verdict is surer than {MOST}."
 )
 
 

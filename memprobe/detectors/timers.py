@@ -9,12 +9,16 @@ from itertools import takewhile
 from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
+from memprobe.detectors.memory_rates import LOOKS, average
 from memprobe.detectors.piles import NO_SITE, along_with, filled, held_by, signs, surest
 from memprobe.detectors.sites import more_of
 from memprobe.ledger.insertions import Filled
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame, is_standard, python_frames
 from memprobe.vocab.subject import Elements, What
+
+SHARE = 0.5
+"""Timers that are half of those that were added explain them."""
 
 SCHEDULED = "._scheduled"
 """Where a loop of asyncio has its timers: everybody's, so it says nothing about whose they are."""
@@ -53,8 +57,19 @@ class Timers:
             told |= {one.key for one in along}
             yield _suspect(evidence, grown, along)
         for grown in kept:
-            if grown.key not in told:
+            if grown.key not in told and not _is_of_cancelled(evidence, grown):
                 yield _suspect(evidence, grown, ())
+
+
+def _is_of_cancelled(evidence: Evidence, kept: Grown) -> bool:
+    """Tell whether what a loop has more are timers that were cancelled: those it drops by itself.
+
+    asyncio does so once there are a hundred timers, and half of them are cancelled. One look does not tell.
+    """
+    timers = (one for one in evidence.of(What.TIMERS) if one.pid == kept.pid)
+    live = [one for one in timers if one.growth.points >= LOOKS]
+    is_of_loop = kept.subject.holder.endswith(SCHEDULED)
+    return is_of_loop and bool(live) and sum(map(average, live)) < SHARE * average(kept)
 
 
 def _suspect(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Suspect:

@@ -18,6 +18,7 @@ from memprobe.detectors.evidence import Detector, Evidence, Grown
 from memprobe.detectors.lending import lent
 from memprobe.detectors.memory_words import memory_word
 from memprobe.detectors.merging import Leak, identity, merge
+from memprobe.detectors.outside import MOST, WHY, is_from_outside
 from memprobe.detectors.ranking import ranked
 from memprobe.detectors.taken_back import outlived, taken_back, with_reason
 from memprobe.detectors.withholding import Ground, counted, ground, veiled
@@ -151,12 +152,14 @@ class Verdicts:
 
     def _finding(self, leak: Leak, evidence: Evidence, taken: set[str]) -> Finding:
         shown = self._notice(leak, evidence.duration_s, taken)
-        weighed = self._weighed(leak, shown.id)
+        is_outside = is_from_outside(leak, evidence)
+        weighed = self._weighed(leak, shown.id, MOST if is_outside else 1.0)
         if not shown.is_sure and weighed.confidence >= self._config.thresholds.confident:
             shown.is_sure, shown.after_s = True, evidence.duration_s
         found = finding(leak, evidence, shown.id, shown.after_s, self._config.report.usd_per_gb_hour)
         said = (*found.evidence, *weighed.evidence)
-        found = replace(found, confidence=weighed.confidence, evidence=said)
+        limits = (*found.limits, WHY) if is_outside else found.limits
+        found = replace(found, confidence=weighed.confidence, evidence=said, limits=limits)
         if leak.piles and weighed.confidence >= self._config.thresholds.confident:
             shown.last, shown.keys, shown.back_s = found, tuple(one.key for one in leak.piles), None
         elif leak.piles and shown.is_sure:
@@ -193,9 +196,9 @@ class Verdicts:
             if key in ledger.populations or (have_ended and _is_over(key, ledger))
         }
 
-    def _weighed(self, leak: Leak, finding_id: str) -> Weighed:
-        """Return how sure a leak is after all experience with such things."""
-        sure = calibrated(max(one.confidence for one in leak.same))
+    def _weighed(self, leak: Leak, finding_id: str, most: float) -> Weighed:
+        """Return how sure a leak is after all experience with such things; before that `most` at most."""
+        sure = min(most, calibrated(max(one.confidence for one in leak.same)))
         if not leak.piles:
             return Weighed(sure)
         pile = leak.piles[0]

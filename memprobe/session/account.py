@@ -12,6 +12,7 @@ from memprobe.config.plain import plain
 from memprobe.errors import OutputNotWritable
 from memprobe.experience import Remembered
 from memprobe.governor import Governor, governor_facts
+from memprobe.session.engines import Choice
 from memprobe.session.fate import Fate
 from memprobe.target.inspection.evidence import iso
 from memprobe.target.inspection.opening import Opened
@@ -26,10 +27,16 @@ class Account:
         self._learned = known.normal.as_json()
         self._begin_s, self._begin_ns = begun
         self._ended_s = 0.0
+        self._engine: dict[str, str] | None = None
         self.ended: str | None = None
         """What became of the target; None as long as it runs."""
 
         self.invisible: list[str] = list(known.remarks)
+
+    def take_engine(self, choice: Choice) -> None:
+        """Say which engine it is, why, and what is not seen because of it."""
+        self._engine = {"name": choice.name, "why": choice.why}
+        self.invisible += choice.invisible
 
     def end(self, fate: Fate, since: str) -> None:
         """The target has ended: say how. May be said again, when more is to be seen of it."""
@@ -57,6 +64,7 @@ class Account:
             "target": {**asdict(target.facts), "cmdline": list(target.facts.cmdline)},
             "created_at": iso(self._begin_s),
             "tier": tier,
+            "engine": self._engine,
             "tree": self._config.run.tree,
             "seed": self._config.sampling.seed,
             "config": plain(self._config),

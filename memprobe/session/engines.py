@@ -11,6 +11,7 @@ is read beside each of them, and alone where there is none.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -34,6 +35,8 @@ CALM = (LIBBPF, BCC)
 """What is tried unasked, the best first: none of them ever stops a process."""
 
 OFFER = "--engine ptrace would see the lines of handles, at the price of short stops"
+
+INSTEAD = "choose another engine: --engine proc"
 
 UNSEEN = "Which lines open handles and where memory grows is not seen"
 
@@ -114,4 +117,12 @@ def _room(name: str) -> Any:
     try:
         return import_module(ROOMS[name])
     except ImportError as error:
-        raise NoKernelSupport(f"memprobe was built without BPF ({error})") from None
+        raise _not_built(name, error) from None
+
+
+def _not_built(name: str, error: ImportError) -> NoKernelSupport:
+    if name != PTRACE:
+        return NoKernelSupport(f"memprobe was built without BPF ({error})")
+    if (machine := os.uname().machine) != "x86_64":
+        return NoKernelSupport(f"the engine ptrace does not know {machine} yet", remedy=INSTEAD)
+    return NoKernelSupport(f"memprobe was built without the engine ptrace ({error})", remedy=INSTEAD)

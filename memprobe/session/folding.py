@@ -43,6 +43,7 @@ def run_of(facts: dict[str, Any], verdict: Verdict) -> Run:
         target=dict(facts["target"]),
         created_at=str(facts["created_at"]),
         tier=int(facts["tier"]),
+        engine=dict(facts.get("engine") or {}),
         tree=bool(facts["tree"]),
         ended=facts["ended"],
         overhead=dict(facts["overhead"]),

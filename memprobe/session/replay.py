@@ -58,7 +58,7 @@ class Replay:
         apart_ns: int = 0,
         is_part: bool = False,
     ) -> None:
-        """What is judged is judged as often as its run did, or so far `apart`; a part begins at a time of its own."""
+        """What is judged is judged as often as its run did, or so far `apart`; a part has its own begin."""
         self._reader, self._judges, self._is_part = reader, judges, is_part
         self._facts = _whole(reader)
         self._run = _run_of(reader, self._facts)

@@ -37,6 +37,9 @@ class Run:
 
     tier: int
 
+    engine: Mapping[str, str] = field(default_factory=dict)
+    """What saw the events: its name, and why it was this one."""
+
     tree: bool = False
     """Whether children were followed."""
 
@@ -175,6 +178,8 @@ def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[
     if more:
         told.append(f"Growth of {more / (1 << 20):.1f} MB at many smaller places is not listed.")
     return {
+        "engine": run.engine.get("name"),
+        "engine_why": run.engine.get("why"),
         "events": ledger.events,
         "lost": dict(ledger.losses),
         "repaired": ledger.handles.evidence.repaired,

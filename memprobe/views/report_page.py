@@ -147,6 +147,8 @@ def _target(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if target["container"]:
         yield "container", target["container"]
     yield "evidence", f"tier {target['tier']}, {count(document['evidence']['events'], 'event')}"
+    if document["evidence"]["engine"]:
+        yield "engine", f"{document['evidence']['engine']}: {document['evidence']['engine_why']}"
     if target["ended"]:
         yield "ended", target["ended"]
 

@@ -11,6 +11,7 @@ import numpy as np
 import patience
 from kernel_source.following import Following, following
 from memprobe.blame.containers import Asked, Containers
+from memprobe.blame.mutations import Mutations
 from memprobe.blame.source import BlameSource
 from memprobe.heap.seeking import seek
 from memprobe.ledger import Ledger
@@ -73,6 +74,9 @@ class WatchingContainers:
         chosen: Rows = rows[rows["subject_id"] == self.asked(path).key[1]]
         return chosen
 
+    def hits(self, path: str) -> int:
+        return int(self.watches(path)["hits"].sum())
+
     def seen_s(self, path: str) -> float:
         return float(self.watches(path)["covered_ns"].sum()) / 1e9
 
@@ -86,7 +90,11 @@ def watching_containers(
     with looked_at(pid) as look, following(pid, ONLY) as kernel:
         containers = Containers(look.memory, pid, sought)
         points = kernel.source.watchpoints
-        blame = BlameSource(points, containers.size_of, budget_pct=budget_pct, registers=registers)
+        assert kernel.source.mutators is not None
+        mutations = Mutations(kernel.source.mutators, containers.size_of, seed=0)
+        blame = BlameSource(
+            points, containers.size_of, budget_pct=budget_pct, registers=registers, mutations=mutations
+        )
         blame.start()
         try:
             yield WatchingContainers(kernel, blame, containers, pid)

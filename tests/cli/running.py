@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_S
+
 COMMAND = (sys.executable, "-m", "memprobe.cli")
 
 
@@ -16,7 +18,7 @@ def run(
     *arguments: str | int | Path,
     wrapper: tuple[str, ...] = (),
     environment: dict[str, str] | None = None,
-    timeout_s: float = 60,
+    timeout_s: float = PATIENCE_S,
 ) -> subprocess.CompletedProcess[str]:
     """Run memprobe to its end and return what it printed."""
     return subprocess.run(

@@ -22,7 +22,8 @@ from memprobe.vocab.subject import Seen
 from patience import PATIENCE_S, until
 
 OPENED = 20
-WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--")
+POLLING = ("env", "MEMPROBE_RUN_ENGINE=proc")
+WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--", *POLLING)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from memprobe.heap.document import Heap
 from memprobe.heap.look import look
 from memprobe.heap.wishes import Wishes
 from memprobe.target.inspection import opening
+from patience import PATIENCE_S
 
 SESSIONS = 20_000
 ANSI = re.compile(r"\x1b\[[0-9;]*[mK]")
@@ -117,20 +118,23 @@ class TestWhatItSays:
         assert garbage["objects"] == sum(one["objects"] for one in garbage["types"])
         assert garbage["bytes"] >= 300 * 48
 
+    @pytest.mark.few_interpreters
     def test_what_grew_and_who_holds_it(self, hoard: pythons.Target) -> None:
         with growing(hoard, 50):
             seen = document("heap", hoard.pid, "--diff", "2.5")
         sessions = row(seen["types"], type="__main__.Session")
         growth = sessions["growth"]["objects"]
-        assert growth >= 50
+        most = json.loads(hoard.ask("grow 0"))["sessions"] - SESSIONS
+        assert 50 <= growth <= most
         assert sessions["objects"] >= SESSIONS + growth
         assert sessions["growth"]["allocated_bytes"] >= growth * 48
         assert "__main__.Session" in {one["type"] for one in seen["types"][:3]}
         assert seen["holders"][0]["path"] == "__main__.SESSIONS"
         container = row(seen["containers"], path="__main__.SESSIONS")
-        assert growth / 2 <= container["growth"] <= 2 * growth + 500
-        assert 2.4 < seen["window"]["apart_s"] < 20
+        assert 50 <= container["growth"] <= most
+        assert seen["window"]["apart_s"] > 2.4
 
+    @pytest.mark.few_interpreters
     def test_a_sample(self, hoard: pythons.Target) -> None:
         seen = document("heap", hoard.pid, "--sample", "1/4", "--seed", "3")
         sessions = row(seen["types"], type="__main__.Session")
@@ -141,11 +145,12 @@ class TestWhatItSays:
         assert seen["sampled"]["pools"] < seen["sampled"]["pools_total"]
         assert seen["holders"] is None
 
+    @pytest.mark.few_interpreters
     def test_frozen_it_is_exact(self, hoard: pythons.Target) -> None:
-        seen = document("heap", hoard.pid, "--freeze")
+        seen = document("heap", hoard.pid, "--freeze", "--freeze-limit", 60)
         assert row(seen["types"], type="__main__.Session")["objects"] == SESSIONS
         assert seen["frozen"]["exact"] is True
-        assert 0 < seen["frozen"]["held_ms"] < 5000
+        assert seen["frozen"]["held_ms"] > 0
         assert seen["evidence"]["torn_objects"] == 0
         assert json.loads(hoard.ask("grow 1"))["sessions"] == SESSIONS + 1
 
@@ -183,15 +188,16 @@ def test_the_rows_of_a_page_can_be_chosen(own_hoard: pythons.Target) -> None:
 def test_the_target_is_neither_stopped_nor_traced(own_hoard: pythons.Target) -> None:
     """Looks at it all through a run without --freeze: ptrace would show."""
     status = Path(f"/proc/{own_hoard.pid}/status")
-    with subprocess.Popen([*COMMAND, "heap", str(own_hoard.pid)], stdout=subprocess.DEVNULL) as running:
-        looks = 0
-        while running.poll() is None:
-            text = status.read_text()
-            assert "TracerPid:\t0\n" in text
-            assert "State:\tT" not in text
-            assert "State:\tt" not in text
-            looks += 1
-    assert (running.returncode, looks > 50) == (0, True)
+    looks = 0
+    while looks <= 50:  # again, if somebody else had the CPU all through the run
+        with subprocess.Popen([*COMMAND, "heap", str(own_hoard.pid)], stdout=subprocess.DEVNULL) as running:
+            while running.poll() is None:
+                text = status.read_text()
+                assert "TracerPid:\t0\n" in text
+                assert "State:\tT" not in text
+                assert "State:\tt" not in text
+                looks += 1
+        assert running.returncode == 0
 
 
 def test_memprobe_stays_small(own_hoard: pythons.Target) -> None:
@@ -273,8 +279,10 @@ class TestWhatCannotBeRead:
         """At moments over the whole look: a document of that process, or the right error."""
         chance, outcomes = random.Random(3), Counter[str]()
         with pythons.own().spawn(targets / "short_lived.py") as target:
-            span_us = 1.3 * look_us(target.pid)
+            span_us = 0.0
             for number in range(TIMES):
+                if number % 30 == 0:  # how long that is depends on who else wants the CPU
+                    span_us = 1.3 * look_us(target.pid)
                 pid = int(target.ask(f"{ENDS[number % len(ENDS)]} {chance.uniform(0, span_us):.0f}"))
                 try:
                     seen = look(pid, Wishes(garbage=True), lambda _: None)
@@ -298,7 +306,7 @@ class TestWhatCannotBeRead:
             while b"waiting" not in os.read(leader, 65536):
                 pass
             own_hoard.kill()
-            seen = json.loads(running.communicate(timeout=60)[0])
+            seen = json.loads(running.communicate(timeout=PATIENCE_S)[0])
         os.close(leader)
         assert running.returncode == 0
         assert seen["evidence"]["invisible"][-1] == (

@@ -12,6 +12,7 @@ from pathlib import Path
 import pythons
 from cli.running import COMMAND
 from cli.unprivileged import needs_root
+from patience import PATIENCE_S
 from sockets_seen import Call, watched
 
 TALKS = """
@@ -65,7 +66,7 @@ def test_a_run_and_its_report_stay_on_the_machine(bpf: None, targets: Path, tmp_
         lines = [shlex.join([*COMMAND, *map(str, one)]) for one in commands]
         script = "set -e\n" + "\n".join(f"{line} >/dev/null" for line in lines)
         with watched(["sh", "-c", script], stderr=subprocess.PIPE) as watch:
-            _, errors = watch.process.communicate(timeout=120)
+            _, errors = watch.process.communicate(timeout=PATIENCE_S)
     assert watch.process.returncode == 0, errors
     assert page.exists()
     assert watch.calls == {ASKS_THE_KERNEL}

@@ -22,12 +22,13 @@ def memprobe(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @needs_root
-def test_attach_polls_and_says_so(targets: Path) -> None:
+def test_attach_does_without_and_says_so(targets: Path) -> None:
     with pythons.own().spawn(targets / "leaking.py") as target:
         ended = memprobe("attach", target.pid, "--duration", "2", "--json", "--no-learn")
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
-    assert any("built without BPF" in sentence for sentence in document["evidence"]["invisible"])
+    assert "not libbpf: memprobe was built without BPF" in document["evidence"]["engine_why"]
+    assert document["evidence"]["engine"] == "proc"
 
 
 def test_blame_needs_it(targets: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pythons
+from patience import PATIENCE_S, until
 
 NOBODY = 65534
 ORDINARY = (
@@ -30,7 +30,7 @@ class Watched:
     def __init__(self, target: pythons.Target, command: list[str]) -> None:
         self.target, self.command = target, command
 
-    def __call__(self, expression: str, timeout_s: float = 120.0) -> Any:
+    def __call__(self, expression: str, timeout_s: float = PATIENCE_S) -> Any:
         return json.loads(self.target.ask(expression, timeout_s))
 
     def protect(self, settings: str = "") -> Any:
@@ -83,19 +83,18 @@ def guards(pid: int) -> list[int]:
     return found
 
 
-def guard_of(pid: int, within_s: float = 30.0) -> int:
+def guard_of(pid: int) -> int:
     """The one process that watches a pid, without those that it has look at heaps.
 
     While it becomes another program its command line is empty for an instant.
     """
-    end_s = time.monotonic() + within_s
-    while True:
+
+    def heads() -> list[int] | None:
         found = guards(pid)
-        heads = [one for one in found if parent_of(one) not in found]
-        if len(heads) == 1 or time.monotonic() > end_s:
-            (guard,) = heads
-            return guard
-        time.sleep(0.05)
+        first = [one for one in found if parent_of(one) not in found]
+        return first if len(first) == 1 else None
+
+    return (until(heads) or [0])[0]
 
 
 def parent_of(pid: int) -> int:
@@ -111,11 +110,6 @@ def sockets(pid: int) -> list[str]:
     return [name for name in names if name.startswith(f"@memprobe-{pid}-")]
 
 
-def nothing_is_left(pid: int, within_s: float = 90.0) -> bool:
-    """Wait until no process and no socket is left; whether that came."""
-    end_s = time.monotonic() + within_s
-    while time.monotonic() < end_s:
-        if not guards(pid) and not sockets(pid):
-            return True
-        time.sleep(0.05)
-    return False
+def nothing_is_left(pid: int) -> bool:
+    """Wait until no process and no socket is left."""
+    return until(lambda: not guards(pid) and not sockets(pid))

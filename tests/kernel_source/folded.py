@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,12 +10,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from kernel_source.following import Following, following
+from kernel_source.following import EVERY, Following, following
 from memprobe.ledger import Ledger
 from memprobe.session import fold
 from memprobe.sources.kernel import KernelOptions
 from memprobe.sources.kernel.kit import Kit
 from memprobe.vocab.rows import Rows
+from patience import PATIENCE_S, until
 from programs import Target
 
 Result = TypeVar("Result")
@@ -39,13 +39,13 @@ class Folded:
         if batch is not None:
             fold(self.ledger, batch, self.target.pid)
 
-    def expect(self, word: str = "", timeout_s: float = 300.0) -> str:
+    def expect(self, word: str = "", timeout_s: float = PATIENCE_S) -> str:
         """Wait for a line of the target, polling meanwhile; take in all that happened before it."""
         line = self._polled_until(self._said.submit(self.target.expect, word, timeout_s))
         self.poll()
         return line
 
-    def ask(self, line: str, timeout_s: float = 300.0) -> str:
+    def ask(self, line: str, timeout_s: float = PATIENCE_S) -> str:
         """Send a line and wait for the answer, polling meanwhile."""
         self.target.send(line)
         return self.expect("", timeout_s)
@@ -56,13 +56,14 @@ class Folded:
         ordered: Rows = rows[np.argsort(rows["descriptor"])]
         return ordered
 
-    def until(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    def until(self, condition: Callable[[], object]) -> None:
         """Poll until it holds."""
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, "waited too long"
+
+        def holds() -> object:
             self.poll()
-            time.sleep(POLL_S)
+            return condition()
+
+        until(holds)
 
     def _polled_until(self, future: Future[Result]) -> Result:
         while not future.done():
@@ -72,9 +73,7 @@ class Folded:
 
 
 @contextmanager
-def folded(
-    target: Target, options: KernelOptions | None = None, kit: Kit | None = None
-) -> Iterator[Folded]:
+def folded(target: Target, options: KernelOptions = EVERY, kit: Kit | None = None) -> Iterator[Folded]:
     """Follow a target into a ledger."""
     with following(target.pid, options, kit) as found:
         yield Folded(target, found)

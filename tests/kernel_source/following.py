@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,14 +9,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from memprobe.errors import MemprobeError
-from memprobe.sources.kernel import KernelOptions, KernelSource
+from memprobe.sources.kernel import KernelOptions, KernelSource, Settings
 from memprobe.sources.kernel.kit import Kit
 from memprobe.target.cpython.python import attach_python
 from memprobe.vocab import Stack
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.rows import Rows
+from patience import until
 from target.attaching import threads_of
 from target.looking import looked_at
+
+EVERY_STACK = Settings(stack_burst_ns=0)
+"""However long one takes: a walk in which the host takes the CPU away would use up what a burst may take."""
+
+EVERY = KernelOptions(settings=EVERY_STACK)
 
 
 @dataclass
@@ -33,13 +38,14 @@ class Following:
             self.batches.append(batch)
         return batch
 
-    def until(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    def until(self, condition: Callable[[], object]) -> None:
         """Poll until it holds."""
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, "waited too long"
+
+        def holds() -> object:
             self.poll()
-            time.sleep(0.02)
+            return condition()
+
+        until(holds)
 
     def table(self, name: str) -> Rows:
         """The rows of all batches together."""
@@ -72,9 +78,7 @@ class Following:
 
 
 @contextmanager
-def following(
-    pid: int, options: KernelOptions | None = None, kit: Kit | None = None
-) -> Iterator[Following]:
+def following(pid: int, options: KernelOptions = EVERY, kit: Kit | None = None) -> Iterator[Following]:
     """Start a source on a process, with its Python if it has one; close it behind."""
     with looked_at(pid) as look:
         python = None

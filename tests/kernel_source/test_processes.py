@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kernel_source.following import Following, following
+from kernel_source.following import EVERY_STACK, Following, following
 from memprobe.abi import ProcessHow
 from memprobe.sources.kernel import KernelOptions
 from memprobe.sources.kernel.kit import Kit
@@ -18,7 +18,7 @@ from pythons import Interpreter
 
 pytestmark = [pytest.mark.usefixtures("bpf"), pytest.mark.few_interpreters]
 
-TREE = KernelOptions(tree=True)
+TREE = KernelOptions(tree=True, settings=EVERY_STACK)
 
 
 def functions(found: Following, pid: int) -> Counter[tuple[str, ...]]:
@@ -48,7 +48,9 @@ def children(found: Following, pid: int) -> list[int]:
     return [int(row["other"]) for row in rows if row["how"] == ProcessHow.FORK and row["pid"] == pid]
 
 
-def test_children_are_followed_from_their_first_instruction(interpreter: Interpreter, targets: Path, kit: Kit) -> None:
+def test_children_are_followed_from_their_first_instruction(
+    interpreter: Interpreter, targets: Path, kit: Kit
+) -> None:
     with interpreter.spawn(targets / "family.py") as target, following(target.pid, TREE, kit) as found:
         child = int(target.ask("fork 7"))
         found.poll()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
 from pythons import ROOT
 
 PROBES = ROOT / "probes"
@@ -31,7 +32,9 @@ def test_it_holds_under_sanitizers(name: str, tmp_path: Path) -> None:
     built = subprocess.run(command, capture_output=True, text=True, env=PLAIN)
     assert built.returncode == 0, built.stderr
     environment = {**PLAIN, "ASAN_OPTIONS": "detect_leaks=0"}
-    done = subprocess.run([tmp_path / name], capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(
+        [tmp_path / name], capture_output=True, text=True, env=environment, timeout=PATIENCE_S
+    )
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from memprobe.recording import RecordingReader
 from memprobe.session import replayed
 from memprobe.views.report import document
+from patience import PATIENCE_S
 from recording.writing import HEAP_S, STATE_S, heap
 
 WRITING = Path(__file__).with_name("writing.py")
@@ -50,7 +51,7 @@ def filled_up(path: Path, chance: random.Random) -> None:
     free = os.statvfs(path.parent)
     ballast.write_bytes(bytes(chance.randrange(free.f_bavail * free.f_frsize - (300 << 10))))
     with started(path, 0) as writer:
-        told = writer.communicate(timeout=120)[0].splitlines()
+        told = writer.communicate(timeout=PATIENCE_S)[0].splitlines()
     assert told[-1].startswith("failed"), told
     check(path, int(told[-2]) if len(told) > 1 else 0, 0)
     for one in path.parent.iterdir():

@@ -33,10 +33,10 @@ from memprobe.target.cpython.interpreters import Interpreters
 from memprobe.target.proc.pressure import Pressure
 from memprobe.vocab import TargetId
 from memprobe.vocab.kept_heap import KeptHeap
+from patience import PATIENCE_S
 from recording.writing import FACTS
 
 SESSIONS = 3_000
-PATIENCE_S = 120.0
 QUESTIONS = (
     Wishes(),
     Wishes(garbage=True, rows=3),

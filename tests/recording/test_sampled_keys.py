@@ -17,6 +17,7 @@ import pythons
 from cli.running import complaint, document, run
 from config.effects import grown_over_looks
 from config.running import run_on
+from memprobe.api.report import Report
 from memprobe.config import DEFAULTS, Spoken, read_config
 from memprobe.heap.containers import Watched
 from memprobe.heap.looker.keys import CHARACTERS, MOST_KEYS, sampled_keys
@@ -77,6 +78,7 @@ def test_every_report_says_it(recorded: tuple[Path, bool], tmp_path: Path) -> No
     path, with_keys = recorded
     report = document("report", path)
     assert (report["keys"] is not None) is with_keys
+    assert Report.from_dict(report).to_dict() == report
     shown = run("report", path, "--full").stdout
     assert shown.startswith(CONFIDENTIAL) is with_keys
     assert ("token-" in shown) is with_keys

@@ -1,4 +1,5 @@
 """Keeps a little of what it makes in take_more, all the time, up to a bound."""
+
 import time
 
 KEPT = []
@@ -6,7 +7,7 @@ KEPT = []
 
 def take_more():
     for _ in range(20):
-        made = ["%d" % number for number in range(5_000)]
+        made = [f"{number:d}" for number in range(5_000)]
     KEPT.append(made)
 
 

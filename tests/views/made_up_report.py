@@ -87,6 +87,8 @@ def report(**changes: Any) -> dict[str, Any]:
             "budget_pct": 1.0,
         },
         "evidence": {
+            "engine": "libbpf",
+            "engine_why": "works here",
             "events": 123_456,
             "lost": {"ring_full": 3},
             "repaired": 2,

@@ -187,10 +187,10 @@ def test_the_address_space_turns_and_zooms(page: Browser, written: Path) -> None
     yaw, pitch, zoom = (f"Number({CANVAS}.dataset.{name})" for name in ("yaw", "pitch", "zoom"))
     before = page.run(yaw), page.run(pitch), page.run(zoom)
     box = page.run(MIDDLE)
-    picture = page.run("document.querySelector('canvas').toDataURL()")
+    page.run(f"window.picture = {CANVAS}.toDataURL(), 0")
     page.drag((box[0], box[1]), (box[0] + 90, box[1] + 30))
     page.wait(f"{yaw} !== {before[0]} && {pitch} !== {before[1]}")
-    assert page.run("document.querySelector('canvas').toDataURL()") != picture
+    page.wait(f"{CANVAS}.toDataURL() !== window.picture")
     page.run("document.querySelector('canvas').focus()")
     page.press("+")
     page.wait(f"{zoom} > {before[2]}")

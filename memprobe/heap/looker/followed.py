@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from memprobe.errors import MemprobeError
+from memprobe.heap.looker.ages import Ages
 from memprobe.heap.looker.lengths import Lengths, Size
 from memprobe.heap.looker.look import look
 from memprobe.heap.looker.numbering import Numbering, Told
@@ -48,6 +49,7 @@ class Followed:
         self._memory: LiveMemory | None = None
         self._numbering = Numbering(process.pid, numbers)
         self._lengths: Lengths | None = None
+        self._ages = Ages()
         self._counts: dict[str, int] = {}
         """Of collections that can be watched, at the look before."""
 
@@ -73,7 +75,10 @@ class Followed:
     def take(self, found: dict[str, Any]) -> Looked:
         """Take in what a look has found."""
         begin_ns, end_ns, torn = found["look"]
-        told = [_told(*fields) for fields in found["counted"]]
+        ages = self._ages.looked(
+            (key, first, number or 0, time_ns) for key, number, _, first, *_, time_ns in found["counted"]
+        )
+        told = [_told(ages.get(fields[0]), *fields) for fields in found["counted"]]
         populations, subjects = self._numbering.counted(told, begin_ns)
         self._counts = {key: number or 0 for key, number, *_, single, _, _ in found["counted"] if single}
         self._remembered = base64.b64decode(found["remembered"])
@@ -87,7 +92,10 @@ class Followed:
         """Read the lengths of its collections again; raises a leaf of TargetGone."""
         if self._lengths is None:
             return no_rows(POPULATION)
-        return self._numbering.lengths(self._lengths.read(time_ns))
+        read = list(self._lengths.read(time_ns))
+        for length in read:
+            self._ages.has_length(*length)
+        return self._numbering.lengths(read)
 
     def size_of(self, number: int) -> Size | None:
         """Read the length of one collection now; None if it is not read by itself, or not there any more."""
@@ -112,10 +120,11 @@ class Followed:
 
 
 def _told(
+    oldest_ns: int | None,
     key: str,
     number: int | None,
     size: int | None,
-    oldest_ns: int | None,
+    _first: int | None,
     seen: int,
     _single: bool,
     subject: list[Any] | None,

@@ -85,7 +85,7 @@ def _surveyed(
 def _plain(one: Counted, knows: Knows) -> list[Any]:
     subject = None if knows(one.key, one.subject) else subject_to_list(one.subject)
     is_watched = bool(one.watched)
-    return [one.key, one.count, one.bytes, one.oldest_ns, int(one.seen), is_watched, subject, one.time_ns]
+    return [one.key, one.count, one.bytes, one.first, int(one.seen), is_watched, subject, one.time_ns]
 
 
 def _chosen(counted: Sequence[Counted], before: dict[str, int]) -> list[Counted]:

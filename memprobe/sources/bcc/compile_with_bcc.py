@@ -57,7 +57,7 @@ def main() -> None:
     # bcc prints on standard output, too.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    import bcc  # type: ignore[import-not-found]
+    import bcc
 
     request = json.load(sys.stdin)
     objects = {}

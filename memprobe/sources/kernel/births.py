@@ -18,6 +18,7 @@ from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
 from memprobe.sources.kernel.programs import BIRTHS, Programs
 from memprobe.sources.kernel.traps import Trap, Traps, wait_while
+from memprobe.sources.kernel.uprobes import Spot
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.pools import SIZE_CLASSES, used_pools
 from memprobe.target.cpython.python import Python
@@ -112,7 +113,7 @@ class Births:
         maps.write_map("birth_watch", _ONLY, _WATCH.pack(self.used_pools, classes, limit))
         maps.write_map("birth_counts", _ONLY, bytes(abi.BIRTH_COUNTS.itemsize))
         before_ns = self._traps.run_ns
-        traps = [Trap(self._descriptor, place.offset, place.cookie) for place in self._places]
+        traps = [Trap(self._descriptor, Spot(place.offset, place.cookie)) for place in self._places]
         told = self._traps.during(traps, lambda: self._traced(limit, longest_s))
         return self._burst(told["begin_ns"], told["end_ns"], self._traps.run_ns - before_ns)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Thread
 
@@ -15,6 +15,7 @@ from memprobe.sources.kernel.kit import Kit, Precompiled
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.table import Program, programs
 from memprobe.sources.kernel.tracepoints import read_numbers
+from memprobe.sources.kernel.uprobes import Spot, attach_uprobes, takes_many
 
 FIRST = "processes"
 """The object that is loaded first, and makes all maps that objects share."""
@@ -26,8 +27,9 @@ HANDLES = "handles"
 GROWTH = "growth"
 WATCH = "watch"
 BIRTHS = "births"
+MUTATORS = "mutators"
 
-LATE = frozenset({WATCH, BIRTHS})
+LATE = frozenset({WATCH, BIRTHS, MUTATORS})
 """Objects that are loaded only when somebody wants them: most runs never do."""
 
 # Detached first, because they are hit most: system calls of every process pay until then.
@@ -76,9 +78,7 @@ class Programs:
         left_out: tuple[str, ...] = () if options.growth else (GROWTH, "allocator")
         left_out += () if options.handles else (HANDLES,)
         self._table = [
-            row
-            for row in programs()
-            if row.object not in left_out and row.name not in self.kit.unused
+            row for row in programs() if row.object not in left_out and row.name not in self.kit.unused
         ]
         self._objects: dict[str, BpfObject] = {}
         self._attached: list[Attachment] = []
@@ -87,6 +87,8 @@ class Programs:
         self._missing: dict[str, str] = {}
         self._failed: dict[str, BpfError] = {}
         self._waiting: list[tuple[Program, str]] = []
+        self.attaches_many = True
+        """Whether an uprobe program goes to many instructions at once (6.6+), until the kernel says no."""
 
     @property
     def invisible(self) -> tuple[str, ...]:
@@ -121,17 +123,16 @@ class Programs:
         """Load all objects; raise NotPermitted or NoKernelSupport if the essential ones do not load."""
         others = dict.fromkeys(row.object for row in self._table if row.object not in (FIRST, *LATE))
         self.kit.prepare((FIRST, *others))
-        try:
-            opened = {name: self._open(name) for name in (FIRST, *others)}
-        except BpfError as error:
-            raise refused(FIRST, error) from error
-        self._load(FIRST, opened.pop(FIRST))
+        self._load(FIRST)
+        if FIRST in self._failed:
+            raise refused(FIRST, self._failed[FIRST])
         # The verifier takes a second in all, half of it for one object: it may as well use two CPUs.
-        slowest = Thread(target=self._load, args=(GROWTH, opened.pop(GROWTH))) if GROWTH in opened else None
+        slowest = Thread(target=self._load, args=(GROWTH,)) if GROWTH in others else None
         if slowest is not None:
             slowest.start()
-        for name, made in opened.items():
-            self._load(name, made)
+        for name in others:
+            if name != GROWTH:
+                self._load(name)
         if slowest is not None:
             slowest.join()
         for name, failure in self._failed.items():
@@ -143,38 +144,14 @@ class Programs:
     def load_late(self, name: str) -> bool:
         """Load one of LATE, if it is not there yet; False, which is then said, if the kernel refuses it."""
         if name not in self._objects and name not in self._failed:
-            try:
-                self._load(name, self._open(name))
-            except BpfError as error:
-                self._failed[name] = error
+            self._load(name)
         if name not in self._objects:
             self._say_missing(row for row in self._table if row.object == name)
         return name in self._objects
 
-    def load_for_many(self, name: str, program: str) -> bool:
-        """Load one of LATE so that a program of it can be attached to many instructions at once (6.6+).
-
-        False where the kernel cannot do that; then it is not loaded.
-        """
-        made = self._open(name)
-        made.attach_to_many(program)
-        made.share_maps(self.maps)
-        try:
-            made.load()
-            made.attach_uprobes(program, "/", bytes(8), bytes(8), os.getpid())
-        except BpfError as error:
-            if error.errno == errno.EBADF:  # there are no instructions in a folder: all else was understood
-                self._objects[name] = made
-                return True
-        made.close()
-        return False
-
     def spare(self, name: str) -> BpfObject:
         """Load an object once more, beside the one of the run; the caller closes it. Raises BpfError."""
-        made = self._open(name)
-        made.share_maps(self.maps)
-        made.load()
-        return made
+        return self._loaded(name)
 
     def _open(self, name: str) -> BpfObject:
         made = self.kit.open(name)
@@ -183,18 +160,35 @@ class Programs:
         for constant, value in _constants(self._options).items():
             if made.has_constant(constant):
                 made.set_constant(constant, value)
+        if self.attaches_many:
+            for program in self._uprobes(name):
+                made.attach_to_many(program)
         return made
 
-    def _load(self, name: str, made: BpfObject) -> None:
+    def _uprobes(self, name: str) -> list[str]:
+        return [row.name for row in self._table if row.object == name and row.hook == "uprobe"]
+
+    def _load(self, name: str) -> None:
+        """Load an object, or note why not."""
         try:
-            if name == FIRST:
-                made.resize_map("events", self._options.ring_bytes)
-            elif FIRST in self._objects:
-                made.share_maps(self._objects[FIRST])
-            made.load()
+            made = self._loaded(name)
+            uprobes = self._uprobes(name)
+            if uprobes and self.attaches_many and not takes_many(made, uprobes[0]):
+                made.close()
+                self.attaches_many = False
+                made = self._loaded(name)
             self._objects[name] = made
         except BpfError as error:
             self._failed[name] = error
+
+    def _loaded(self, name: str) -> BpfObject:
+        made = self._open(name)
+        if name == FIRST:
+            made.resize_map("events", self._options.ring_bytes)
+        elif FIRST in self._objects:
+            made.share_maps(self.maps)
+        made.load()
+        return made
 
     def count_costs(self) -> None:
         """Have the kernel count runs and run times, as long as this lives."""
@@ -286,13 +280,13 @@ class Programs:
                 self._missing["tracefs"] = _NO_TRACEFS.format(reason=error.strerror)
         return self._numbers
 
-    def attach_uprobe(
-        self, object_name: str, program: str, path: str, place: tuple[str, int, int, int], pid: int
+    def attach_uprobes(
+        self, object_name: str, program: str, point: str, path: str, spots: Sequence[Spot], pid: int
     ) -> None:
-        """Attach a program to an instruction: (name, file offset, cookie, semaphore); raises BpfError."""
-        point, offset, cookie, semaphore = place
-        number = self._objects[object_name].attach_uprobe(program, path, offset, pid, cookie, semaphore)
-        self._attached.append(Attachment(object_name, program, "uprobe", point, pid, number))
+        """Attach a program to the instructions that a place has; raises BpfError."""
+        loaded = self._objects[object_name]
+        for number in attach_uprobes(loaded, program, path, spots, pid, at_once=self.attaches_many):
+            self._attached.append(Attachment(object_name, program, "uprobe", point, pid, number))
 
     def attach_event(self, object_name: str, program: str, kind: int, config: int, tid: int) -> None:
         """Attach a program to every event of a kind in a thread and those that it starts; raises BpfError."""

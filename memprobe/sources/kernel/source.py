@@ -20,6 +20,7 @@ from memprobe.sources.kernel.costs import source_costs
 from memprobe.sources.kernel.counters import Growth, Losses
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.kit import Kit
+from memprobe.sources.kernel.mutators import Mutators
 from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.own_word import OwnWord
@@ -76,6 +77,7 @@ class KernelSource:
         self._family: Family | None = None
         self._watchpoints: Watchpoints | None = None
         self._births: Births | None = None
+        self._mutators: Mutators | None = None
         self._ring: Ring | None = None
         self._calls = select.epoll()
         self._shed: set[str] = set() if self.options.handles else {HANDLES}
@@ -138,6 +140,14 @@ class KernelSource:
             self._births = Births(self._programs, self._process, self._python)
         return self._births
 
+    @property
+    def mutators(self) -> Mutators | None:
+        """What sees changes of containers without watchpoints; None if the target is no Python."""
+        if self._mutators is None and self._python is not None:
+            assert self._family is not None, "not started"
+            self._mutators = Mutators(self._programs, self._family, self._process, self._python)
+        return self._mutators
+
     # Life -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -184,8 +194,9 @@ class KernelSource:
     def close(self) -> None:
         """Take everything out of the kernel. May be called twice; what takes time is left to a helper."""
         self._calls.close()
-        if self._births is not None:
-            self._births.close()
+        for held in (self._births, self._mutators):
+            if held is not None:
+                held.close()
         if self._ring is not None:
             self._ring.close()
             self._ring = None

@@ -52,7 +52,7 @@ def takes_many(loaded: BpfObject, program: str) -> bool:
     """Whether the kernel attaches a program to many instructions at once, for all threads of a process.
 
     There are no instructions in a folder: that is what it complains about if all else was understood. But at
-    first it took one thread for the process; it refuses a process -1 before anything else since that is mended.
+    first it took one thread for the process; since that is mended it refuses a process -1 at once.
     """
     return (
         _refusal(loaded, program, os.getpid()) == errno.EBADF

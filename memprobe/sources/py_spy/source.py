@@ -9,6 +9,7 @@ has most of it in the end, and one stack alone proves little. What is freed and 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -121,8 +122,9 @@ class PySpySource:
         self._due.done(run.cpu_ns, PAUSE_S, SHARE)
         try:
             running = stacks_of(run.threads())
+            self._process.check()  # py-spy knows a pid only, which may be another's by now
             self._reason = ""
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TargetGone) as error:
             running, self._reason = [], _first_line(error)
         numbers = [_number(stack) for stack in running] or [0]
         for number, stack in zip(numbers, running, strict=False):
@@ -162,7 +164,7 @@ class _Run:
     def is_over(self) -> bool:
         """Whether it has answered, or will not."""
         if time.monotonic_ns() - self._begin_ns > py_spy.TIMEOUT_S * 1e9:
-            self._process.kill()
+            os.kill(self._process.pid, signal.SIGKILL)  # Popen.kill would collect it, and what it took
         self._collect(self._process)
         return self._process.returncode is not None
 

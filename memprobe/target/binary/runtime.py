@@ -112,7 +112,7 @@ def check_supported(runtime: RuntimeLocation) -> None:
 
 
 def is_newer(runtime: RuntimeLocation) -> bool:
-    """Whether it is a CPython that came after this memprobe: what it is can be told, not how it is laid out."""
+    """Whether it is a CPython that came after this memprobe: it is known, its layout is not."""
     return runtime.version.minor is not None and runtime.version.minor > VERSIONS[-1]
 
 

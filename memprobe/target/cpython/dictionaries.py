@@ -13,14 +13,15 @@ import struct
 from collections.abc import Iterator
 
 from memprobe.target.cpython.fields import Fields
-from memprobe.target.cpython.objects import BadObject, Objects
+from memprobe.target.cpython.objects import BadObject, Objects, is_pointer
 
 MAXIMUM_ENTRIES = 200_000
 """More entries of one dictionary are not read."""
 
-_LARGEST = 1 << 40
-"""Entries where only few of them are read."""
+LARGEST_TABLE = 1 << 40
+"""Of such tables some entries can be read, not all."""
 
+_ITEM = struct.Struct("<QQ")
 _SLICE = 128  # keys that are read at once in a search; sys is the first key of sys.modules
 
 _KIND_GENERAL = 0
@@ -59,12 +60,29 @@ class Dictionaries:
     def newest_keys(self, address: int, most: int) -> list[int]:
         """Return the addresses of the keys that came last, in order; of a dict of any size."""
         _, keys, _ = self._dict.unpack(self._objects.read(address, self._dict.end))
-        count, width, start = self._table(keys, _LARGEST)
+        count, width, start = self._table(keys, LARGEST_TABLE)
         first = max(count - most, 0)
         block = self._objects.read(keys + start + first * width, (count - first) * width) if count else b""
         words = struct.unpack(f"<{len(block) // 8}Q", block)
         step = width // 8
         return [key for key in words[step - 2 :: step] if key]
+
+    def some_keys(self, address: int, most: int) -> list[int]:
+        """Return the addresses of some keys, evenly over the order of insertion; of shared tables none.
+
+        The first is the one that was put in first of all that are there, if not many before it are gone.
+        """
+        used, keys, values = self._dict.unpack(self._objects.read(address, self._dict.end))
+        if values or used <= 0:
+            return []
+        count, width, start = self._table(keys, LARGEST_TABLE)
+        if not is_pointer(keys + start):
+            raise BadObject(f"the entries of a dict at {keys + start:#x}")
+        step = max(1, count // most)
+        places = range(0, count, step)[: most + 1]
+        regions = [(keys + start + (place + 1) * width - 16, 16) for place in places]
+        items = (_ITEM.unpack(block) for block in self._objects.memory.read_many(regions) if len(block) == 16)
+        return [key for key, value in items if key and value]
 
     def value_regions(self, address: int) -> list[tuple[int, int]]:
         """Return the (address, size) of the memory in which a dict has its keys and values."""

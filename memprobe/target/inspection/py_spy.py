@@ -54,7 +54,9 @@ def dump(program: str, pid: int) -> list[dict[str, Any]]:
     import subprocess
 
     try:
-        done = subprocess.run(command(program, pid), capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command(program, pid), capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired:
         raise ValueError(f"no answer after {TIMEOUT_S:.0f} s") from None
     if done.returncode:

@@ -111,10 +111,10 @@ function keys() {
 }
 
 function evidence() {
-  const { events, lost, repaired, snapshots, torn_objects: torn, invisible } = report.evidence;
+  const { engine, engine_why: why, events, lost, repaired, snapshots, torn_objects: torn, invisible } = report.evidence;
   const losses = Object.entries(lost).filter(([, count]) => count).map(([name, count]) => `${name}: ${numberOf(count)}`);
   return [
-    facts([['tier', `${report.target.tier} of 2`], ['events', numberOf(events)], ['snapshots', numberOf(snapshots)], ['put right', numberOf(repaired)],
+    facts([['tier', `${report.target.tier} of 2`], ['engine', engine ? `${engine}: ${why}` : null], ['events', numberOf(events)], ['snapshots', numberOf(snapshots)], ['put right', numberOf(repaired)],
       ['torn objects', numberOf(torn)], ['lost', losses.length ? losses.join(', ') : 'nothing'], ['written by', `memprobe ${report.memprobe}, ${report.schema}`]]),
     ...(invisible.length ? [element('h3', null, 'Not visible'), list(invisible)] : []),
   ];
