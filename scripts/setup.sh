@@ -24,7 +24,7 @@ missing() {
     [ -e /usr/lib/python3/dist-packages/bcc ] || echo python3-bpfcc
     has memleak-bpfcc || [ -x /usr/sbin/memleak-bpfcc ] || echo bpfcc-tools
     ls /usr/src/linux-headers-*/include/generated/utsrelease.h >/dev/null 2>&1 ||
-        echo "linux-headers-$(dpkg --print-architecture)"
+        echo "linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)"
     # For the tests only: other roots, other users, another Python, another machine's headers.
     has debootstrap || [ -x /usr/sbin/debootstrap ] || echo debootstrap
     has sudo || echo sudo
