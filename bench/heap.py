@@ -30,9 +30,7 @@ TOOLS = {
     "asizeof": "pympler `asizeof` inside",
     "dump": "a dump as PyHeap makes it, inside",
 }
-CENSUS_LIMITS = {"fresh": 10.0, "aged": 8.0}
 LEAK_DURATION_S = 60
-GRAPH_LIMITS_S = {"fresh": 8.0, "aged": 12.0}
 
 
 class Program:

@@ -12,6 +12,7 @@ import pytest
 
 import pythons
 from soak._busy import busy_target, gaps, inspect_as_a_user, traces
+from undisturbed import check_never_stopped
 
 MOST_TURNS = 60
 GAP_ALLOWED_MS = 10.0
@@ -48,18 +49,8 @@ def test_inspect_leaves_nothing() -> None:
 
 def test_the_target_is_not_traced_while_it_is_read() -> None:
     """Looks at TracerPid all through an inspection: ptrace would show."""
-    import subprocess
     import sys
 
     with pythons.own().spawn(Path(__file__).parent / "targets" / "service.py") as target:
-        status = Path(f"/proc/{target.pid}/status")
-        command, looks = [sys.executable, "-m", "memprobe.cli", "inspect", str(target.pid)], 0
-        while looks <= 50:  # again, if somebody else had the CPU all through the run
-            running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            while running.poll() is None:
-                text = status.read_text()
-                assert "TracerPid:\t0\n" in text
-                assert "State:\tT" not in text
-                assert "State:\tt" not in text
-                looks += 1
-            assert running.returncode == 0
+        command = [sys.executable, "-m", "memprobe.cli", "inspect", str(target.pid)]
+        check_never_stopped(target.pid, command)

@@ -29,6 +29,7 @@ from memprobe.heap.look import look
 from memprobe.heap.wishes import Wishes
 from memprobe.target.inspection import opening
 from patience import PATIENCE_S
+from undisturbed import check_never_stopped
 
 SESSIONS = 20_000
 ANSI = re.compile(r"\x1b\[[0-9;]*[mK]")
@@ -186,18 +187,8 @@ def test_the_rows_of_a_page_can_be_chosen(own_hoard: pythons.Target) -> None:
 
 
 def test_the_target_is_neither_stopped_nor_traced(own_hoard: pythons.Target) -> None:
-    """Looks at it all through a run without --freeze: ptrace would show."""
-    status = Path(f"/proc/{own_hoard.pid}/status")
-    looks = 0
-    while looks <= 50:  # again, if somebody else had the CPU all through the run
-        with subprocess.Popen([*COMMAND, "heap", str(own_hoard.pid)], stdout=subprocess.DEVNULL) as running:
-            while running.poll() is None:
-                text = status.read_text()
-                assert "TracerPid:\t0\n" in text
-                assert "State:\tT" not in text
-                assert "State:\tt" not in text
-                looks += 1
-        assert running.returncode == 0
+    """Without --freeze: ptrace would show."""
+    check_never_stopped(own_hoard.pid, [*COMMAND, "heap", str(own_hoard.pid)])
 
 
 def test_memprobe_stays_small(own_hoard: pythons.Target) -> None:

@@ -134,8 +134,7 @@ def test_a_python_that_memprobe_does_not_know(
 ) -> None:
     """Its table is taken away: it is newer than all that are left."""
     interpreter = pythons.own()
-    if py_spy.find() is None:
-        pytest.skip("needs py-spy")
+    assert py_spy.find() is not None, "py-spy is among the packages that the tests bring"
     monkeypatch.setattr(runtime, "VERSIONS", ((3, 6), (3, 7)))
     config = DEFAULTS.having({"run.engine": "proc", "run.learn": False})
     recording = tmp_path / "run.mprobe"
