@@ -8,9 +8,10 @@ from memprobe.governor.budget import SMOOTHING_NS
 from memprobe.governor.calibration import Calibration
 from memprobe.governor.control import Limits, State, decide
 from memprobe.governor.costs import LEAST_SHARE, Cost, cost_between
+from memprobe.governor.episodes import Episodes
 from memprobe.governor.ladder import ladder, turns
 from memprobe.governor.metering import OwnUsage, own_usage, take_sample
-from memprobe.governor.overhead import Account, Episode, episodes_after, invisible
+from memprobe.governor.overhead import Account
 from memprobe.vocab.costs import CostSample, Metered
 from memprobe.vocab.knobs import Knob, Sheddable, Turn
 
@@ -34,7 +35,7 @@ class Governor:
         self.rungs = ladder(knobs)
         self.state = State.begin(limits, len(self.rungs))
         self._account = Account(limits)
-        self._episodes: tuple[Episode, ...] = ()
+        self._episodes = Episodes()
         self._busy_share = LEAST_SHARE
         self._first_ns: int | None = None
         self._last: CostSample | None = None
@@ -60,7 +61,7 @@ class Governor:
         if before == after:
             return ()
         why = self._reason(old, cost)
-        self._episodes = episodes_after(self._episodes, self.rungs, before, after, time_ns, why)
+        self._episodes.move(self.rungs, before, after, time_ns, why)
         return turns(self.rungs, before, after)
 
     def _reason(self, old: State, cost: Cost) -> str:
@@ -85,7 +86,7 @@ class Governor:
     @property
     def invisible(self) -> tuple[str, ...]:
         """What was shed, and when, as sentences."""
-        return invisible(self._episodes, self._first_ns or 0)
+        return self._episodes.sentences(self._first_ns or 0)
 
 
 class LiveGovernor:

@@ -1,16 +1,14 @@
-"""What the run has cost: the `overhead` section of the report, and the sentences about what was shed."""
+"""What the run has cost: the `overhead` section of the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from memprobe.governor.calibration import Calibration
 from memprobe.governor.control import Limits
 from memprobe.governor.costs import LEAST_SHARE, Cost, TargetCost
-from memprobe.governor.ladder import sentence
 from memprobe.vocab.costs import CostSample
-from memprobe.vocab.knobs import Knob, Rung
 
 PARTS = {
     "programs_ns": "BPF programs",
@@ -21,9 +19,6 @@ PARTS = {
     "stops_ns": "stops",
 }
 """How the parts of a TargetCost are called."""
-
-MOST_SENTENCES = 20
-"""A run of weeks may shed often: beyond this many episodes they are summed up."""
 
 
 @dataclass(slots=True)
@@ -114,75 +109,3 @@ class Account:
         source = "measured here" if "syscall" in calibration.measured else "assumed"
         at_least = "" if self.syscalls_exact else "at least "
         return f"System calls: {at_least}{self.syscalls} at {calibration.syscall_ns:.0f} ns each ({source})."
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """One rung, from when it was shed to when it returned."""
-
-    rung: Rung
-    begin_ns: int
-    end_ns: int | None
-    reason: str
-
-
-def episodes_after(
-    episodes: Sequence[Episode],
-    rungs: Sequence[Rung],
-    before: int,
-    after: int,
-    time_ns: int,
-    reason: str,
-) -> tuple[Episode, ...]:
-    """Return the episodes after the ladder moved from one position to another."""
-    back = frozenset(rungs[after:before])
-    closed = [
-        Episode(one.rung, one.begin_ns, time_ns, one.reason)
-        if one.end_ns is None and one.rung in back
-        else one
-        for one in episodes
-    ]
-    return (*closed, *(Episode(rung, time_ns, None, reason) for rung in rungs[before:after]))
-
-
-def invisible(episodes: Sequence[Episode], begin_ns: int) -> tuple[str, ...]:
-    """Return what was shed as sentences, with times since the attach.
-
-    Where two settings of a knob were shed at the same time, the one that keeps less says it.
-    """
-    told = [one for one in episodes if not _outdone(one, episodes)]
-    if len(told) <= MOST_SENTENCES:
-        return tuple(_sentence(one, begin_ns) for one in told)
-    return tuple(_summed(knob, told) for knob in Knob if any(one.rung.knob is knob for one in told))
-
-
-def _outdone(one: Episode, episodes: Sequence[Episode]) -> bool:
-    """Whether a cheaper setting of the same knob covers this episode entirely."""
-    return any(
-        other.rung.knob is one.rung.knob
-        and other.rung != one.rung
-        and other.begin_ns <= one.begin_ns
-        and (other.end_ns is None or (one.end_ns is not None and one.end_ns <= other.end_ns))
-        and _cheaper(other.rung, one.rung)
-        for other in episodes
-    )
-
-
-def _cheaper(rung: Rung, than: Rung) -> bool:
-    """Whether one setting keeps less than another (0 is nothing)."""
-    return (rung.one_in or float("inf")) > (than.one_in or float("inf"))
-
-
-def _sentence(one: Episode, begin_ns: int) -> str:
-    since = f"{(one.begin_ns - begin_ns) / 1e9:.1f} s"
-    until = "to the end" if one.end_ns is None else f"to {(one.end_ns - begin_ns) / 1e9:.1f} s"
-    return f"{sentence(one.rung)} from {since} {until} after the attach: {one.reason}."
-
-
-def _summed(knob: Knob, episodes: Sequence[Episode]) -> str:
-    """One sentence for all episodes of a knob."""
-    own = [one for one in episodes if one.rung.knob is knob]
-    worst = max(own, key=lambda one: one.rung.one_in or float("inf")).rung
-    closed_s = sum((one.end_ns - one.begin_ns) / 1e9 for one in own if one.end_ns is not None)
-    still = ", and at the end" if any(one.end_ns is None for one in own) else ""
-    return f"{sentence(worst)} {len(own)} times, {closed_s:.0f} s in all{still}: {own[-1].reason}."
