@@ -28,7 +28,7 @@ def program_of(command: Sequence[str], folder: str = "") -> str:
 
 def _name(words: list[str], folder: str) -> tuple[str, list[str]]:
     if not words or not _PYTHON.match(words[0]):
-        return (words[0] if words else "unknown"), words[1:]
+        return _titled(words[0]) if words else "unknown", words[1:]
     place = 1
     while place < len(words) and words[place].startswith("-"):
         word = words[place]
@@ -39,6 +39,11 @@ def _name(words: list[str], folder: str) -> tuple[str, list[str]]:
         return "python", []
     script = words[place]
     return (script if script.startswith("/") or not folder else f"{folder}/{script}"), words[place + 1 :]
+
+
+def _titled(word: str) -> str:
+    """Return what is no Python: a program, or what one calls itself, with ports and numbers of workers."""
+    return _DIGITS.sub("0", word) if " " in word else word
 
 
 def _given(how: str, words: list[str]) -> tuple[str, list[str]]:

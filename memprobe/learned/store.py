@@ -147,6 +147,7 @@ class Store:
         """Put what a run has to say to what is known."""
         now_s = time.time() if now_s is None else now_s
         with self._change() as database:
+            (before_s,) = database.execute("SELECT max(last_s) FROM programs").fetchone()
             self.note_program(program, 1, now_s, now_s)
             for sort, state in lessons.habits.items():
                 self.merge_habit(Known(program, sort, state, now_s), merge)
@@ -159,7 +160,8 @@ class Store:
                 ),
             )
             self.note_findings(lessons.findings)
-            self._forget(program, now_s)
+            # By the run before: a clock that is ahead by years must not cost all that is known.
+            self._forget(program, now_s if before_s is None else min(now_s, before_s))
 
     def note_program(self, program: str, runs: int, first_s: float, last_s: float) -> None:
         """Count runs of a program; inside of a change."""

@@ -34,6 +34,12 @@ def test_other_arguments_tell_programs_apart_but_not_their_numbers() -> None:
     assert web.startswith("/srv/manage.py #")
 
 
+def test_a_program_that_gives_itself_a_title_is_the_same_in_every_run() -> None:
+    one, other = ([f"dask worker [tcp://127.0.0.1:{port}]"] for port in (34567, 40001))
+    assert program_of(one) == program_of(other)
+    assert program_of(["celeryd: celery@host (-A shop)"]) != program_of(["gunicorn: master [shop]"])
+
+
 def test_arguments_are_not_shown() -> None:
     assert "hunter" not in program_of(["python", "/srv/a.py", "--password", "hunter"])
     assert "hunter" not in program_of(["python", "-c", "password = 'hunter'"])

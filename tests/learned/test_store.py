@@ -202,8 +202,18 @@ def test_it_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "app5.py", Lessons({Sort("file", "", f"{n}"): {"runs": 1} for n in range(5)}), added, 20.0
         )
         assert len(store.habits("app5.py")) == 10
-        store.learn("app5.py", Lessons({}), added, (limits.MAX_DAYS + 1) * DAY_S)
+        for days in (1, 2):
+            store.learn("app5.py", Lessons({}), added, (limits.MAX_DAYS + days) * DAY_S)
         assert store.habits() == []
+
+
+def test_one_run_by_a_clock_that_is_ahead_by_years_costs_nothing(tmp_path: Path) -> None:
+    habit = {Sort("file", ".log"): {"runs": 1}}
+    with Store(tmp_path / "learned.sqlite3") as store:
+        store.learn("other.py", Lessons(habit), added, 100 * DAY_S)
+        store.learn("app.py", Lessons(habit), added, 30_000 * DAY_S)
+        store.learn("app.py", Lessons(habit), added, 101 * DAY_S)
+        assert {known.program for known in store.habits()} == {"app.py", "other.py"}
 
 
 def test_words_and_findings_are_kept_and_a_reset_forgets(tmp_path: Path) -> None:
