@@ -33,7 +33,13 @@ ENOUGH = 30
 """So many survivors tell a line that makes half of them from one that makes a fifth."""
 
 PATIENCE_NS = 300_000_000_000
-"""Sampling ends after this time, even if too little was caught: whatever is so rare is not found so."""
+"""A type is given up after this time, even if too little was caught: whatever is so rare is not found so."""
+
+REST_NS = 3_600_000_000_000
+"""And is wanted again after this one: what was a warm-up then may be a leak by now."""
+
+REMEMBERED = 1024
+"""Types that were given up, or are known; those of processes long gone among them."""
 
 
 class BirthSource:
@@ -46,6 +52,9 @@ class BirthSource:
         """Prepare to sample; `wish` says what for, `afford` what it may cost."""
         self._sampling = sampling
         self._wanted: dict[Key, str] = {}
+        self._tried_ns: dict[Key, int] = {}
+        """Since when a subject was sampled for."""
+
         self._told: dict[tuple[Key, int], int] = {}
         self._caught: dict[Key, int] = {}
         self._since_ns: dict[Key, int] = {}
@@ -72,7 +81,7 @@ class BirthSource:
         now_ns = time.monotonic_ns()
         watches: list[tuple[int, ...]] = []
         changes: list[tuple[int, ...]] = []
-        if self._is_wanted(now_ns):
+        if self._is_possible and self._is_wanted(now_ns):
             self._step(now_ns)
             if self._told_ns and now_ns - self._told_ns >= TELL_NS:
                 self._tell(now_ns, watches, changes)
@@ -112,9 +121,17 @@ class BirthSource:
 
     # Sampling -----------------------------------------------------------------------------------------
 
+    @property
+    def _is_possible(self) -> bool:
+        return not (self._is_shed or self._refused)
+
     def _is_wanted(self, now_ns: int) -> bool:
-        is_over = bool(self._begin_ns) and now_ns - self._begin_ns >= PATIENCE_NS
-        return bool(self._wanted) and not (self._is_shed or self._refused or is_over)
+        """Tell whether something is wanted that was not given up; what comes anew may have all begin anew."""
+        new = [key for key in self._wanted if now_ns - self._tried_ns.get(key, -REST_NS) >= REST_NS]
+        if new and self._begin_ns and now_ns - self._begin_ns >= PATIENCE_NS:
+            self._begin_ns = 0  # what was caught so far says little of what grows now
+        self._tried_ns |= dict.fromkeys(new, now_ns)
+        return any(now_ns - self._tried_ns[key] < PATIENCE_NS for key in self._wanted)
 
     def _step(self, now_ns: int) -> None:
         with suppress(TargetGone):  # others say so
@@ -130,6 +147,10 @@ class BirthSource:
             return False
         self._sampling.begin(now_ns)
         self._begin_ns = self._told_ns = now_ns
+        self._told, self._since_ns = {}, {}
+        known = [item for item in self._caught.items() if item[1] >= ENOUGH]
+        self._caught = dict(known[-REMEMBERED:])
+        self._tried_ns = dict([*self._tried_ns.items()][-REMEMBERED:])
         return True
 
     def _tell(self, now_ns: int, watches: list[tuple[int, ...]], changes: list[tuple[int, ...]]) -> None:

@@ -22,6 +22,9 @@ _COUNT_BITS = np.uint64(0xFFFF_FFFF)
 _LOWEST_POINTER, _HIGHEST_POINTER = np.uint64(1 << 32), np.uint64(1 << 48)
 _DEPTH = 4
 
+REMEMBERED = 1 << 16
+"""Words of which it is known whether they are types; a word of a block may be any pointer of the heap."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
@@ -76,6 +79,8 @@ class Identities:
         if not is_pointer(word):
             return False
         if word not in self._is_type:
+            if len(self._is_type) >= REMEMBERED:
+                self._is_type.clear()
             self._is_type[word] = self._leads_to_type(word) and self.types.facts(word) is not None
             if self._is_type[word]:
                 self.types.name(word)  # as long as it can be read; it is remembered there

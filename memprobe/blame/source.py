@@ -85,7 +85,12 @@ class BlameSource:
         self._polled_ns = 0
 
     def wish(self, wanted: Sequence[Key]) -> None:
-        """Say who is to be watched from now on, the worst first."""
+        """Say who is to be watched from now on, the worst first.
+
+        Who comes back was not watched meanwhile: a few hits of now must not speak for an hour of rest.
+        """
+        for key in set(wanted).difference(self._wanted) & self._turns.keys():
+            self._turns[key].told_ns = 0
         self._wanted = tuple(wanted)
         if len(self._turns) > MOST_REMEMBERED:
             kept = {*wanted, *(turn.key for turn in self._armed)}
@@ -193,9 +198,9 @@ class BlameSource:
         """Sum up a watch, and remember how busy its container was."""
         turns, count = self._turns[turn.key], hits.count - turn.hits_before
         covered_ns = turn.covered_ns(hits, now_ns)
-        stands_for_ns = turn.stands_for_ns(covered_ns, now_ns, turns.last_end_ns, self._crowd)
+        stands_for_ns = turn.stands_for_ns(covered_ns, now_ns, turns.told_ns, self._crowd)
         turns.learn(count, covered_ns)
-        turns.last_end_ns = now_ns
+        turns.last_end_ns = turns.told_ns = now_ns
         return Seen(now_ns, count, covered_ns, stands_for_ns, entries)
 
     def _drop(self, turn: Turn) -> None:

@@ -84,7 +84,8 @@ class SurvivorSampling:
         self._births, self._process, self._python = births, process, python
         self._random = random.Random(seed)
         self._identities = Identities(python.objects)
-        self._candidates = Candidates(self._look_at, self._identities.of, int(horizon_s * 1e9))
+        self._horizon_ns = int(horizon_s * 1e9)
+        self._candidates = self._no_candidates()
         self._before: npt.NDArray[np.int64] = np.zeros(SIZE_CLASSES, np.int64)
         self._grown_per_s = np.zeros(SIZE_CLASSES)
         self._began_ns = self._next_burst_ns = self._next_look_ns = self._next_measure_ns = 0
@@ -105,10 +106,14 @@ class SurvivorSampling:
         self._budget = max(budget_pct, LEAST_PCT) / 100
 
     def begin(self, now_ns: int) -> None:
-        """Count from now on."""
+        """Count from now on; what was caught before is of another time."""
+        self._candidates = self._no_candidates()
         self._before = self._in_use()
         self._began_ns = self._next_burst_ns = self._next_look_ns = now_ns
         self._next_measure_ns = now_ns + MEASURE_NS
+
+    def _no_candidates(self) -> Candidates:
+        return Candidates(self._look_at, self._identities.of, self._horizon_ns)
 
     @property
     def bursts(self) -> int:

@@ -34,16 +34,16 @@ class Turn:
         begin_ns = hits.first_ns if self.how is BURST and hits.count else self.begin_ns
         return max(end_ns - begin_ns, 1)
 
-    def stands_for_ns(self, covered_ns: int, now_ns: int, last_end_ns: int, crowd: float) -> int:
+    def stands_for_ns(self, covered_ns: int, now_ns: int, told_ns: int, crowd: float) -> int:
         """Return the time that the watch speaks for, if so many (`crowd`) share a register.
 
         The first one is to find out how many hits there are, and speaks for itself alone. Those that stay
         armed go round in turns, which all are as long; one that hits have ended speaks for the time since
         the one before, or slow times would count for less than fast ones.
         """
-        if not last_end_ns:
+        if not told_ns:
             return covered_ns
-        return int(covered_ns * crowd) if self.how is STEADY else now_ns - last_end_ns
+        return int(covered_ns * crowd) if self.how is STEADY else now_ns - told_ns
 
 
 @dataclass(frozen=True, slots=True)

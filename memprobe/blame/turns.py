@@ -68,6 +68,9 @@ class Turns:
     last_end_ns: int = 0
     """When it was last watched."""
 
+    told_ns: int = 0
+    """Up to when its watches speak for its time; 0 where the next one speaks for itself alone."""
+
     @property
     def is_new(self) -> bool:
         """Whether it was never watched."""

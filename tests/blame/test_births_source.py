@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from memprobe.blame.births import ENOUGH, BirthSource
+from memprobe.blame.births import ENOUGH, PATIENCE_NS, REST_NS, BirthSource
 from memprobe.blame.survivors import Survivors, SurvivorSampling
 from memprobe.models.survivors import Share
 from memprobe.vocab.knobs import NOTHING, Knob
@@ -24,12 +24,13 @@ class Sampled:
     found: list[Survivors] = field(default_factory=list)
     reason: str = ""
     steps: int = 0
+    begins: int = 0
 
     def prepare(self) -> bool:
         return not self.reason
 
     def begin(self, now_ns: int) -> None:
-        pass
+        self.begins += 1
 
     def step(self, now_ns: int) -> None:
         self.steps += 1
@@ -109,6 +110,39 @@ def test_who_is_known_is_not_wanted_any_more(clock: Clock) -> None:
     source.wish({KEY: "app.Node"})
     told(source, clock, 10)
     assert sampled.steps == before
+
+
+def is_traced(source: BirthSource, sampled: Sampled, clock: Clock, *wanted: tuple[int, int]) -> bool:
+    before = sampled.steps
+    source.wish({key: "app.Node" if key == KEY else "app.Other" for key in wanted})
+    told(source, clock, 1)
+    return sampled.steps > before
+
+
+def test_what_is_too_rare_is_given_up_and_what_grows_later_begins_anew(clock: Clock) -> None:
+    sampled, later = Sampled(), (7, 4)
+    source = source_on(sampled)
+    assert is_traced(source, sampled, clock, KEY)
+    clock.now_ns += PATIENCE_NS
+    assert not is_traced(source, sampled, clock, KEY)
+    assert is_traced(source, sampled, clock, KEY, later)
+    assert sampled.begins == 2
+    sampled.found = [survivors(5, 40.0)]
+    (watch,), ((_, _, stack, _, _, added, _),) = told(source, clock, 10)
+    assert (watch[6], stack, added) == (10 * SECOND, 5, 40 * 10), "of the time since it began anew"
+    clock.now_ns += PATIENCE_NS
+    assert not is_traced(source, sampled, clock, KEY, later)
+
+
+def test_what_was_given_up_is_tried_again_after_a_rest(clock: Clock) -> None:
+    sampled = Sampled()
+    source = source_on(sampled)
+    assert is_traced(source, sampled, clock, KEY)
+    clock.now_ns += REST_NS - 2 * SECOND
+    assert not is_traced(source, sampled, clock, KEY)
+    clock.now_ns += 2 * SECOND
+    assert is_traced(source, sampled, clock, KEY)
+    assert sampled.begins == 2
 
 
 def test_what_is_shed_or_impossible_is_not_traced(clock: Clock) -> None:
