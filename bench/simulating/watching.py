@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from memprobe.models.growth import Series
+from memprobe.models.growth import Known, Series
 from memprobe.models.growth.needs import FALLS, LASTED_S, PIECES
 from simulating.healthy import DAY, HOUR, MINUTE, Times, about
 
@@ -53,7 +53,7 @@ def first_alarm_s(
     asked = _may_be(times, values)
     if not asked.any():
         return float(np.inf)
-    series, next_s = Series(age_s=age_s), 0.0
+    series, next_s = Series(Known(age_s=age_s)), 0.0
     end = len(asked) - int(asked[::-1].argmax())
     readings = zip((times - times[0]).tolist(), values.tolist(), asked.tolist(), strict=True)
     for now_s, value, ask in islice(readings, end):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from memprobe.detectors.evidence import Grown
 from memprobe.ledger import Ledger
 from memprobe.ledger.populations import Key, Population
-from memprobe.models.growth import Growth, Series
+from memprobe.models.growth import Growth, Known, Series
+from memprobe.models.growth.needs import START_UP_S
 from memprobe.vocab.rows import NOT_MEASURED, Rows
 from memprobe.vocab.subject import Seen, Subject, What
 
@@ -32,10 +33,13 @@ TELLING_BYTES = 32 << 10
 class Course:
     """One subject's numbers over time."""
 
-    def __init__(self, subject: Subject, age_s: float | None) -> None:
+    def __init__(self, subject: Subject, began_ns: int, age_s: float | None, warm_up_s: float = 0.0) -> None:
         """`age_s` is how long the process had been running at the first point, once it had loaded."""
+        self.began_ns = began_ns
+        """When the subject was first counted in this program of this process."""
+
         unit = TELLING_BYTES if subject.what == What.MEMORY else 1.0
-        self._series = Series(limit=subject.limit, unit=unit, age_s=age_s)
+        self._series = Series(Known(subject.limit, unit, age_s, warm_up_s))
         self._growth: Growth | None = None
         self._first_ns = self._last_ns = self._judged_ns = 0
         self._last = self._judged = 0
@@ -72,19 +76,34 @@ class Course:
 class Courses:
     """The courses of all subjects that are alive."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: int) -> None:
+        """`root` is the process that the run was begun for; the others are its children."""
+        self._root = root
         self._courses: dict[Key, Course] = {}
 
     def add(self, rows: Rows, ledger: Ledger) -> None:
         """Take in what was counted, after the ledger has."""
         for row in rows:  # a row per subject and look
-            key = int(row["pid"]), int(row["subject_id"])
-            if int(row["count"]) != NOT_MEASURED and key in ledger.populations:
-                time_ns = int(row["time_ns"])
-                if key not in self._courses:
-                    age_s = ledger.processes.settled_s(key[0], time_ns)
-                    self._courses[key] = Course(ledger.populations.subjects[key[1]], age_s)
-                self._courses[key].add(time_ns, int(row["count"]))
+            population = ledger.populations.get((int(row["pid"]), int(row["subject_id"])))
+            if int(row["count"]) != NOT_MEASURED and population is not None:
+                self._of(population, ledger).add(int(row["time_ns"]), int(row["count"]))
+
+    def _of(self, population: Population, ledger: Ledger) -> Course:
+        """Return the course of a subject; a new one if it is counted anew: after exec, or of a reused pid."""
+        key, began_ns = (population.pid, population.subject_id), population.first_ns
+        course = self._courses.get(key)
+        if course is None or course.began_ns != began_ns:
+            subject = ledger.populations.subjects[population.subject_id]
+            ages_s = self._ages_s(population.pid, began_ns, ledger)
+            course = self._courses[key] = Course(subject, began_ns, *ages_s)
+        return course
+
+    def _ages_s(self, pid: int, time_ns: int, ledger: Ledger) -> tuple[float | None, float]:
+        """Return how old a process was, and how old it must be before anything is sure."""
+        age_s, root_s = (ledger.processes.settled_s(one, time_ns) for one in (pid, self._root))
+        if age_s is None or root_s is None or root_s - age_s <= START_UP_S:
+            return age_s, 0.0
+        return age_s, START_UP_S  # a worker that came later: there was one before it, and will be another
 
     def grown(self, ledger: Ledger, pid: int | None) -> Iterator[Grown]:
         """Yield every subject of a process, or of all, in the order of their numbers."""

@@ -81,7 +81,7 @@ class Verdicts:
 
         self._pid, self._config, self._detectors = pid, config, tuple(detectors)
         self._normal = normal or Normal()
-        self._courses = Courses()
+        self._courses = Courses(pid)
         self._shown: dict[str, _Shown] = {}
         self._of_subject: dict[Key, _Shown] = {}
         self._grounds: dict[str, Ground | None] = {}
@@ -138,14 +138,13 @@ class Verdicts:
             why = ground(found, piles, evidence.ledger, self._config)
             if piles:
                 self._grounds[found.id] = why
-            elif (
-                found.id in self._grounds
-            ):  # its process has ended: what it was about cannot be asked any more
+            elif found.id in self._grounds:  # its process has ended: of what it was cannot be asked any more
                 why = self._grounds[found.id]
             if why is None:
                 told.append(found)
             else:
                 withheld.append((veiled(found, why), why))
+        self._forget_grounds()
         confident = self._config.thresholds.confident
         memory = memory_word(evidence, (*told, *(found for found, _ in withheld)))
         return Verdict(tuple(ranked(told, confident)), *memory, counted(withheld, confident))
@@ -195,6 +194,12 @@ class Verdicts:
             for key, one in self._of_subject.items()
             if key in ledger.populations or (have_ended and _is_over(key, ledger))
         }
+
+    def _forget_grounds(self) -> None:
+        """Keep the grounds of what can be told of again: suspects come and go for as long as a run lasts."""
+        if len(self._grounds) > 2 * REMEMBERED:
+            known = {one.id for one in self._shown.values()}
+            self._grounds = {number: why for number, why in self._grounds.items() if number in known}
 
     def _weighed(self, leak: Leak, finding_id: str, most: float) -> Weighed:
         """Return how sure a leak is after all experience with such things; before that `most` at most."""

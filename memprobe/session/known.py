@@ -16,6 +16,9 @@ from memprobe.vocab.finding import Finding, Verdict
 LOOK_NS = 5_000_000_000
 """At least between two looks: each takes some 10 ms."""
 
+REMEMBERED = 4096
+"""So many findings that have been looked for; more than that is a target that makes them up."""
+
 LIMIT_S = 2.0
 """A file system of the target that does not answer for so long is not waited for."""
 
@@ -39,7 +42,7 @@ class LoadedPackages:
         ids = {one.id for one in findings}
         if now_ns >= self._due_ns and not ids <= self._ids:
             self._due_ns = now_ns + LOOK_NS
-            self._ids |= ids
+            self._ids = ids if len(self._ids) >= REMEMBERED else self._ids | ids
             self._look(target)
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ def test_a_course_is_judged_seldom_once_it_is_long(
         return series[-1]
 
     monkeypatch.setattr(courses, "Series", made)
-    course = Course(Subject(What.CONTAINER), None)
+    course = Course(Subject(What.CONTAINER), 0, None)
     for second in range(1, 3601):
         course.add(second * SECOND, 10 + per_s * second)
         course.growth()
@@ -73,7 +73,7 @@ def test_a_course_is_judged_seldom_once_it_is_long(
 
 
 def test_a_point_that_is_not_later_says_nothing() -> None:
-    course = Course(Subject(What.CONTAINER), None)
+    course = Course(Subject(What.CONTAINER), 0, None)
     for second in (5, 5, 4, 6):
         course.add(second * SECOND, second)
     assert course.growth().points == 2

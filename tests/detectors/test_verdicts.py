@@ -185,6 +185,41 @@ def test_what_leaked_in_a_worker_that_has_ended_stays_and_says_so() -> None:
     assert (ended.exhausts_in_s, ended.severity) == (None, Severity.INFO)
 
 
+def test_a_program_that_is_begun_anew_by_exec_has_no_past() -> None:
+    """Its numbers begin again below those of the program before: that is no fall."""
+    counts = [*leaking(60, per_s=500), *leaking(60)]
+    batches = list(course(120, counts, ["app.LEAK", "app.FLAT"]))
+    began = np.zeros(1, rows.PROCESS)
+    began["time_ns"], began["how"], began["pid"], began["tid"] = 60 * SECOND, ProcessHow.EXEC, PID, PID
+    batches.insert(2 * 60, Batch("kernel", 60 * SECOND, 60 * SECOND + 1, processes=began))
+    (found,) = judged(batches).verdict.findings
+    assert (found.count, found.added) == (3050, 2950)
+    assert found.confidence >= 0.5
+    assert "without a fall" in found.evidence[0]
+
+
+def worker_memo(root_age_s: int, seconds: int) -> Iterator[Batch]:
+    """A process and its worker, which is as old as the run and comes to know 20 things a second."""
+    worker = 8
+    for second in range(seconds):
+        end = (second + 1) * SECOND
+        known = counted(end - 5, [40 + 20 * second], worker)
+        samples = np.concatenate([sampled(end), sampled(end)])
+        samples["pid"] = PID, worker
+        samples["age_ns"] = (root_age_s + second) * SECOND, (second + 1) * SECOND
+        yield Batch("procfs", end - SECOND, end - 10, samples=samples)
+        yield Batch("heap", end - SECOND, end - 2, populations=known, subjects=containers("app.MEMO"))
+
+
+@pytest.mark.parametrize(("root_age_s", "seconds", "is_sure"), [(1, 60, 1), (3600, 60, 0), (3600, 180, 1)])
+def test_workers_that_are_recycled_may_warm_up_each_time(
+    root_age_s: int, seconds: int, is_sure: bool
+) -> None:
+    """A service recycles its workers every few minutes: alarms at their warm-ups would have no end."""
+    findings = judged(list(worker_memo(root_age_s, seconds)), tree=True).verdict.findings
+    assert sum(one.confidence >= 0.5 for one in findings) == is_sure
+
+
 def test_without_a_sample_of_the_target_nothing_is_judged() -> None:
     batches = [batch for batch in course(60, leaking(60), ["app.LEAK", "app.FLAT"]) if batch.source == "heap"]
     assert judged(batches).verdict.findings == ()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memprobe.models.growth import Growth, Series, Shape
+from memprobe.models.growth import Growth, Known, Series, Shape
 from memprobe.models.growth.history import History
 
 NS = 1_000_000_000
@@ -22,7 +22,7 @@ Readings = list[tuple[int, float]]
 
 def of(readings: Iterable[tuple[int, float]], **known: float) -> Growth:
     """What comes of these readings."""
-    series = Series(**known)  # type: ignore[arg-type]
+    series = Series(Known(**known))  # type: ignore[arg-type]
     for time_ns, value in readings:
         series.add(time_ns, value)
     return series.growth()
@@ -148,6 +148,14 @@ def test_in_an_old_process_what_was_emptied_lately_needs_longer() -> None:
     assert of(since_start, age_s=7200).probability >= 0.5
     assert of(emptied).probability >= 0.5
     assert of(emptied, age_s=7200).probability < 0.25
+
+
+def test_a_worker_that_came_later_is_given_its_warm_up() -> None:
+    grown = each_second(leak(10), 130)
+    assert of(grown[:60], age_s=0).probability >= 0.5
+    assert 0.2 < of(grown[:60], age_s=0, warm_up_s=120).probability < 0.5
+    assert of(grown, age_s=0, warm_up_s=120).probability >= 0.5
+    assert of(grown[:30], age_s=119, warm_up_s=120).probability >= 0.5, "it is over"
 
 
 @pytest.mark.parametrize("age_s", [600, 1800, 5400])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from memprobe.models.growth.needs import Known
 from memprobe.models.growth.series import Series
 from memprobe.models.growth.shape import Growth, Shape
 
-__all__ = ["Growth", "Series", "Shape"]
+__all__ = ["Growth", "Known", "Series", "Shape"]

@@ -7,6 +7,7 @@ do; docs/models.md says where it comes from, and bench/results/models.md how oft
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf, log, log10
 
 from memprobe.models.growth.course import Course
@@ -83,21 +84,40 @@ CERTAIN = 99.0
 """The most that is ever there of anything, as odds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a series beforehand."""
+
+    limit: int | None = None
+    """The most it can be."""
+
+    unit: float = 1.0
+    """What counts as one piece: for bytes, what is too little to tell."""
+
+    age_s: float | None = None
+    """How long the process had been running at the first point, if that is known: of an old process only what
+    has piled up since its start, or piles up for long, is called a leak."""
+
+    warm_up_s: float = 0.0
+    """So old the process must be before anything is sure: of a worker, which comes, warms up and goes again
+    and again, the first two minutes are no test bench."""
+
+
 def probability(scarcest: float) -> float:
     """From how much there is of the scarcest need to the probability of growth for good."""
     odds = min(max(scarcest, 0.0), CERTAIN)
     return odds / (1.0 + odds)
 
 
-def needs(went: Course, unit: float, age_s: float | None, among: int) -> dict[str, float]:
+def needs(went: Course, known: Known, among: int) -> dict[str, float]:
     """How much there is of each need, and in words what it would mean if that were too little.
 
     `among` is the number of series of the process that wander by more than a pool takes.
     """
     return {
-        "for too short a time to tell": went.run_s / _needed_s(went, unit, age_s),
-        "since its start, as a warm-up may": _beyond_a_warm_up(went, age_s),
-        "by no more than a pool takes": went.new / (PIECES * unit),
+        "for too short a time to tell": went.run_s / _needed_s(went, known),
+        "since its start, as a warm-up may": _beyond_a_warm_up(went, known.age_s),
+        "by no more than a pool takes": went.new / (PIECES * known.unit),
         "by chance as likely as not": went.log10_evidence / _enough_evidence(among),
         "and has fallen as deep before": went.new / (FALLS * went.fall) if went.fall > 0.0 else inf,
         "in too few leaps to tell": _leaps(went),
@@ -112,14 +132,15 @@ def _enough_evidence(among: int) -> float:
     return max(EVIDENCE, OF_ALL + log10(max(among, 1)))
 
 
-def _needed_s(went: Course, unit: float, age_s: float | None) -> float:
+def _needed_s(went: Course, known: Known) -> float:
     """How long it must have grown."""
-    pieces_per_s = max(went.new / (unit * went.run_s), 1e-3)
+    pieces_per_s = max(went.new / (known.unit * went.run_s), 1e-3)
     return max(
         LASTED_S * (1.0 + CHURN * went.churn),
-        min(LATE * _before_s(went, age_s), LONGEST_S),
+        min(LATE * _before_s(went, known.age_s), LONGEST_S),
         min(SLOW_S / pieces_per_s**2, LONGEST_S),
-        min(_unseen_s(went, age_s), LONGEST_S),
+        min(_unseen_s(went, known.age_s), LONGEST_S),
+        known.warm_up_s - (known.age_s or 0.0) - went.began_s,
     )
 
 

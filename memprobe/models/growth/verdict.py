@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from memprobe.models.growth.course import Course, courses
 from memprobe.models.growth.history import History, Past
-from memprobe.models.growth.needs import needs, probability
+from memprobe.models.growth.needs import Known, needs, probability
 from memprobe.models.growth.shape import Growth, Shape
 from memprobe.models.growth.shapes import FULL, GROWING, sentence_of, shape_of
 from memprobe.models.growth.slope import slope
@@ -15,15 +15,13 @@ ON_THE_WAY = 0.3
 """The most, as odds, that growth with a limit is worth: it ends there."""
 
 
-def verdict(
-    scales: Sequence[Past], limit: int | None, unit: float, age_s: float | None, among: int
-) -> Growth:
+def verdict(scales: Sequence[Past], known: Known, among: int) -> Growth:
     """What a series of two points or more has come to, read at several scales, the finest first."""
-    past = scales[0]
+    past, limit = scales[0], known.limit
     went, missing, scarcest = max(
-        (_scarcest(went, unit, age_s, among) for went in courses(scales, unit)), key=lambda judged: judged[2]
+        (_scarcest(went, known, among) for went in courses(scales, known.unit)), key=lambda judged: judged[2]
     )
-    shape = shape_of(past, went, limit, scarcest, unit)
+    shape = shape_of(past, went, limit, scarcest, known.unit)
     if limit:
         scarcest = 0.0 if shape is Shape.BOUNDED else min(scarcest, ON_THE_WAY)
         shape = Shape.WARM_UP if shape in GROWING else shape
@@ -47,9 +45,9 @@ def verdict(
     )
 
 
-def _scarcest(went: Course, unit: float, age_s: float | None, among: int) -> tuple[Course, str, float]:
+def _scarcest(went: Course, known: Known, among: int) -> tuple[Course, str, float]:
     """The course with the need of which there is least."""
-    missing, scarcest = min(needs(went, unit, age_s, among).items(), key=lambda need: need[1])
+    missing, scarcest = min(needs(went, known, among).items(), key=lambda need: need[1])
     return went, missing, scarcest
 
 
