@@ -57,6 +57,7 @@ class Ledger:
         self.derived = Derived()
         self.insertions = InsertionLedger()
         self.stacks: dict[int, Stack] = {}
+        self._most_stacks = MAX_STACKS
         self.losses: dict[str, int] = {}
         self.invisible: dict[str, tuple[str, ...]] = {}
         """By source: what it could not see when it was last asked."""
@@ -154,7 +155,9 @@ class Ledger:
         self.events = 0
 
     def _forget_stacks(self) -> None:
-        if len(self.stacks) > MAX_STACKS:
+        if len(self.stacks) > self._most_stacks:
             used = self.sites.stacks() | self.growth.stacks() | self.insertions.stacks()
             used |= set(map(int, self.handles.open().rows["stack_id"]))
             self.stacks = {number: stack for number, stack in self.stacks.items() if number in used}
+            # Where all are in use, to go over them takes 50 ms: not with every batch.
+            self._most_stacks = max(MAX_STACKS, len(self.stacks) + len(self.stacks) // 4)

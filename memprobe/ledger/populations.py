@@ -118,9 +118,14 @@ class Populations:
             self._populations[population.pid, population.subject_id] = population
 
     def _forget_unused(self) -> None:
-        """Keep no description of what is not counted any more: a hostile target makes up names for ever."""
+        """Keep no description of what is not counted any more: a hostile target makes up names for ever.
+
+        Those of the ledger itself stay: they are bounded (derived.py), shared by all processes, and told once.
+        """
         used = {number for _, number in self._populations}
-        self.subjects = {number: one for number, one in self.subjects.items() if number in used}
+        self.subjects = {
+            number: one for number, one in self.subjects.items() if number in used or number >= DERIVED
+        }
 
 
 def _measured(value: int) -> int | None:

@@ -12,6 +12,7 @@ from typing import Any
 from memprobe import __version__
 from memprobe.ledger import Ledger
 from memprobe.ledger.growth import GrowthSite
+from memprobe.ledger.populations import MAX_POPULATIONS
 from memprobe.ledger.sites import HandleSite
 from memprobe.views.quantities import count
 from memprobe.vocab.digest import short_digest
@@ -63,6 +64,10 @@ class Run:
         """The process to report on; None for all that were followed."""
         return None if self.tree else self.pid
 
+
+NOT_FOLLOWED = (
+    f"{MAX_POPULATIONS:,} collections, types and other things are followed: what came after them is not."
+)
 
 OVERHEAD = (
     "target_slowdown_pct",
@@ -177,6 +182,8 @@ def _evidence(ledger: Ledger, run: Run, left_out: Sequence[GrowthSite]) -> dict[
     more = sum(site.bytes for site in left_out if site.bytes > 0)
     if more:
         told.append(f"Growth of {more / (1 << 20):.1f} MB at many smaller places is not listed.")
+    if ledger.populations.left_out:
+        told.append(NOT_FOLLOWED)
     return {
         "engine": run.engine.get("name"),
         "engine_why": run.engine.get("why"),

@@ -7,10 +7,11 @@ import pytest
 
 from memprobe.abi import ProcessHow
 from memprobe.ledger import Ledger, populations
-from memprobe.ledger.populations import Populations
+from memprobe.ledger.populations import DERIVED, Populations
+from memprobe.views.report import NOT_FOLLOWED, Run, document
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch
-from memprobe.vocab.rows import NOT_MEASURED, Rows
+from memprobe.vocab.rows import NOT_MEASURED, Rows, no_rows
 from memprobe.vocab.subject import Seen, Subject, What
 
 CACHE = Subject(What.CONTAINER, type="app.Session", holder="app.SESSIONS")
@@ -103,3 +104,29 @@ def test_a_target_that_makes_up_subjects_is_bounded(monkeypatch: pytest.MonkeyPa
         ledger.fold(counted((1, number, 1, 0)), {number: CACHE})
     assert (len(ledger), ledger.left_out) == (4, 96)
     assert len(ledger.subjects) <= 9
+
+
+def test_that_not_all_is_followed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a dozen workers the last may have no room."""
+    monkeypatch.setattr(populations, "MAX_POPULATIONS", 1)
+    ledger, run = Ledger(), Run(7, {}, "", 1)
+    for number, is_said in ((1, False), (2, True)):
+        batch = Batch("heap", 0, SECOND, populations=counted((1, number, 1, 0)), subjects={number: CACHE})
+        ledger.fold(batch)
+        assert (NOT_FOLLOWED in document(ledger, run)["evidence"]["invisible"]) == is_said
+
+
+def test_what_the_ledger_itself_has_described_is_known_to_the_processes_that_come_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(populations, "MAX_POPULATIONS", 4)
+    ledger = Populations()
+    place = DERIVED | 1
+    ledger.fold(counted((1, place, 10, 0)), {place: Subject(What.HANDLES, "file")})
+    end = np.zeros(1, rows.PROCESS)
+    end["pid"], end["how"] = 7, ProcessHow.EXIT
+    ledger.forget(end)
+    for number in range(100):
+        ledger.fold(no_rows(rows.POPULATION), {number: CACHE})
+    ledger.fold(counted((2, place, 3, 0), pid=8), {})  # described once, for whoever opens there
+    assert (8, place) in ledger
