@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from memprobe.config import Thresholds
@@ -15,6 +16,9 @@ from memprobe.vocab.rows import NOT_MEASURED
 CRITICAL_S, WARNING_S = 3_600.0, 7 * 86_400.0
 """Used up within an hour: critical; within a week: a warning."""
 
+SHARED: frozenset[Resource] = frozenset({"memory", "threads"})
+"""What the processes of a tree take from one another: eight workers use it up eight times as fast."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exhaustion:
@@ -26,11 +30,13 @@ class Exhaustion:
 
 def exhaustion(leak: Leak, ledger: Ledger) -> Exhaustion | None:
     """Return what is used up first; None if nothing is, or no limit is known."""
+    by_process = {pid: _rates(leak, pid) for pid in sorted({grown.pid for grown in leak.grown})}
     found = [
         Exhaustion(resource, room / rate)
-        for pid in sorted({grown.pid for grown in leak.grown})
-        for resource, rate in _rates(leak, pid).items()
-        if rate > 0 and (room := _room(ledger, pid, resource)) is not None
+        for pid, rates in by_process.items()
+        for resource, own in rates.items()
+        if (rate := _of_all(by_process.values(), resource) if resource in SHARED else own) > 0
+        and (room := _room(ledger, pid, resource)) is not None
     ]
     return min(found, key=lambda one: (one.in_s, one.limit), default=None)
 
@@ -68,6 +74,11 @@ def _rates(leak: Leak, pid: int) -> dict[Resource, float]:
                 if suspect.resource != "memory":
                     _take(rates, suspect.resource, grown.growth.per_s)
     return rates
+
+
+def _of_all(by_process: Iterable[dict[Resource, float]], resource: Resource) -> float:
+    """Return how fast a leak takes of a resource in all its processes together."""
+    return sum(rates.get(resource, 0.0) for rates in by_process)
 
 
 def _take(rates: dict[Resource, float], resource: Resource, rate: float | None) -> None:

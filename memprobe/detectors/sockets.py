@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from memprobe.detectors.caches import LRU_CACHE
 from memprobe.detectors.confidence import Sign, sure_of
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
@@ -22,7 +23,7 @@ STATES = {
     CLOSED_BY_PEER: ("whose peer has closed", Cause.CLOSE_WAIT),
     waiting_socket(SocketState.SYN_SENT): ("that never connect", Cause.HALF_OPEN),
     waiting_socket(SocketState.SYN_RECV): ("that never connect", Cause.HALF_OPEN),
-    waiting_socket(SocketState.FIN_WAIT2): ("that wait for the peer to close", Cause.HALF_OPEN),
+    waiting_socket(SocketState.FIN_WAIT2): ("that wait for the peer to close", Cause.SOCKETS_NOT_CLOSED),
 }
 """What is said of sockets that wait in a state, and what to do about it."""
 
@@ -37,6 +38,9 @@ BACKLOG_BYTES = 64 << 10
 
 SENT = ("bytes", "bytearray", "memoryview")
 """What is put into a connection."""
+
+KEYED = frozenset({"dict", "collections.OrderedDict", "collections.defaultdict", "set", LRU_CACHE})
+"""What is in these is looked up: what waits to be sent has an order, and leaves at one end."""
 
 
 class Sockets:
@@ -129,7 +133,8 @@ def _idle(evidence: Evidence, grown: Grown) -> Suspect:
 def _unsent(evidence: Evidence) -> Iterator[Suspect]:
     """What is written faster than a peer reads: its buffer here grows, and the kernel's is full."""
     for grown in evidence.of(What.CONTAINER, What.TYPE):
-        if grown.subject.type in SENT and grown.subject.holder and grown.added >= FEW:
+        is_queue = grown.subject.type in SENT and grown.subject.container not in KEYED
+        if is_queue and grown.subject.holder and grown.added >= FEW:
             memory = memory_of(evidence, grown, part=0.0)
             if (memory or grown.growth.probability > 0) and _is_unsent(evidence, grown.pid):
                 yield _backlog(grown, memory)

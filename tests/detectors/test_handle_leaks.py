@@ -162,6 +162,13 @@ def test_connections_that_never_connect() -> None:
     assert "timeout" in found.suggested_fix
 
 
+def test_connections_that_wait_for_their_peer_are_to_be_closed() -> None:
+    (found,) = leaking(ACCEPTED, Story(states={ACCEPTED: SocketState.FIN_WAIT2})).sure()
+    assert found.type == "socket FIN_WAIT2"
+    assert "connecting" not in found.suggested_fix
+    assert "close()" in found.suggested_fix
+
+
 def test_a_pool_that_has_all_it_wants_is_no_leak() -> None:
     story = Story(states={ACCEPTED: SocketState.ESTABLISHED})
     story.attach()
@@ -199,3 +206,14 @@ def test_what_is_written_faster_than_it_is_read(unsent_bytes: int, told: list[Ki
         story.tell()
     assert [one.kind for one in story.sure() if one.holder == buffer.holder and one.kind in told] == told
     assert (Kind.SOCKETS in {one.kind for one in story.sure()}) == bool(told)
+
+
+def test_a_cache_of_bytes_beside_a_slow_peer_is_a_cache() -> None:
+    cache = Subject(What.CONTAINER, "bytes", "app.PAGES", container="dict", elements=Elements.DATA)
+    story = Story(unsent_bytes=1 << 20, states={ACCEPTED: SocketState.ESTABLISHED})
+    story.open(ACCEPTED)
+    story.attach()
+    for second in range(WATCHED_S):
+        story.heap = {OBJECTS: (MANY_BYTES, MANY_BYTES), cache: (2000 + 500 * second, 50_000 * second)}
+        story.tell()
+    assert [(one.kind, one.holder) for one in story.sure()] == [(Kind.CACHES, "app.PAGES")]

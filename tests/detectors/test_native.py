@@ -177,6 +177,13 @@ def test_of_two_leaks_the_word_on_memory_names_both() -> None:
     assert "app.rows" in objects
 
 
+def test_a_small_leak_beside_a_large_warm_up_does_not_make_the_memory_a_leak() -> None:
+    cache = Subject(What.CONTAINER, "app.Row", "app.rows")
+    story = run(loading, loading, more=lambda s: {cache: (2000 + 100 * s, 100_000 + 5000 * s)})
+    assert [one.holder for one in story.sure()] == ["app.rows"]
+    assert story.verdicts.verdict.memory == "warm-up"
+
+
 def test_a_collection_with_a_limit_is_a_bounded_cache() -> None:
     cache = Subject(What.CONTAINER, "app.Row", "app.rows", limit=2000)
     story = run(objects=steady, more=lambda s: {cache: (min(2000, 100 * s), 400_000 * s)})
