@@ -19,6 +19,10 @@ KEYS_AT_RANDOM = "its keys are random UUIDs: none of them comes again"
 NEVER_AGAIN = frozenset({KEYS_RISE, KEYS_AT_RANDOM})
 """Notes of a CONTAINER: there is no end to the keys that it may be filled with."""
 
+SAME_AGAIN = "it has the same callbacks again and again, and each is called as often"
+DEAD_WEIGHT = "its methods keep objects alive that nothing else holds"
+"""Notes of a CONTAINER of callables: what sort they are."""
+
 
 class What(IntEnum):
     """What is counted."""

@@ -125,10 +125,13 @@ def test_a_survey_of_it_tells_the_same(
     interpreter: Interpreter, targets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with piling(interpreter, targets) as pid:
-        _, expected = survey(pid)
+        whole_surveyor, expected = survey(pid)
         monkeypatch.setattr(part, "SMALL_BYTES", 0)
         monkeypatch.setattr(part, "WHOLE_OBJECTS", 0)
         surveyor, found = survey(pid)
+    assert [one.leaves_open("garbage:dict") for one in (whole_surveyor, surveyor)] == [False, True]
+    assert surveyor.leaves_open("type:str")
+    assert not surveyor.leaves_open("type:__main__.Nothing")
     assert unpacked(surveyor.remembered).is_of_part
     assert any("nearest" in sentence for sentence in surveyor.evidence.remarks)
     assert not of(found, What.GARBAGE)

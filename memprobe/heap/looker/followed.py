@@ -69,8 +69,8 @@ class Followed:
 
     def errand(self, *, with_keys: bool) -> Callable[[], dict[str, Any]]:
         """Return the call that looks at its heap, for a child."""
-        target, remembered, counts, knows = self.target, self._remembered, self._counts, self._numbering.knows
-        return lambda: look(target, remembered, counts, knows, with_keys=with_keys)
+        target, remembered, counts, known = self.target, self._remembered, self._counts, self._numbering
+        return lambda: look(target, remembered, counts, known, with_keys=with_keys)
 
     def take(self, found: dict[str, Any]) -> Looked:
         """Take in what a look has found."""
@@ -79,7 +79,7 @@ class Followed:
             (key, first, number or 0, time_ns) for key, number, _, first, *_, time_ns in found["counted"]
         )
         told = [_told(ages.get(fields[0]), *fields) for fields in found["counted"]]
-        populations, subjects = self._numbering.counted(told, begin_ns)
+        populations, subjects = self._numbering.counted(told, begin_ns, found["untold"])
         self._counts = {key: number or 0 for key, number, *_, single, _, _ in found["counted"] if single}
         self._remembered = base64.b64decode(found["remembered"])
         self.remarks = tuple(found["remarks"])

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, islice
-from typing import Any
+from typing import Any, Protocol
 
 from memprobe.errors import PidRecycled, TargetExited
 from memprobe.heap.containers import places_of
@@ -37,12 +37,22 @@ MOST_KEYED = 32
 MOST_WATCHED = 512
 """Collections whose lengths are read every second: those that grow, then the largest."""
 
-Knows = Callable[[str, Subject], bool]
-"""Whether a subject is known under a key already."""
+
+class Known(Protocol):
+    """What is known of the looks before."""
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """The keys of all subjects."""
+        ...
+
+    def knows(self, key: str, subject: Subject) -> bool:
+        """Whether a subject is known under a key already, just as it is."""
+        ...
 
 
 def look(
-    target: TargetId, remembered: bytes, lengths: dict[str, int], knows: Knows, *, with_keys: bool = False
+    target: TargetId, remembered: bytes, lengths: dict[str, int], known: Known, *, with_keys: bool = False
 ) -> dict[str, Any]:
     """Look at the heap of a process; raises what `inspect` raises of what cannot be looked into.
 
@@ -56,11 +66,11 @@ def look(
             assert found.obstacle is not None
             raise found.obstacle
         with _translated(found.process):
-            return _surveyed(found.process, found.python, remembered, lengths, knows, with_keys)
+            return _surveyed(found.process, found.python, remembered, lengths, known, with_keys)
 
 
 def _surveyed(
-    process: Process, python: Python, remembered: bytes, lengths: dict[str, int], knows: Knows, keyed: bool
+    process: Process, python: Python, remembered: bytes, lengths: dict[str, int], known: Known, keyed: bool
 ) -> dict[str, Any]:
     begin_ns = time.monotonic_ns()
     surveyor = Surveyor(process, python, remembered)
@@ -75,15 +85,16 @@ def _surveyed(
         "look": [begin_ns, end_ns, surveyor.evidence.torn_objects],
         "remarks": surveyor.evidence.remarks,
         "remembered": base64.b64encode(surveyor.remembered).decode(),
-        "counted": [_plain(one, knows) for one in counted],
+        "counted": [_plain(one, known) for one in counted],
+        "untold": [key for key in known.keys if surveyor.leaves_open(key)],
         "header": [python.layout.offset("PyObject.ob_refcnt"), python.layout.offset("PyObject.ob_type")],
         "keys": sampled_keys(python, grown[:MOST_KEYED]),
         "watched": [[key, *place] for (key, _), place in zip(chosen, places, strict=True)],
     }
 
 
-def _plain(one: Counted, knows: Knows) -> list[Any]:
-    subject = None if knows(one.key, one.subject) else subject_to_list(one.subject)
+def _plain(one: Counted, known: Known) -> list[Any]:
+    subject = None if known.knows(one.key, one.subject) else subject_to_list(one.subject)
     is_watched = bool(one.watched)
     return [one.key, one.count, one.bytes, one.first, int(one.seen), is_watched, subject, one.time_ns]
 

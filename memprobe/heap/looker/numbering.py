@@ -1,12 +1,14 @@
 """Subjects of one process get numbers; and what was counted becomes rows.
 
 What was there at the look before and is not any more gets a row, too: of most there are none just now, and
-there may be some again; a collection or a holder has died if several looks do not find it.
+there may be some again; a collection or a holder has died if several looks do not find it. Of some a look
+does not say whether they are there (`untold`): there is no room for all types, and no garbage in a part of a
+heap. Then there is no row: what was not counted is not 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -74,6 +76,11 @@ class Numbering:
         known = self._known.get(key)
         return known is not None and known.subject == subject
 
+    @property
+    def keys(self) -> Collection[str]:
+        """The keys of all subjects that are known."""
+        return self._known.keys()
+
     def key_of(self, number: int) -> str | None:
         """Return the key of a subject by its number."""
         return next((key for key, known in self._known.items() if known.number == number), None)
@@ -83,11 +90,13 @@ class Numbering:
         known = self._known.get(key)
         return 0 if known is None else known.number
 
-    def counted(self, told: Sequence[Told], time_ns: int) -> tuple[Rows, dict[int, Subject]]:
+    def counted(
+        self, told: Sequence[Told], time_ns: int, untold: Collection[str] = ()
+    ) -> tuple[Rows, dict[int, Subject]]:
         """Return the rows of a look that began then, and the subjects that are new or better known."""
         news = dict(self._learnt(told))
         rows = [self._row(self._known[one.key], one, time_ns) for one in told if one.key in self._known]
-        rows += self._missing({one.key for one in told}, time_ns)
+        rows += self._missing({one.key for one in told}, frozenset(untold), time_ns)
         return np.array(rows, POPULATION), news
 
     def lengths(self, read: Iterable[Length]) -> Rows:
@@ -125,14 +134,16 @@ class Numbering:
         known.last_ns = time_ns
         return time_ns, known.number, self._pid, 0, length, NOT_MEASURED, NOT_MEASURED
 
-    def _missing(self, found: set[str], time_ns: int) -> Iterator[Row]:
+    def _missing(self, found: set[str], untold: frozenset[str], time_ns: int) -> Iterator[Row]:
         for key, known in [one for one in self._known.items() if one[0] not in found]:
+            if known.subject.what is What.MEMORY:
+                continue  # a sum that this look could not make
             known.absent += 1
             is_mortal = known.subject.what in MORTAL
             if known.absent > (OVERLOOKED if is_mortal else LONGEST_ABSENCE):
                 del self._known[key]
                 yield self._absence(known, Seen.DIED, NOT_MEASURED, time_ns)
-            elif not is_mortal:
+            elif not is_mortal and key not in untold:
                 yield self._absence(known, Seen.EXACTLY, 0, time_ns)
 
     def _absence(self, known: _Known, seen: Seen, number: int, time_ns: int) -> Row:

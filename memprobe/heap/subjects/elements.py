@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from memprobe.heap.graph import HeapGraph
 from memprobe.heap.members import Members
 from memprobe.heap.shapes import Strength
 from memprobe.heap.subjects.kinds import MAXIMUM_BASES, Kinds
+from memprobe.heap.subjects.registered import Registered
 from memprobe.heap.waste import defines
 from memprobe.target.cpython.objects import UNREADABLE
 from memprobe.vocab.subject import Elements
@@ -69,6 +70,9 @@ class Filling(NamedTuple):
 
     elements: Elements
 
+    notes: tuple[str, ...] = ()
+    """Of callbacks, what sort they are."""
+
 
 NOTHING = Filling("", Elements.UNKNOWN)
 
@@ -81,16 +85,20 @@ class Fillings:
         self._heap = answers.heap
         self._members: Members = answers.holders.members
         self._kinds = kinds
+        self._registered = Registered(answers, kinds)
         self._sorts: dict[int, Elements] = {}
 
-    def of(self, nodes: Iterable[int]) -> Filling:
+    def of(self, nodes: Sequence[int]) -> Filling:
         """Return what some collections are filled with, together."""
         found = np.concatenate([np.empty(0, np.uint32), *map(self._sample, nodes)])
         if not len(found):
             return NOTHING
         counts = Counter(self._graph.types[found].tolist())
         kind = self._telling(counts)
-        return self._filling(kind, found[self._graph.types[found] == kind])
+        filling = self._filling(kind, found[self._graph.types[found] == kind])
+        if len(nodes) > 1 or filling.elements is not Elements.CALLABLES:
+            return filling
+        return filling._replace(notes=tuple(self._registered.notes(nodes[0], filling.type)))
 
     def _sample(self, node: int) -> npt.NDArray[np.uint32]:
         """Return some of the entries of a collection."""

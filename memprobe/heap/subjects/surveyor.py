@@ -45,6 +45,10 @@ OBJECTS, BLOCKS = "objects", "blocks without an object"
 """The types of two subjects that are sums: of all objects, and of the allocator's blocks without one."""
 
 
+OF_WHOLE_GRAPHS = frozenset({"garbage", "uncollectable", "unheld", "ended"})
+"""What the keys of those subjects begin with that the graph of a part of a heap does not tell."""
+
+
 def _nothing(walked: int, total: int) -> None:
     """Who does not want to know."""
 
@@ -74,7 +78,14 @@ class Surveyor:
         self._process = process
         self._python = python
         self._before = unpacked(remembered)
+        self._types: frozenset[str] = frozenset()
+        self._left_out: frozenset[str] = frozenset()
         self.evidence = Evidence()
+
+    def leaves_open(self, key: str) -> bool:
+        """Tell whether the last survey does not say how many there are of what it has not told of."""
+        sort, _, name = key.partition(":")
+        return sort in self._left_out or (sort == "type" and name in self._types)
 
     @property
     def remembered(self) -> bytes:
@@ -135,6 +146,8 @@ class Surveyor:
         progress(0, 0)
         collections = Collections(answers, kinds, places)
         types = Types(answers, kinds, counts, times.counted_ns)
+        self._types = frozenset(one.type for one in counts)
+        self._left_out = OF_WHOLE_GRAPHS if waste is None else frozenset()
         yield from collections.tell(self._before)
         yield from collections.at_exit(times.roots_ns)
         yield from types.tell(self._before)

@@ -43,6 +43,12 @@ class Waste:
         self._graph_ns = graph_ns
         self._heap: OpenHeap = answers.heap
         self._garbage: Flags = what_waits(answers.heap, answers.graph, frozen_addresses(answers.heap))
+        self._numbers: dict[str, int] = {}
+        """The names of types; a class that is made again and again is many types of one name."""
+
+        self._named = np.array(
+            [self._numbers.setdefault(name, len(self._numbers)) for name in answers.type_names], np.intp
+        )
 
     def tell(self) -> Iterator[Counted]:
         """Yield garbage, cycles out of the collector's sight, and what native code holds, by type."""
@@ -63,17 +69,19 @@ class Waste:
         sizes: npt.NDArray[np.unsignedinteger],
         notes: tuple[str, ...],
     ) -> Iterator[Counted]:
-        graph, names = self._answers.graph, self._answers.type_names
+        graph, names = self._answers.graph, list(self._numbers)
         types = graph.types[nodes]
-        objects = np.bincount(types, minlength=len(names))
-        total = np.bincount(types, weights=sizes, minlength=len(names))
-        for kind in map(int, np.argsort(-objects, kind="stable")[:MOST_TYPES]):
-            if objects[kind] < LEAST_OBJECTS:
+        which = self._named[types]
+        objects = np.bincount(which, minlength=len(names))
+        total = np.bincount(which, weights=sizes, minlength=len(names))
+        for number in map(int, np.argsort(-objects, kind="stable")[:MOST_TYPES]):
+            if objects[number] < LEAST_OBJECTS:
                 return
+            kind = types[np.argmax(which == number)]
             own = (HAS_DEL,) if has_del(self._heap, int(graph.type_addresses[kind])) else ()
-            subject = Subject(what, names[kind], notes=(*own, *notes))
-            key = f"{what.name.lower()}:{names[kind]}"
-            yield Counted(subject, key, int(objects[kind]), int(total[kind]), time_ns=self._graph_ns)
+            subject = Subject(what, names[number], notes=(*own, *notes))
+            key = f"{what.name.lower()}:{names[number]}"
+            yield Counted(subject, key, int(objects[number]), int(total[number]), time_ns=self._graph_ns)
 
     def _collector_notes(self, state: Collector | None) -> Iterator[str]:
         """Say why the collector does not come."""

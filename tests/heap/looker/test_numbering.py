@@ -54,6 +54,18 @@ def test_what_is_not_found_any_more() -> None:
     assert len(numbering.counted([], 600)[0]) == 0
 
 
+def test_what_a_look_does_not_tell_of_is_not_none() -> None:
+    """There are more types than are told; and of garbage a part of a heap says nothing."""
+    numbering = Numbering(7, count(1))
+    garbage, total = Subject(What.GARBAGE, "app.Ring"), Subject(What.MEMORY, "objects")
+    numbering.counted([told("t", 3, TYPE), told("g", 4, garbage), told("m", 900, total)], 100)
+    for _ in range(LONGEST_ABSENCE):
+        assert len(numbering.counted([], 200, ["t", "g"])[0]) == 0
+    rows, _ = numbering.counted([], 300, ["t", "g"])
+    assert [(row["subject_id"], row["flags"]) for row in rows] == [(1, Seen.DIED), (2, Seen.DIED)]
+    assert list(numbering.keys) == ["m"], "a sum is there as long as the process"
+
+
 def test_what_is_overlooked_once() -> None:
     numbering = Numbering(7, count(1))
     numbering.counted([told("b", 4, BOX)], 100)
