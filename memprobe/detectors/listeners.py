@@ -10,7 +10,7 @@ from memprobe.detectors.fixes import Cause
 from memprobe.detectors.piles import NO_SITE, WEAK, along_with, held_by, is_echo, signs, surest
 from memprobe.detectors.sites import more_of
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.subject import Elements, What
+from memprobe.vocab.subject import SAME_AGAIN, Elements, Subject, What
 
 LRU_CACHE = "functools.lru_cache"
 AT_EXIT = ("atexit", "<atexit>")
@@ -57,6 +57,12 @@ def _suspect(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Susp
         holder=subject.holder,
         site=subject.site,
         evidence=(*subject.notes, *held_by(grown)),
-        fix=Cause.EXIT_HANDLERS if subject.holder.startswith(AT_EXIT) else Cause.LISTENERS_NOT_REMOVED,
+        fix=_cause(subject),
         limits=() if subject.site else (NO_SITE,),
     )
+
+
+def _cause(subject: Subject) -> Cause:
+    if subject.holder.startswith(AT_EXIT):
+        return Cause.EXIT_HANDLERS
+    return Cause.LISTENERS_AGAIN if SAME_AGAIN in subject.notes else Cause.LISTENERS_NOT_REMOVED

@@ -8,7 +8,7 @@ from memprobe.detectors.confidence import Sign, confidence
 from memprobe.detectors.evidence import Evidence, Grown, Suspect
 from memprobe.detectors.fixes import Cause
 from memprobe.detectors.piles import NO_SITE, along_with, filled, held_by, signs, surest
-from memprobe.detectors.sites import more_of
+from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.subject import Elements, What
 
@@ -36,12 +36,12 @@ class Tasks:
 
 def _pending(evidence: Evidence, grown: Grown, along: tuple[Grown, ...]) -> Suspect:
     subject = grown.subject
-    where = f" at line {subject.site[0].line} of {subject.site[0].function}" if subject.site else ""
     return Suspect(
         kind=Kind.TASKS,
         grown=(grown, *along),
         confidence=confidence(surest(grown, *along), Sign.NOT_DATA, *signs(evidence, grown, *along)),
-        title=f"{grown.count:,} tasks of {subject.type} wait{where} and do not end, {more_of(grown)}",
+        title=f"{grown.count:,} tasks of {subject.type} do not end, {more_of(grown)}"
+        f"{where('waiting', subject.site)}",
         type=subject.type,
         holder=along[0].subject.holder if along else subject.holder,
         site=subject.site,

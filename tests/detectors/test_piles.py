@@ -18,7 +18,8 @@ from memprobe.detectors.tasks import Tasks
 from memprobe.detectors.timers import Timers
 from memprobe.ledger import Ledger
 from memprobe.vocab.finding import Kind
-from memprobe.vocab.subject import KEYS_RISE, Elements, Subject, What
+from memprobe.vocab.stack import Frame
+from memprobe.vocab.subject import KEYS_RISE, SAME_AGAIN, Elements, Subject, What
 
 NS = 1_000_000_000
 OFF = "the collector is off"
@@ -141,6 +142,9 @@ def test_callables_are_listeners_whatever_holds_them() -> None:
     assert said(Caches(), handlers) == []
     found = only(said(Listeners(), handlers))
     assert (found.kind, found.fix) == (Kind.LISTENERS, Cause.LISTENERS_NOT_REMOVED)
+    again = pile(1, elements=Elements.CALLABLES, type="function", notes=(SAME_AGAIN,))
+    found = only(said(Listeners(), again))
+    assert (found.fix, found.evidence[0]) == (Cause.LISTENERS_AGAIN, SAME_AGAIN)
     at_exit = replace(handlers, subject=replace(handlers.subject, holder="<atexit>"))
     assert only(said(Listeners(), at_exit)).fix is Cause.EXIT_HANDLERS
 
@@ -172,6 +176,14 @@ def test_tasks_and_who_keeps_them_are_one_suspect() -> None:
     found = only(said(Tasks(), tasks, kept))
     assert (found.type, found.holder, found.fix) == ("app.worker", "app.PILE_2", Cause.TASKS_PENDING)
     assert found.grown == (tasks, kept)
+
+
+def test_a_waiting_task_is_told_by_the_line_of_the_program() -> None:
+    library = Frame("Event.wait", "/usr/lib/python3.11/asyncio/locks.py", 213)
+    waits = (library, Frame("handle", "/srv/app.py", 12))
+    found = only(said(Tasks(), pile(1, What.TASKS, type="handle", holder="", site=waits)))
+    assert found.title.startswith("600 tasks of handle do not end, 10 more every second")
+    assert found.title.endswith(": waiting in handle (app.py:12, through Event.wait)")
 
 
 def test_few_looks_at_tasks_are_enough_if_what_keeps_them_is_sure() -> None:

@@ -60,6 +60,23 @@ def test_memory_is_that_of_the_cgroup_or_what_the_machine_has_left() -> None:
     assert found(ledger(), leak).exhausts_in_s is None
 
 
+def test_workers_use_up_together_what_they_share_and_each_its_own_descriptors() -> None:
+    samples = unmeasured(2)
+    samples["time_ns"], samples["pid"], samples["fd_limit"], samples["fds"] = SECOND, (7, 8), 1024, 24
+    samples["limit_bytes"], samples["limit_used_bytes"] = 4 * GB, 0
+    workers = Ledger()
+    workers.fold(Batch("procfs", 0, SECOND, samples=samples))
+
+    def leak(kind: Kind, per_s: float, bytes_per_s: float | None, **values: Any) -> Any:
+        piles = (grown(pid, pid=pid, growth=growth(per_s), bytes_per_s=bytes_per_s) for pid in (7, 8))
+        (merged,) = merge([suspect(kind, one, holder="app.KEPT", **values) for one in piles])
+        return merged
+
+    assert exhaustion(leak(Kind.CACHES, 1.0, float(GB)), workers) == Exhaustion("memory", 2.0)
+    handles = leak(Kind.HANDLES, 10.0, None, resource="descriptors")
+    assert exhaustion(handles, workers) == Exhaustion("descriptors", 100.0)
+
+
 def test_threads_have_a_limit_too() -> None:
     of = ledger(thread_limit=1000, thread_limit_used=400)
     one = found(of, suspect(Kind.THREADS, grown(1, growth=growth(6.0)), resource="threads"))
@@ -120,13 +137,15 @@ def test_what_the_lead_does_not_know_another_may() -> None:
 def test_every_cause_has_advice_that_names_what_is_known(cause: Cause) -> None:
     text = advice(cause, site=SITE[1], holder="app.POOL", type_name="app.Session")
     assert "serve (/srv/app.py:31)" in text
+    assert "[" not in text
     fields = {name for name in ("line", "holder", "type") if f"{{{name}}}" in ADVICE[cause]}
     for name, value in (("holder", "app.POOL"), ("type", "app.Session")):
         assert (value in text) == (name in fields)
     unknown = advice(cause, site=None, holder="", type_name="")
     assert unknown[0].isupper()
     assert unknown.endswith(".")
-    assert "{" not in unknown
+    assert set("[]{}").isdisjoint(unknown)
+    assert "makes them" not in unknown, "who looks for the line is not told that it is where it is"
 
 
 def test_who_makes_what_piles_up_is_seen_where_memory_grows() -> None:
