@@ -7,6 +7,10 @@ measure) and normal priors on drift / size of step, is a martingale under the nu
 mixture with weights that sum to one. By Ville's inequality it ever reaches E with a probability of at most
 1/E, however long one watches.
 
+A third bet in the mixture looks at the signs alone: what comes in waves has steps of very different sizes,
+and never goes down. If up is as likely as down, betting on up with UP to one is a martingale, whatever the
+sizes.
+
 Steps are taken from point to point, from change to change, and from every 16th, 256th and 4096th point to the
 next: what grows in batches, or under noise, is regular only there.
 """
@@ -23,6 +27,9 @@ from memprobe.models.growth.history import Column, Past
 PRIORS = (30.0, 1000.0)
 """Variances of the prior of (drift / size of a step of one second), per second, each as likely as the other:
 a leak that goes with the traffic, and one like clockwork, which four readings are enough to tell."""
+
+UP = 0.9
+"""The share of all steps that go up, against which the third bet holds a half: a wave or two may fall."""
 
 GRAIN = 1 / 3
 """Share of one piece squared that every step is rough by: a walk by single pieces goes up n times in a row
@@ -62,6 +69,13 @@ def _ratio(share: Column, prior: Column, steps: Column) -> Column:
     return ratio
 
 
+def _signs(past: Past) -> Column:
+    """The logarithm of what a bet on up at every step since the end of each bucket has won."""
+    ups, downs = (column[:0:-1].cumsum()[::-1] for column in (past.ups, past.downs))
+    won: Column = ups * log(2.0 * UP) + downs * log(2.0 * (1.0 - UP))
+    return won
+
+
 def _ratios(past: Past, unit: float) -> Column:
     """The logarithm of the weighted likelihood ratio for growth since the end of each bucket."""
     duration_s = past.time_s[-1] - past.time_s[:-1]
@@ -69,7 +83,8 @@ def _ratios(past: Past, unit: float) -> Column:
     rough = (past.rough + GRAIN * unit * unit * past.pace)[:0:-1].cumsum()[::-1]
     share = rise * rise / (duration_s * rough)
     steps = past.points[:0:-1].cumsum()[::-1]
-    ratio: Column = np.logaddexp(*(_ratio(share, prior * duration_s, steps) for prior in PRIORS)) - log(2.0)
+    bets = [_ratio(share, prior * duration_s, steps) for prior in PRIORS] + [_signs(past)]
+    ratio: Column = np.logaddexp.reduce(bets) - log(len(bets))
     before = past.points[:-1].cumsum() - 1.0
     ratio[0] += log(FIRST)
     ratio[1:] += np.log((1.0 - FIRST) / (before[1:] * (before[1:] + 1.0)))

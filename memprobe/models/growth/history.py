@@ -43,6 +43,12 @@ class Past:
 
     points: Column
 
+    ups: Column
+    """How many of those steps went up, ..."""
+
+    downs: Column
+    """... and down."""
+
 
 class History:
     """A bounded memory of a series: its size grows with the logarithm of the number of points."""
@@ -72,7 +78,7 @@ class History:
         times, values, *_ = self._columns
         if not times:
             self._first_ns = time_ns
-            self._append(0.0, value, value, value, 0.0, 0.0, 0.0, 0.0, 1.0)
+            self._append(0.0, value, value, value, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0)
             return True
         now_s = (time_ns - self._first_ns) / NS
         step_s = now_s - times[-1]
@@ -80,7 +86,9 @@ class History:
             return False
         step = value - values[-1]
         fallen = -step if step < 0.0 else 0.0
-        self._append(now_s, value, value, value, 0.0, fallen, step * step / step_s, 1.0 / step_s, 1.0)
+        rough, pace = step * step / step_s, 1.0 / step_s
+        ups, downs = float(step > 0.0), float(step < 0.0)
+        self._append(now_s, value, value, value, 0.0, fallen, rough, pace, 1.0, ups, downs)
         self._levels[0] += 1
         if self._levels[0] > KEPT:
             self._condense()
