@@ -65,6 +65,8 @@ class FrameMembers:
         self._localsplus = layout.offset(f"{self._struct}.{localsplus}")
         head, self._indirection = innermost_frame(layout)
         self._head = layout.offset(f"PyThreadState.{head}")
+        self._owner = layout.offset(f"{self._struct}.owner") if self._is_struct else 0
+        self._by_generator = layout.constant("FRAME_OWNED_BY_GENERATOR") if self._is_struct else -1
         self._ended = layout.constant("FRAME_CLEARED") if self._is_struct else 0
         if layout.has("FRAME_COMPLETED"):
             self._ended = min(self._ended, layout.constant("FRAME_COMPLETED"))
@@ -143,6 +145,12 @@ class FrameMembers:
         if not self._is_struct:
             return frame
         return self._objects.pointer(frame + self._layout.offset("_PyInterpreterFrame.frame_obj"))
+
+    def is_in_heap(self, frame: int) -> bool:
+        """Say whether a frame is part of an object, which has its references: of a generator."""
+        if not self._is_struct:
+            return True
+        return self._objects.read(frame, self._owner + 1)[-1] == self._by_generator
 
     def own_frame(self, frame_object: int) -> int:
         """Return where the frame is that a frame object has taken over (3.11 and later), or 0.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from memprobe.target.cpython.fields import Fields
 from memprobe.target.cpython.interpreters import Interpreter
 from memprobe.target.cpython.objects import UNREADABLE, BadObject, is_pointer
@@ -14,6 +16,10 @@ _MAXIMUM_EXIT_FUNCTIONS = 10_000
 _MAXIMUM_STATIC_TYPES = 1_000
 _MAXIMUM_TYPES = 200_000
 _MAXIMUM_EXCEPTIONS = 1_000
+_CACHE_ENTRIES = 4096
+_CACHE_ENTRY = np.dtype([("version", "<u8"), ("name", "<u8"), ("value", "<u8")])
+"""The cache of attributes of types is the same from 3.8 to 3.15, but for where it is."""
+
 _EXIT_FIELDS = ("func", "args", "kwargs")
 
 _INTERPRETER = {
@@ -66,6 +72,7 @@ class InterpreterRoots:
         self._layout = layout
         self._version = layout.version
         self._dictionaries = python.dictionaries
+        self._local_symbols = python.local_symbols
         self._static_subclasses: dict[int, int] = {}
         self._exception = Fields(layout, "_PyErr_StackItem", "exc_value", "previous_item")
 
@@ -96,6 +103,27 @@ class InterpreterRoots:
                 # To 3.9 the struct is in no header; it has always begun with these three.
                 for index, member in enumerate(_EXIT_FIELDS):
                     yield number, member, self._objects.pointer(callback + index * _WORD)
+
+    def cached_names(self, interpreter: Interpreter) -> list[int]:
+        """Return the names that the cache of attributes keeps: of 4096 entries each refers to its own.
+
+        A name that C code makes anew for every call gets a new entry each time, until all are in use.
+        """
+        start = self._type_cache(interpreter.address)
+        if not start:
+            return []
+        block = self._objects.read(start, _CACHE_ENTRIES * _CACHE_ENTRY.itemsize)
+        names: list[int] = np.frombuffer(block, _CACHE_ENTRY)["name"].tolist()
+        return [address for address in names if is_pointer(address)]
+
+    def _type_cache(self, interpreter: int) -> int:
+        """Return where the cache is; 0 if nobody says so."""
+        if self._version >= (3, 12):
+            # Behind the version that the next class gets.
+            return interpreter + self._layout.offset("PyInterpreterState.types") + _WORD
+        if self._version >= (3, 10):
+            return interpreter + self._layout.offset("PyInterpreterState.type_cache")
+        return self._local_symbols.get("method_cache", 0)
 
     def static_type_dicts(self, interpreter: Interpreter) -> dict[int, int]:
         """Return the dicts of static types, by type, where the interpreter has them (3.12 and later)."""

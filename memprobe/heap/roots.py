@@ -81,6 +81,7 @@ class Roots:
             found += self._attempt(partial(self._modules, interpreter))
             found += self._attempt(partial(self._of_interpreter, interpreter))
             found += self._attempt(partial(self._static_types, interpreter, is_static))
+            found += self._attempt(partial(self._cached_names, interpreter))
         found += self._attempt(self._signal_handlers)
         for thread in self._threads:
             found += self._attempt(partial(self._of_thread, thread))
@@ -153,6 +154,11 @@ class Roots:
             counted = self._layout.version < (3, 14)
             yield Root(f"<atexit>[{number}].{member}", Place(address), Tier.RUNNING, counted)
 
+    def _cached_names(self, interpreter: Interpreter) -> Iterator[Root]:
+        title = f"<interpreter {interpreter.id}>.type_cache"
+        for address in self._fields.cached_names(interpreter):
+            yield Root(title, Place(address), Tier.SECONDARY, counted=True)
+
     def _signal_handlers(self) -> Iterator[Root]:
         for number, address in self._signals.read():
             yield Root(f"signal.getsignal({number})", Place(address), Tier.RUNNING, counted=True)
@@ -167,9 +173,9 @@ class Roots:
         """Yield the local variables of a thread's frames, innermost first."""
         frames = self._members.frames
         title = thread_title(thread)
-        is_counted = self._layout.version >= (3, 11)  # before, frames are objects of the heap
         for frame in frames.frames_of_thread(thread.address):
             try:
+                is_counted = not frames.is_in_heap(frame)
                 for local in frames.of_frame(frame):
                     place = Place(local.target, Role.VARIABLE)
                     tier = Tier.RUNNING if local.name else Tier.SECONDARY

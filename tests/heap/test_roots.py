@@ -21,6 +21,17 @@ def test_another_interpreter(interpreter: Interpreter, targets: Path) -> None:
     assert re.fullmatch(r"<thread \d+ '[^']*'> __main__:wait local pending\[0\]", local)
 
 
+def test_what_a_generator_holds_while_it_runs(interpreter: Interpreter, targets: Path) -> None:
+    """Its local variables are of its frame, suspended or not, and each counts once."""
+    with interpreter.spawn(targets / "generating.py") as target, looked_into(target.pid) as look:
+        generator, held = (look.graph.node(int(address)) for address in target.ready.split())
+        assert generator is not None
+        assert held is not None
+        if look.python.layout.version >= (3, 11):  # before, a frame is an object of its own
+            assert held in look.graph.referents(generator)
+        assert look.holders.holding.unexplained[held] == 0
+
+
 def test_modules_come_first(interpreter: Interpreter, targets: Path) -> None:
     hoard = str(interpreter.path_inside(hoard_folder()))
     with interpreter.spawn(targets / "sessions.py", hoard) as target, looked_into(target.pid) as look:

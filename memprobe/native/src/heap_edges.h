@@ -24,6 +24,7 @@ enum heap_table {
     HEAP_TABLE_DEQUE,     /* one block of a deque */
     HEAP_TABLE_RING,      /* the items of a SimpleQueue */
     HEAP_TABLE_ELEMENT,   /* what an XML element has out of line */
+    HEAP_TABLE_FRAME,     /* the code of a generator that runs; its local variables are at `other` */
     HEAP_TABLE_SIZE,      /* nothing but what the size of an object depends on */
     HEAP_TABLE_LATE       /* references whose number was not known when the object passed */
 };

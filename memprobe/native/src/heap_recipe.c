@@ -332,6 +332,21 @@ static void add_reference(struct running *run, int64_t offset, unsigned strength
         add(run, target & ~TAGS, strength);
 }
 
+/* Of a frame that runs only its code knows how many local variables it has. The collector does not see them. */
+static void add_running_frame(struct running *run, int64_t frame)
+{
+    const struct heap_plan *plan = run->edges->plan;
+    const struct heap_object *object = run->object;
+    struct heap_pending pending = {
+        .address = word_at(object, frame + plan->frame_executable) & ~TAGS,
+        .other = object->address + (uint64_t)(frame + plan->frame_locals),
+        .table = HEAP_TABLE_FRAME,
+        .strength = HEAP_OWNED,
+    };
+
+    ask_table(run, pending, object->block_bytes / 8);
+}
+
 /* A frame of 3.11 and later, in a generator (which has a state) or in a frame object (which owns the
  * frame, or only points to it). */
 static void add_frame(struct running *run, const struct heap_member *member)
@@ -354,7 +369,10 @@ static void add_frame(struct running *run, const struct heap_member *member)
     add_reference(run, frame + plan->frame_names, member->strength);
     add_reference(run, frame + plan->frame_object, member->strength);
     uint64_t count = count_in(object, frame_locals_count(run, frame));
-    add_array(run, frame + plan->frame_locals, count, member->strength, true);
+    if (count == 0 && member->extra > 0)
+        add_running_frame(run, frame);
+    else
+        add_array(run, frame + plan->frame_locals, count, member->strength, true);
 }
 
 /* Locals and stack of a frame object to 3.10. */

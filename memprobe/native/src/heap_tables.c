@@ -315,6 +315,24 @@ static void take_element(struct heap_edges *edges, struct heap_pending *pending,
         follow(edges, pending);
 }
 
+/* The code of a frame: it tells how many local variables there are. */
+static void take_frame(struct heap_edges *edges, struct heap_pending *pending, const uint8_t *data,
+                       uint32_t bytes)
+{
+    uint32_t wanted = heap_more_bytes(edges->heap, HEAP_MORE_CODE);
+
+    if (wanted == 0 || bytes < wanted) {
+        count_absent(edges);
+        return;
+    }
+    uint32_t count = heap_half(data + edges->plan->code_nlocalsplus);
+    pending->address = pending->other;
+    pending->count = count < pending->room ? count : pending->room;
+    pending->table = HEAP_TABLE_TAGGED;
+    if (pending->count > 0)
+        follow(edges, pending);
+}
+
 static void take_late(struct heap_edges *edges, struct heap_pending *pending, const uint8_t *data,
                       uint32_t bytes)
 {
@@ -368,6 +386,9 @@ void heap_table_take(struct heap_edges *edges, struct heap_pending *pending, con
         break;
     case HEAP_TABLE_LATE:
         take_late(edges, pending, data, bytes);
+        break;
+    case HEAP_TABLE_FRAME:
+        take_frame(edges, pending, data, bytes);
         break;
     case HEAP_TABLE_SIZE:
         break;
@@ -426,6 +447,9 @@ uint32_t heap_table_bytes(const struct heap_edges *edges, const struct heap_pend
         break;
     case HEAP_TABLE_ELEMENT:
         bytes = ELEMENT_BYTES;
+        break;
+    case HEAP_TABLE_FRAME:
+        bytes = heap_more_bytes(edges->heap, HEAP_MORE_CODE);
         break;
     case HEAP_TABLE_SIZE:
         bytes = heap_more_bytes(edges->heap, (enum heap_more)pending->more);

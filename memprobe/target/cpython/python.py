@@ -91,6 +91,7 @@ class Python:
         self._states = ThreadStates(objects, runtime.address)
         self._names = ThreadNames(objects, self.dictionaries, self.instances)
         self._collectors = Collectors(objects, runtime.address)
+        self.local_symbols = symbols
         self._arenas = ArenasReader(objects, runtime, mappings, symbols)
 
     @property
