@@ -35,7 +35,7 @@ GROWN = 40
 """And so many of those that have grown most since the look before."""
 
 MOST = 240
-"""What was told before is told again, as long as there is room: what has most entries first."""
+"""What was told before is told again, as long as there is room."""
 
 TABLES = 16
 """The tables of Python's own modules are large and stay as they are: until they grow they count less."""
@@ -108,7 +108,8 @@ class Collections:
         keys = before.keys()
         found: dict[int, list[_Named]] = {}
         for index in self._chosen(before, keys):
-            if (named := self._named(self._places.place(index), keys)) is not None:
+            named = self._named(self._places.place(index), keys)
+            if named is not None:
                 found.setdefault(named.key, []).append(named)
                 self.told[self._identity(named.place)] = named.key
         again = set(keys.values())
@@ -140,8 +141,7 @@ class Collections:
         known = places.are_whole | places.are_single
         grown = np.where(known, self._growth(before), 0)
         by_growth = [index for index in _most(grown, GROWN) if grown[index] >= LEAST_GROWTH]
-        told = known & np.isin(self._identities(), np.array(list(keys), np.uint64))
-        again = [index for index in _most(np.where(told, places.entries, -1), MOST) if told[index]]
+        again = np.flatnonzero(known & np.isin(self._identities(), np.array(list(keys), np.uint64))).tolist()
         # Of many collections in one place only growth is worth a word: there may just be more of them.
         alone = known & (places.are_single | (places.members == 1))
         single = np.where(alone, places.entries, 0) // np.where(self._are_tables(), TABLES, 1)
@@ -190,36 +190,44 @@ class Collections:
         """Count all places of one name together."""
         first = same[0]
         nodes = np.concatenate([one.place.nodes for one in same])
-        members = sum(one.place.members for one in same) * (1 if len(same) > 1 else self._scale(first.place))
-        length, read = self._length(nodes)
+        stands_for = np.concatenate([one.place.stands_for for one in same])
+        members = sum(one.place.members for one in same)
+        length, read = self._length(nodes, stands_for)
         count = length if read == members else length * members // max(read, 1)
-        seen = Seen.EXACTLY if read == members else Seen.ESTIMATED
+        seen = Seen.EXACTLY if read == members == len(nodes) else Seen.ESTIMATED
         return Counted(
             self._subject(first, nodes, count),
             f"container:{first.key:016x}",
             count,
-            retained_by_all(self._holders.holding, self._kinds, nodes, count) * members // len(nodes),
+            self._retained(nodes, stands_for, count),
             first=self._entries.first(*self._object(nodes[0])) if members == 1 else None,
             seen=seen,
             watched=self._watched(nodes) if members == len(nodes) and self._is_settled(same) else (),
         )
 
-    def _scale(self, place: Place) -> int:
-        return 1 if place.is_single else self._places.scale
+    def _length(self, nodes: npt.NDArray[np.uint32], stands_for: npt.NDArray[np.int64]) -> tuple[int, int]:
+        """Return how many entries some collections have with those they stand for, and how many these are."""
+        each = slice(None, None, max(1, -(-len(nodes) // MOST_READ)))
+        pairs = [
+            (int(self._graph.addresses[node]), self._graph.type_address(int(node))) for node in nodes[each]
+        ]
+        read = zip(self._lengths.read(pairs), stands_for[each].tolist(), strict=True)
+        found = [(length * times, times) for length, times in read if length is not None]
+        return sum(length for length, _ in found), sum(times for _, times in found)
 
-    def _length(self, nodes: npt.NDArray[np.uint32]) -> tuple[int, int]:
-        """Return how many entries some collections have, and of how many that was read."""
-        some = nodes[:: max(1, -(-len(nodes) // MOST_READ))]
-        pairs = [(int(self._graph.addresses[node]), self._graph.type_address(int(node))) for node in some]
-        found = [length for length in self._lengths.read(pairs) if length is not None]
-        return sum(found), len(found)
+    def _retained(self, nodes: npt.NDArray[np.uint32], stands_for: npt.NDArray[np.int64], count: int) -> int:
+        """Return what would be free without some collections and those they stand for."""
+        holding, total = self._holders.holding, 0
+        for times in np.unique(stands_for).tolist():
+            total += times * retained_by_all(holding, self._kinds, nodes[stands_for == times], count)
+        return total
 
     def _subject(self, named: _Named, nodes: npt.NDArray[np.uint32], count: int) -> Subject:
         node = int(nodes[0])
         kind = int(self._graph.types[node])
         lru = self._lru_wrapper(named.path)
-        filling = self._fillings.of(nodes[:8].tolist())
-        notes = (*filling.notes, *self._notes(named.path, nodes, is_lru=lru is not None))
+        filling = self._fillings.of(map(int, nodes[:8]))
+        notes = tuple(self._notes(named.path, nodes, is_lru=lru is not None))
         return Subject(
             What.CONTAINER,
             type=filling.type,

@@ -57,7 +57,10 @@ class Place:
     """The same at the next look."""
 
     nodes: Nodes
-    """The collections, the heaviest first; of very many only some."""
+    """The collections, the heaviest first; of very many light ones only some."""
+
+    stands_for: npt.NDArray[np.int64]
+    """Of each of these how many it speaks for: itself alone, unless it is light and one of very many."""
 
     entries: int
     """About how many entries they have: estimated from what they refer to and the memory they take."""
@@ -83,22 +86,20 @@ class Places:
         ways = self._ways(nodes)
         self._numbers, self._singles = self._placed(nodes, ways)
         whole = self._is_whole(ways)
-        self._nodes, self._weights, self.scale = nodes, weights, scale
-        """Of how many light collections each that was looked at stands for."""
+        self._nodes = nodes
+        self._stands_for = np.where((weights < HEAVY) & ~self._singles, scale, 1)
         self._order = np.lexsort((self._graph.addresses[nodes], -weights, self._numbers))
         self._sorted = self._numbers[self._order]
-        self.known, self._starts, members = np.unique(self._sorted, return_index=True, return_counts=True)
+        self.known, self._starts, self._looked_at = np.unique(
+            self._sorted, return_index=True, return_counts=True
+        )
         """The numbers of all places, in order."""
-        self._members = members
-        self.entries = np.add.reduceat(weights[self._order], self._starts) if len(nodes) else members
+        self.members = self._added_up(self._stands_for)
+        """Of each place how many collections there are."""
+        self.entries = self._added_up(weights * self._stands_for)
         """Of each place about how many entries there are."""
         self.are_whole: Flags = np.minimum.reduceat(whole[self._order], self._starts) if len(nodes) else whole
         """Of each place whether all collections there are known."""
-
-    @property
-    def members(self) -> npt.NDArray[np.int64]:
-        """Of each place how many collections there are."""
-        return self._members
 
     @property
     def first(self) -> Nodes:
@@ -112,15 +113,20 @@ class Places:
 
     def place(self, index: int) -> Place:
         """The place with an index in `known`."""
-        first, count = int(self._starts[index]), int(self._members[index])
-        chosen = self._order[first : first + count]
+        first = int(self._starts[index])
+        chosen = self._order[first : first + int(self._looked_at[index])]
         return Place(
             int(self.known[index]),
             self._nodes[chosen],
+            self._stands_for[chosen],
             int(self.entries[index]),
-            count,
+            int(self.members[index]),
             bool(self._singles[chosen[0]]),
         )
+
+    def _added_up(self, amounts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Add up by place what each collection has."""
+        return np.add.reduceat(amounts[self._order], self._starts) if len(amounts) else self._looked_at
 
     def _namespaces(self) -> Flags:
         """Which objects are dicts of names: of modules, of classes, of functions."""
@@ -138,7 +144,7 @@ class Places:
         return found
 
     def _candidates(self) -> tuple[Nodes, npt.NDArray[np.int64], int]:
-        """Return the collections to place, what each weighs, and of how many light ones one was taken."""
+        """Return the collections to place, what each weighs, and for how many each light one stands."""
         graph = self._graph
         held = self._holding.before != NO_NODE
         chosen = self._kinds.objects(self._kinds.collections) & held & ~self.namespaces
