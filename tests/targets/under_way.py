@@ -1,5 +1,5 @@
-"""Tasks that wait, tasks that have ended and are kept, timers, a queue that is full, and threads."""
-import asyncio, concurrent.futures, sys, threading
+"""Tasks that wait, tasks that have ended and are kept, timers, a queue that is full, and threads; and garbage."""
+import asyncio, concurrent.futures, gc, sys, threading
 
 GO, BEGUN, KEPT = threading.Event(), threading.Semaphore(0), []
 POOL = concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="pool")
@@ -13,9 +13,13 @@ async def stuck(event):
     await event.wait()
 async def brief():
     return 2
+def dropped(loop):
+    future = loop.create_future()
+    future.set_result([future])
 
 async def main():
     event, loop = asyncio.Event(), asyncio.get_running_loop()
+    gc.disable(), [dropped(loop) for _ in range(60)]
     tasks = [loop.create_task(stuck(event)) for _ in range(30)]
     KEPT.extend(loop.create_task(brief()) for _ in range(40))
     timers = [loop.call_later(1000, wanted) for _ in range(50)]
