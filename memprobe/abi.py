@@ -19,6 +19,7 @@ NO_OFFSET = 0xffffffff
 MAX_LINK_BYTES = 56
 TABLE_WORDS = 64
 MAX_TABLE_PARTS = 16
+BLOCK_WORDS = 6
 WATCH_UNKNOWN = 0xffffffffffffffff
 MOST_LISTS = 16
 
@@ -406,10 +407,10 @@ COLLECTION_RECORD = np.dtype(
 
 BLOCK_RECORD = np.dtype(
     {
-        "names": ["header", "address", "size_bytes", "stack_id"],
-        "formats": [RECORD_HEADER, "<u8", "<u8", "<u8"],
-        "offsets": [0, 24, 32, 40],
-        "itemsize": 48,
+        "names": ["header", "address", "size_bytes", "stack_id", "before", "words"],
+        "formats": [RECORD_HEADER, "<u8", "<u8", "<u8", "<u8", ("<u8", (6,))],
+        "offsets": [0, 24, 32, 40, 48, 56],
+        "itemsize": 104,
     }
 )
 """struct block_record."""
@@ -426,10 +427,10 @@ BIRTH_WATCH = np.dtype(
 
 BIRTH_COUNTS = np.dtype(
     {
-        "names": ["hits", "wanted", "unknown", "unsent"],
-        "formats": ["<u8", "<u8", "<u8", "<u8"],
-        "offsets": [0, 8, 16, 24],
-        "itemsize": 32,
+        "names": ["hits", "wanted", "unknown", "unsent", "last"],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 16, 24, 32],
+        "itemsize": 40,
     }
 )
 """struct birth_counts."""

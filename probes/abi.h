@@ -254,12 +254,16 @@ struct collection_record {
 	__u32 reserved;
 };
 
+#define BLOCK_WORDS 6		/* enough of a block to have the type of the object in it */
+
 /* A block that an allocator handed out during a burst; in the ring `births`. */
 struct block_record {
 	struct record_header header;
 	__u64 address;
 	__u64 size_bytes;	/* as it was asked for */
 	__u64 stack_id;
+	__u64 before;		/* the block that was handed out before this one; 0: none, or it cannot be read */
+	__u64 words[BLOCK_WORDS];	/* what that one holds by now */
 };
 
 /* How an allocating function is told what is wanted: bits 0-7 of its cookie. */
@@ -281,6 +285,7 @@ struct birth_counts {
 	__u64 wanted;		/* those of the size classes that are wanted */
 	__u64 unknown;		/* whose address could not be told: the first block of a pool */
 	__u64 unsent;		/* for which the ring had no room */
+	__u64 last;		/* the block that was handed out last */
 };
 
 /* Where memory grows: the key of the totals that the kernel keeps per stack. */

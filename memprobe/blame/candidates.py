@@ -5,7 +5,9 @@ the same content at each, and no later burst saw its address handed out again.
 
 The danger is a block that is used over and over, until a real survivor takes it: looks find it allocated
 each time. The allocator hands out first what was freed last, so such a block comes back within a few births:
-that is why a birth counts only if enough others of its size class followed it, and none at its address.
+that is why a birth counts only if enough others of its size class followed it, and none at its address. What
+lives longer than a burst and then dies would still be taken for the survivor in its place. But it was of
+another type, mostly, as the birth after its own has seen.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from memprobe import abi
 from memprobe.blame.identity import BODY, Contents
-from memprobe.target.cpython.pools import CLASS_BYTES, Blocks
+from memprobe.target.cpython.pools import CLASS_BYTES, WORDS, Blocks
 from memprobe.vocab.rows import Rows, no_rows
 
 LOOKS = 4
@@ -73,10 +76,20 @@ class Candidates:
         self.survivors = self.survivors[~np.isin(self.survivors["address"], born["address"])]
         if len(self.followed) + len(born) > CANDIDATES:
             return
-        new = _candidates(_followed_by_others(born), burst)
+        last = _followed_by_others(born)
+        new = _candidates(born[last], burst)
         contents, allocated = self._contents(new)
         new["type"], new["body"], new["looks"] = contents.types, contents.bodies, 1
-        self.followed = np.concatenate((self.followed, new[allocated]))
+        born_as = self._types_at_birth(born)[last]
+        is_same = (born_as == 0) | (born_as == new["type"])
+        self.followed = np.concatenate((self.followed, new[allocated & is_same]))
+
+    def _types_at_birth(self, born: Rows) -> Words:
+        """The type of each block as the birth after it saw it; 0 where that is not known, or no object."""
+        words = np.zeros((len(born), WORDS), "<u8")
+        told = np.flatnonzero(born["before"][1:] == born["address"][:-1])
+        words[told, : abi.BLOCK_WORDS] = born["words"][told + 1]
+        return self._identify(words).types
 
     def look(self, now_ns: int) -> None:
         """Look at all that are followed: who has gone is dropped, who is old enough has survived."""
@@ -108,15 +121,14 @@ def _alike(rows: Rows, contents: Contents) -> npt.NDArray[np.bool_]:
     return enough
 
 
-def _followed_by_others(born: Rows) -> Rows:
-    """The last birth at each address, of those that enough others of their size class follow."""
+def _followed_by_others(born: Rows) -> npt.NDArray[np.intp]:
+    """Where the last birth at each address is, of those that enough others of their size class follow."""
     classes = (born["size_bytes"].astype(np.int64) - 1) // CLASS_BYTES
     following, per_class = _following(classes), np.bincount(classes, minlength=1)
     enough = following >= np.maximum(FOLLOWING, FOLLOWING_PART * per_class[classes])
     _, last = np.unique(born["address"][::-1], return_index=True)
     last = len(born) - 1 - last
-    kept: Rows = born[last[enough[last]]]
-    return kept
+    return np.asarray(last[enough[last]], np.intp)
 
 
 def _following(classes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

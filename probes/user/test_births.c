@@ -70,6 +70,24 @@ static void test_what_is_left_out_is_counted(void)
 	CHECK(stub_record_count == 0);
 }
 
+static void test_what_was_handed_out_before(void)
+{
+	__u64 words[BLOCK_WORDS] = {1, 0xabcd};
+
+	begin();
+	ask(40);
+	CHECK(RECORD(struct block_record, 0)->before == 0);
+	put(POOL + 96, words, sizeof(words));
+	put(POOL + POOL_FREE_BLOCK, &(__u64){BASE + POOL + 144}, 8);
+	ask(40);
+	CHECK(RECORD(struct block_record, 1)->before == BASE + POOL + 96);
+	CHECK(RECORD(struct block_record, 1)->words[1] == 0xabcd);
+	put(POOL + POOL_FREE_BLOCK, &(__u64){8}, 8);
+	ask(40), ask(40);
+	CHECK(RECORD(struct block_record, 2)->before == BASE + POOL + 144);
+	CHECK(RECORD(struct block_record, 3)->before == 0);
+}
+
 static void test_limits(void)
 {
 	begin();
@@ -96,6 +114,7 @@ int main(void)
 {
 	test_the_next_block_is_told();
 	test_what_is_left_out_is_counted();
+	test_what_was_handed_out_before();
 	test_limits();
 	test_hostile();
 	begin();
