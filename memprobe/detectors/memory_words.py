@@ -58,8 +58,9 @@ def _grown(
     grew = f"Resident memory grew by {_mib(added)} MB"
     course = _course(evidence, account.pid)
     rests = course is not None and course.growth.shape in AT_REST
-    if sure and _may_explain(sure, added, evidence.duration_s):
-        return LEAK, f"{grew}{_causes(evidence, account.pid, sure)}"
+    rates = next((one for one in memory_rates(evidence) if one.grown.pid == account.pid), None)
+    if sure and (_is_unexplained(rates) or _may_explain(sure, added, evidence.duration_s)):
+        return LEAK, f"{grew}{_causes(evidence, rates, sure)}"
     if (account.arena_free.added or 0) >= SHARE * added:
         free = _mib(account.arena_free.added or 0)
         return FRAGMENTATION, f"{grew}, and {free} MB of it are free again inside of Python's arenas."
@@ -98,15 +99,19 @@ def _may_explain(sure: Sequence[Finding], added: int, seconds: float) -> bool:
     return None in taken or sum(filter(None, taken)) * seconds >= PART * added
 
 
-def _causes(evidence: Evidence, pid: int, sure: Sequence[Finding]) -> str:
+def _is_unexplained(rates: Rates | None) -> bool:
+    """Tell whether memory that no object explains has a large part in the growth."""
+    return rates is not None and rates.unexplained >= PART * rates.anonymous > 0
+
+
+def _causes(evidence: Evidence, rates: Rates | None, sure: Sequence[Finding]) -> str:
     """Name what has a large part in the growth: of several leaks the largest first, of which C may be one."""
-    rates = next((one for one in memory_rates(evidence) if one.grown.pid == pid), None)
     takes = {one.id: _bytes_per_s(one, rates) for one in sure}
     total = rates.anonymous if rates else sum(takes.values())
     large = [one for one in sure if takes[one.id] >= max(PART * total, 1.0)]
     large.sort(key=lambda one: -takes[one.id])
     told = [one.title for one in large[:MOST_NAMED]]
-    if rates and rates.unexplained >= PART * total > 0 and all(one.kind is not Kind.NATIVE for one in sure):
+    if rates and _is_unexplained(rates) and all(one.kind is not Kind.NATIVE for one in sure):
         taken = where("most memory taken", taken_at(evidence, rates))
         told.insert(
             0, f"{rates.unexplained / 1024:,.0f} kB every second that no Python object explains{taken}"

@@ -10,7 +10,7 @@ from detectors.made_up import SECOND, growth
 from memprobe.detectors import courses
 from memprobe.detectors.confidence import CERTAIN, Sign, calibrated, confidence
 from memprobe.detectors.courses import Course
-from memprobe.models.growth.needs import SUSPECT
+from memprobe.models.growth.needs import SUSPECT, Known
 from memprobe.vocab.subject import Subject, What
 
 
@@ -40,7 +40,7 @@ def test_what_time_alone_does_not_tell_the_structure_may() -> None:
 class Counting:
     """Instead of a series: how often it was asked."""
 
-    def __init__(self, **_: Any) -> None:
+    def __init__(self) -> None:
         self.asked = 0
         self.points = 0
 
@@ -59,8 +59,8 @@ def test_a_course_is_judged_seldom_once_it_is_long(
     """Of 3600 points at one a second: a number that rests some times, one that moves every five seconds."""
     series: list[Counting] = []
 
-    def made(**options: Any) -> Counting:
-        series.append(Counting(**options))
+    def made(known: Known) -> Counting:
+        series.append(Counting())
         return series[-1]
 
     monkeypatch.setattr(courses, "Series", made)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from memprobe.heap.reaching import reached
+from memprobe.heap.subjects import collections as subjects
 from memprobe.heap.subjects import places
 from memprobe.heap.subjects.collections import LRU_CACHE, ON_METHOD
 from memprobe.heap.subjects.counted import Counted
 from memprobe.heap.subjects.surveyor import Surveyor
 from memprobe.heap.subjects.waste import NOT_SEEN, OFF
-from memprobe.vocab.subject import Elements, Seen, What
+from memprobe.vocab.subject import DEAD_WEIGHT, SAME_AGAIN, Elements, Seen, What
 from pythons import Interpreter
 
 pytestmark = pytest.mark.few_interpreters
@@ -157,6 +158,39 @@ def test_what_is_under_way(interpreter: Interpreter, targets: Path) -> None:
     assert (pool.count, pool.subject.limit) == (2, 2)
     waiting = next(one for one in threads.values() if one.subject.type == "waiting")
     assert (waiting.count, waiting.subject.limit) == (5, None)
+
+
+def test_what_has_one_name_is_one_subject(interpreter: Interpreter, targets: Path) -> None:
+    """Two numbers under one key would go up and down by turns: no course of a leak."""
+    with interpreter.spawn(targets / "same_names.py") as target, surveying(target.pid) as surveyor:
+        found = survey(surveyor)
+    assert len({one.key for one in found}) == len(found)
+    assert by_type(found, What.TIMERS)["__main__.wanted"].count == 50 + 30
+    (again,) = (one for name, one in by_type(found, What.GARBAGE).items() if name.endswith("Again"))
+    assert again.count == 2 * 20
+
+
+def test_where_there_is_room_for_few_the_largest_are_told_again(
+    interpreter: Interpreter, targets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with interpreter.spawn(targets / "piles.py") as target, surveying(target.pid) as surveyor:
+        target.expect("done")
+        first = sorted(one.count or 0 for one in collections(survey(surveyor)).values())
+        for name, number in (("MOST", 3), ("GROWN", 0), ("LARGEST", 0)):
+            monkeypatch.setattr(subjects, name, number)
+        again = collections(survey(surveyor))
+    counts = [one.count or 0 for holder, one in again.items() if holder != "<atexit>"]
+    assert 0 < len(counts) <= 3
+    assert min(counts) >= first[len(first) // 2]
+
+
+def test_what_sort_of_callbacks_a_registry_has(interpreter: Interpreter, targets: Path) -> None:
+    with interpreter.spawn(targets / "registered.py") as target, surveying(target.pid) as surveyor:
+        found = collections(survey(surveyor))
+    notes = {name: found[f"__main__.{name}"].subject.notes for name in ("AGAIN", "OF_ONE", "OF_LOST")}
+    assert notes == {"AGAIN": (SAME_AGAIN,), "OF_ONE": (SAME_AGAIN,), "OF_LOST": (DEAD_WEIGHT,)}
+    for name in ("OF_NEEDED", "LAMBDAS", "WIDGETS"):
+        assert found[f"__main__.{name}"].subject.notes == ()
 
 
 def test_what_runs_at_exit(interpreter: Interpreter, targets: Path) -> None:
