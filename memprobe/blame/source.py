@@ -18,7 +18,18 @@ import numpy as np
 
 from memprobe.blame.mutations import Measure, Mutations
 from memprobe.blame.telling import Key, Seen, Told, Turn
-from memprobe.blame.turns import BURST, HIT_NS, REGISTERS, STEADY, TURN_NS, Chance, Turns, Watching, is_burst
+from memprobe.blame.turns import (
+    BURST,
+    HIT_NS,
+    NS,
+    REGISTERS,
+    STEADY,
+    TURN_NS,
+    Chance,
+    Turns,
+    Watching,
+    is_burst,
+)
 from memprobe.errors import NoKernelSupport, TargetGone
 from memprobe.sources.kernel.watchpoints import UNKNOWN, Hits, RegistersTaken, Watchpoints
 from memprobe.vocab.batch import Batch
@@ -226,7 +237,8 @@ class BlameSource:
             how = turns.next(allowed_per_s)
             expected = turns.expected_hits(how, elapsed_ns)
             if self._is_new(turns) or self._chance.comes(expected, elapsed_ns, allowed_per_s):
-                self._arm(key, how, now_ns)
+                every_ns = int(expected / allowed_per_s * NS) if allowed_per_s > 0 else 0
+                self._arm(key, how, now_ns, every_ns)
 
     def _is_new(self, turns: Turns) -> bool:
         """Whether it is one of the first to be watched at all: they need not wait for their chance."""
@@ -241,7 +253,7 @@ class BlameSource:
         waiting = [key for key in self._wanted if key not in armed]
         return sorted(waiting, key=lambda key: self._turns[key].last_end_ns if key in self._turns else 0)
 
-    def _arm(self, key: Key, how: Watching, now_ns: int) -> None:
+    def _arm(self, key: Key, how: Watching, now_ns: int, every_ns: int) -> None:
         """Arm a container; one whose size cannot be found has no turn."""
         # What happens from here on is seen: what the size was is known, and the first hit says what it is.
         begin_ns = time.monotonic_ns()
@@ -264,7 +276,7 @@ class BlameSource:
         except TargetGone:
             return  # others say so
         self._taken_ns = None
-        self._armed.append(Turn(key, watch, how, begin_ns, size.entries))
+        self._armed.append(Turn(key, watch, how, begin_ns, size.entries, every_ns))
 
     @property
     def _lacks_registers(self) -> bool:
