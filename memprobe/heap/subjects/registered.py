@@ -62,7 +62,7 @@ class Registered:
         owners = inside[~self._functions[self._graph.types[inside]]]
         return int(owners[0]) if len(owners) else method
 
-    def _are_kept_alive(self, methods: Nodes, owners: npt.NDArray[np.int64]) -> bool:
+    def _are_kept_alive(self, methods: Nodes, owners: npt.NDArray[np.integer]) -> bool:
         """Tell whether most of the owners would go with the method."""
         retained, sizes = self._holding.retained, self._graph.sizes
         needed = sizes[methods].astype(np.uint64) + sizes[owners]
