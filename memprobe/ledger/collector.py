@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,11 @@ class CollectorLedger:
         for pid, number in keys:
             own = collections[(collections["pid"] == pid) & (collections["generation"] == number)]
             self._add(self._generations.setdefault((int(pid), int(number)), Generation()), own)
+
+    def forget(self, has_ended: Callable[[int], bool]) -> None:
+        """Forget what was seen of processes that have ended."""
+        for key in [key for key in self._generations if has_ended(key[0])]:
+            del self._generations[key]
 
     def generations(self, pid: int) -> dict[int, Generation]:
         """Return what was seen of a process, by generation."""

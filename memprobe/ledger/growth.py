@@ -7,7 +7,7 @@ memory, and that account is held against the RSS of the samples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,9 @@ GROSS = frozenset({"arena", "pool", "large", "py-spy"})
 
 RESIDENT = frozenset({GrowthHow.RSS_FILE, GrowthHow.RSS_ANONYMOUS, GrowthHow.RSS_SHARED})
 """What adds up to RSS."""
+
+ENDED = 0
+"""Stands for all processes that have ended."""
 
 Key = tuple[int, int, int]
 """Process, stack id, abi.GrowthHow."""
@@ -119,6 +122,15 @@ class GrowthLedger:
         for row in samples:
             if row["rss_bytes"] != NOT_MEASURED:
                 self._read(int(row["pid"]), int(row["time_ns"]), int(row["rss_bytes"]))
+
+    def forget(self, has_ended: Callable[[int], bool]) -> None:
+        """Count what those have grown by that have ended as one: a service may start processes for ever."""
+        for key in [key for key in self._totals if key[0] != ENDED and has_ended(key[0])]:
+            total = self._totals.pop(key)
+            _add_up(self._totals.setdefault((ENDED, *key[1:]), Total(first_ns=total.first_ns)), total)
+        for known in (self._explained, self._with_stack, self._readings):
+            for pid in [pid for pid in known if has_ended(pid)]:
+                del known[pid]
 
     def totals(self) -> Mapping[Key, Total]:
         """Return everything that has grown."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from memprobe.abi import ProcessHow
 from memprobe.ledger.collector import CollectorLedger
 from memprobe.ledger.derived import Derived
 from memprobe.ledger.entries import Mark
@@ -57,7 +58,6 @@ class Ledger:
         self.derived = Derived()
         self.insertions = InsertionLedger()
         self.stacks: dict[int, Stack] = {}
-        self._most_stacks = MAX_STACKS
         self.losses: dict[str, int] = {}
         self.invisible: dict[str, tuple[str, ...]] = {}
         """By source: what it could not see when it was last asked."""
@@ -73,13 +73,14 @@ class Ledger:
         self._note(batch)
         finished = self.handles.fold(batch)
         self.sites.add(batch.births, finished)
-        self.growth.fold(batch.growth, batch.samples, batch.end_ns)
-        self.processes.fold(batch.samples)
+        samples = self._of_living(batch.samples)
+        self._forget(batch.processes)
+        self.growth.fold(batch.growth, samples, batch.end_ns)
+        self.processes.fold(samples)
         self.collector.fold(batch.collections)
         self.regions.fold(batch.regions)
-        self.populations.forget(batch.processes)
         self.populations.fold(batch.populations, batch.subjects)
-        own, subjects = self.derived.fold(self.handles, self.stacks, batch.samples, batch.processes)
+        own, subjects = self.derived.fold(self.handles, self.stacks, samples, batch.processes)
         self.populations.fold(own, subjects)
         self.insertions.fold(batch.watches, batch.changes, batch.processes)
         self._forget_stacks()
@@ -147,6 +148,23 @@ class Ledger:
         tables = (batch.births, batch.deaths, batch.processes, batch.collections)
         self.events += sum(map(len, tables)) + int(batch.growth["events"].sum())
 
+    def _of_living(self, samples: Rows) -> Rows:
+        """Leave out samples from behind the end of their process: taking that apart may take long."""
+        living = [not self.handles.has_ended(pid) for pid in samples["pid"].tolist()]
+        return samples if all(living) else samples[living]
+
+    def _forget(self, processes: Rows) -> None:
+        """Forget who has ended, now or before, and what was known of programs that are others now."""
+        self.populations.forget(processes)
+        how, has_ended = processes["how"], self.handles.has_ended
+        replaced = set(processes["pid"][how == ProcessHow.EXEC].tolist())
+        self.processes.renew(replaced)
+        if replaced or (how == ProcessHow.EXIT).any():
+            self.growth.forget(has_ended)
+            self.processes.forget(has_ended)
+            self.collector.forget(has_ended)
+            self.regions.forget(lambda pid: pid in replaced or has_ended(pid))
+
     def _begin(self) -> None:
         """Count what flows from here on: a part of a run has told how things stood when it began."""
         self._is_part = True
@@ -155,9 +173,7 @@ class Ledger:
         self.events = 0
 
     def _forget_stacks(self) -> None:
-        if len(self.stacks) > self._most_stacks:
+        if len(self.stacks) > MAX_STACKS:
             used = self.sites.stacks() | self.growth.stacks() | self.insertions.stacks()
             used |= set(map(int, self.handles.open().rows["stack_id"]))
             self.stacks = {number: stack for number, stack in self.stacks.items() if number in used}
-            # Where all are in use, to go over them takes 50 ms: not with every batch.
-            self._most_stacks = max(MAX_STACKS, len(self.stacks) + len(self.stacks) // 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,24 +113,40 @@ class ProcessLedger:
 
     def __init__(self) -> None:
         self._processes: dict[int, _Process] = {}
+        """In the order in which they were first sampled: the one that a run is about comes first."""
+
+        self._renewed: set[int] = set()
 
     def fold(self, samples: Rows) -> None:
         """Take samples in; one row per process and tick."""
         for place in range(len(samples)):
             row = samples[place : place + 1]
             pid = int(row["pid"][0])
-            process = self._processes.setdefault(pid, _Process(row, row, row, Series()))
+            if pid not in self._processes or pid in self._renewed:
+                self._processes[pid] = _Process(row, row, row, Series())
+                self._renewed.discard(pid)
+            process = self._processes[pid]
             process.earliest = _carried_on(row, process.earliest)
             process.last = _carried_on(process.last, row)
             if row["rss_bytes"][0] != NOT_MEASURED:
                 process.rss.add(int(row["time_ns"][0]), int(row["rss_bytes"][0]))
 
+    def renew(self, pids: set[int]) -> None:
+        """Begin anew with the next sample of these: they run another program now."""
+        self._renewed |= pids
+
+    def forget(self, has_ended: Callable[[int], bool]) -> None:
+        """Forget the samples of processes that have ended: one that was long there has 500 kB of them."""
+        self._renewed = {pid for pid in self._renewed if not has_ended(pid)}
+        for pid in [pid for pid in self._processes if has_ended(pid)]:
+            del self._processes[pid]
+
     def newest(self) -> Rows:
-        """Return the last sample of every process, each number as it was last measured."""
+        """Return the last sample of every process that lives, each number as it was last measured."""
         return np.concatenate([no_rows(SAMPLE), *(one.last for one in self._processes.values())])
 
     def pids(self) -> list[int]:
-        """Return the processes that were sampled."""
+        """Return the processes that are sampled."""
         return sorted(self._processes)
 
     def last(self, pid: int) -> Rows | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from memprobe.vocab.rows import Rows
@@ -24,6 +26,11 @@ class Regions:
             if pid in self._first or len(self._first) < MAX_PROCESSES:
                 self._first.setdefault(pid, picture)
                 self._last[pid] = picture
+
+    def forget(self, is_gone: Callable[[int], bool]) -> None:
+        """Forget the address spaces of programs that are gone."""
+        for pid in [pid for pid in self._first if is_gone(pid)]:
+            del self._first[pid], self._last[pid]
 
     def newest(self, pid: int) -> Rows | None:
         """Return the newest REGION rows of a process; None if there are none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memprobe.abi import GrowthHow
+from memprobe.abi import GrowthHow, ProcessHow
 from memprobe.ledger import Ledger
 from memprobe.vocab import rows
 from memprobe.vocab.batch import Batch
@@ -116,3 +116,62 @@ def test_losses_and_what_is_invisible_are_kept() -> None:
     ledger.fold(Batch("kernel", 1, 2, losses={"birth_ring_full": 1}))
     assert ledger.losses == {"birth_ring_full": 3}
     assert ledger.invisible == {"kernel": ()}
+
+
+def ending(pid: int, time_ns: int, how: ProcessHow = ProcessHow.EXIT) -> Rows:
+    row = np.zeros(1, rows.PROCESS)
+    row["how"], row["pid"], row["tid"], row["time_ns"] = how, pid, pid, time_ns
+    row["files"] = row["from_files"] = pid
+    return row
+
+
+def of(pid: int, made: Rows) -> Rows:
+    """The same rows, of another process."""
+    made["pid"] = pid
+    return made
+
+
+def test_of_those_that_have_ended_nothing_stays_but_what_they_have_grown_by() -> None:
+    """A service may start processes for ever; what it has started may not pile up here."""
+    ledger, arena = Ledger(), GrowthHow.ARENA
+    collection = np.zeros(1, rows.COLLECTION)
+    ledger.fold(Batch("made", 0, 1, samples=sample(1, rss_bytes=MIB), stacks={3: STACK}))
+    for child in range(100, 200):
+        at_ns = child * SECOND_NS
+        ledger.fold(
+            Batch(
+                "made",
+                at_ns,
+                at_ns + 1,
+                samples=of(child, sample(at_ns, rss_bytes=MIB)),
+                growth=of(child, growth(3, arena, MIB)),
+                collections=of(child, collection.copy()),
+            )
+        )
+        ledger.fold(Batch("made", at_ns + 1, at_ns + 2, processes=ending(child, at_ns + 2)))
+        # The last of its growth comes behind its end, and so may a sample.
+        late = of(child, growth(3, arena, MIB))
+        torn_down = of(child, sample(at_ns + 3, rss_bytes=MIB, threads=1))
+        ledger.fold(Batch("made", at_ns + 2, at_ns + 3, growth=late, samples=torn_down))
+    assert ledger.processes.pids() == [PID]
+    assert {one.pid for one in ledger.populations} == {PID}
+    assert not ledger.collector.generations(199)
+    assert len(ledger.growth.totals()) <= 2
+    (site,) = ledger.growth_sites()
+    assert (site.bytes, site.events, site.site) == (200 * MIB, 200, STACK.frames)
+
+
+def test_another_program_begins_anew() -> None:
+    ledger = Ledger()
+    space = np.zeros(1, rows.REGION)
+    space["pid"], space["used_bytes"] = PID, 3 * MIB
+    ledger.fold(Batch("made", 0, 2, samples=sample(1, rss_bytes=9 * MIB, fds=5), regions=space))
+    ledger.fold(Batch("made", 2, 3, samples=of(8, sample(2, rss_bytes=MIB))))
+    ledger.fold(Batch("made", 3, 4, processes=ending(PID, 4, ProcessHow.EXEC)))
+    assert ledger.memory(PID).rss_mb == 9  # as long as there is nothing newer
+    again = space.copy()
+    again["used_bytes"] = 4 * MIB
+    ledger.fold(Batch("made", 4, 6, samples=sample(5, rss_bytes=MIB), regions=again))
+    assert ledger.processes.newest()["pid"].tolist() == [PID, 8]
+    assert (ledger.memory(PID).rss_mb, ledger.process(PID).fds) == (1, None)
+    assert ledger.regions.grown_bytes(PID) == [0]
