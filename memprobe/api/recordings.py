@@ -18,23 +18,23 @@ class Recording:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._reader: RecordingReader | None = None
+        self._span_ns: tuple[int, int] | None = None
 
     def __enter__(self) -> Recording:
-        self._reader = RecordingReader(self.path).__enter__()
+        # Not held open: of one that is being written SQLite would keep all that it was at the start.
+        with RecordingReader(self.path) as reader:
+            self._span_ns = reader.span()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._reader is not None:
-            self._reader.__exit__(*exception)
-            self._reader = None
+        self._span_ns = None
 
     @property
     def duration_s(self) -> float:
-        """How long it is."""
-        if self._reader is None:
+        """How long it was when the block began."""
+        if self._span_ns is None:
             raise ValueError(f"{self.path} is not open: use it in a with statement")
-        first_ns, last_ns = self._reader.span()
+        first_ns, last_ns = self._span_ns
         return (last_ns - first_ns) / 1e9
 
     def report(

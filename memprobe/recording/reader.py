@@ -46,7 +46,7 @@ _MAGIC = b"SQLite format 3\0"
 
 
 class RecordingReader:
-    """Reads a recording, complete, cut off or damaged, even while it is being written."""
+    """Reads a recording, complete, cut off or damaged; one that is being written, as it was at the start."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -270,6 +270,8 @@ def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA trusted_schema = OFF")
+        # As it is now, to the end: a ring that is being written forgets meanwhile what is still to be read.
+        database.execute("BEGIN")
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
         database.close()

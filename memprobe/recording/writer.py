@@ -43,6 +43,9 @@ from memprobe.vocab.stack import Frame, Stack
 COMMIT_NS = 2_000_000_000
 """A transaction is committed when its batches reach this far: what a kill can cost."""
 
+READER_S = 5.0
+"""So long whoever reads the file is waited for, where it is to become a single one at its end."""
+
 REMEMBERED = 1 << 16
 """Stacks and frames whose rows are remembered; what is forgotten is written again when it comes back."""
 
@@ -243,13 +246,17 @@ def _closed(database: sqlite3.Connection, path: Path) -> None:
     with closing(database), failures(path):
         if database.in_transaction:
             database.execute("ROLLBACK")
-        database.execute("PRAGMA journal_mode = DELETE").fetchone()
+        try:
+            database.execute("PRAGMA journal_mode = DELETE").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise  # else somebody reads it: it is whole all the same, with the -wal beside it
 
 
 def _created(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
     """Make the file, for its owner only; its identity is in it before the first batch, outside the WAL."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(path, READER_S, isolation_level=None, check_same_thread=False)
     database.executescript(f"BEGIN; {SCHEMA} {SAMPLES_SCHEMA} {STATES_SCHEMA} {HEAP_SCHEMA}")
     layouts = [(name, layout_text(dtype)) for name, dtype in LAYOUTS.items()]
     database.executemany("INSERT INTO layouts VALUES (?, ?)", layouts)

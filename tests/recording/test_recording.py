@@ -85,14 +85,27 @@ def test_a_closed_recording_is_one_file_for_its_owner(tmp_path: Path) -> None:
 
 def test_a_live_recording_can_be_read_and_its_files_are_private(tmp_path: Path) -> None:
     path = tmp_path / "run.mprobe"
-    with RecordingWriter(path, FACTS) as writer, RecordingReader(path) as reader:
+    with RecordingWriter(path, FACTS) as writer:
         for second in range(3):
             writer.write(Batch("made", second * 10**9, (second + 1) * 10**9, losses={"lost": 1}))
             writer.flush()
-            batch = reader.poll()
-            assert batch
-            assert batch.begin_ns == second * 10**9
+            assert [batch.begin_ns for batch in read_all(path)] == [10**9 * n for n in range(second + 1)]
         assert {entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()} == {0o600}
+
+
+def test_who_reads_a_live_recording_is_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memprobe.recording.writer.READER_S", 0.01)
+    path = tmp_path / "run.mprobe"
+    with RecordingWriter(path, FACTS) as writer:
+        writer.write(Batch("made", 0, 10**9))
+        writer.flush()
+        with RecordingReader(path) as reader:
+            writer.write(Batch("made", 10**9, 2 * 10**9))
+            writer.close()
+            assert len(list(iter(reader.poll, None))) == 1
+    assert [batch.begin_ns for batch in read_all(path)] == [0, 10**9]
 
 
 @pytest.mark.parametrize("kills", range(3))

@@ -58,6 +58,22 @@ def test_what_is_open_is_what_the_run_had(tmp_path: Path) -> None:
     assert run.created_at > "2026-01-01T00:03"
 
 
+def test_what_is_read_is_not_what_is_forgotten_meanwhile(tmp_path: Path) -> None:
+    path, ledger = tmp_path / "run.mprobe", Ledger(tree=False)
+    with RecordingWriter(path, FACTS) as writer:
+        for second in range(1, 41):
+            ledger.fold(batch(second))
+            writer.write(batch(second))
+            if second % EVERY_S == 0:
+                writer.begin_again(opening(ledger), None)
+        with RecordingReader(path) as reader:
+            begun = [reader.poll() for _ in range(15)]
+            writer.begin_again(opening(ledger), EVERY_S * NS)
+            left = list(iter(reader.poll, None))
+    assert [one.end_ns // NS for one in (*begun, *left) if one is not None] == list(range(2, 42))
+    assert all(len(one.births) == 10 for one in left)
+
+
 def test_a_file_that_was_never_cut_off_is_read_once(tmp_path: Path) -> None:
     path = tmp_path / "run.mprobe"
     whole = write(path, 35)  # three openings, and none of them is 40 s old
