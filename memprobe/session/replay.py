@@ -17,6 +17,7 @@ from memprobe.ledger import Ledger
 from memprobe.ledger.opening import opening
 from memprobe.models.learning.normal import Normal
 from memprobe.recording.reader import RecordingReader
+from memprobe.session.facts import check_facts
 from memprobe.session.folding import Judge, fold, run_of
 from memprobe.session.known import advised
 from memprobe.session.states import last_standing
@@ -61,7 +62,7 @@ class Replay:
         """What is judged is judged as often as its run did, or so far `apart`; a part has its own begin."""
         self._reader, self._judges, self._is_part = reader, judges, is_part
         self._facts = _whole(reader)
-        self._run = _run_of(reader, self._facts)
+        self._run, self._root = _run_of(reader, self._facts)
         self.ledger = Ledger(tree=self._run.tree)
         recorded = _config(reader).having({"run.tree": self._run.tree})
         self._config = recorded.over(said)
@@ -69,7 +70,6 @@ class Replay:
             self._config.having({key: recorded.value(key) for key in SHOWING}) != recorded
         )
         normal = _normal(reader)
-        self._root = int(self._facts.get("root", self._run.pid))
         self.experience = Experience(self._root, tree=self._run.tree, normal=normal)
         self.verdicts = Verdicts(self._root, self._config, normal=normal, apart_ns=apart_ns)
         self.verdicts.main = self._run.pid
@@ -251,10 +251,13 @@ def _whole(reader: RecordingReader) -> dict[str, Any]:
     return facts
 
 
-def _run_of(reader: RecordingReader, facts: dict[str, Any]) -> Run:
+def _run_of(reader: RecordingReader, facts: dict[str, Any]) -> tuple[Run, int]:
+    """Return what is known of the run, and the process that it ended with."""
     try:
-        return run_of(facts, Verdict())
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        run = run_of(facts, Verdict())
+        check_facts(run)
+        return run, int(facts.get("root", run.pid))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableRecording(f"{reader.path}: the facts of the run are damaged ({error!r})") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import subprocess
@@ -91,6 +92,32 @@ def test_facts_that_are_gone(tmp_path: Path, whole: bytes) -> None:
     assert (run.pid, run.tier) == (7, 0)
     assert len(ledger.handles.open(7).rows) == SECONDS
     assert "what was noted about the run (3)" in " ".join(run.invisible)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pid", 1e999),
+        ("pid", "seven"),
+        ("root", "seven"),
+        ("tier", []),
+        ("ended", 5),
+        ("engine", {"name": 5}),
+        ("overhead", {"target_slowdown_pct": "all of it"}),
+        ("overhead", {"profiler_cpu_pct": 1e999}),
+        ("target", {"cmdline": 5}),
+        ("target", {"cmdline": [5]}),
+        ("target", {"python": ["3.11"]}),
+        ("target", {"pid": "/../../../etc/cron.d/it"}),  # a report is named after it
+    ],
+)
+def test_facts_that_somebody_has_made_up(tmp_path: Path, whole: bytes, name: str, value: object) -> None:
+    path = tmp_path / "run.mprobe"
+    path.write_bytes(whole)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+    with pytest.raises(UnreadableRecording, match="facts of the run are damaged"):
+        replayed(path)
 
 
 @pytest.mark.parametrize(
