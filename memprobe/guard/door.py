@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -95,9 +96,12 @@ class Door:
 
 
 def _line(connection: socket.socket) -> bytes:
-    connection.settimeout(PATIENCE_S)
+    end_s = time.monotonic() + PATIENCE_S
     line = b""
     while not line.endswith(b"\n") and len(line) < REQUEST_LIMIT:
+        if (left_s := end_s - time.monotonic()) <= 0:
+            raise TimeoutError("it says its word too slowly")
+        connection.settimeout(left_s)
         part = connection.recv(4096)
         if not part:
             break

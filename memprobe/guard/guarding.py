@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from memprobe.session import Options, Session, session
 from memprobe.views.escaping import escape
 from memprobe.views.findings import one_line
 from memprobe.views.report import document
+from memprobe.views.room import has_room
 
 MIB = 1 << 20
 STALE_NS = 10_000_000_000
@@ -100,8 +100,9 @@ class Guard:
                 request.answer({"error": "it was asked for what it does not know, or may not do"})
 
     def _analyze(self, request: Request) -> None:
-        timeout_s = request.words.get("timeout_s")
-        patience_s = float(min(timeout_s, LONGEST_S)) if isinstance(timeout_s, int | float) else LONGEST_S
+        timeout_s, patience_s = request.words.get("timeout_s"), LONGEST_S
+        if isinstance(timeout_s, int | float) and timeout_s < LONGEST_S:  # which no NaN is
+            patience_s = float(timeout_s)
         looks = self._run.ledger.looks + self._run.look_now()
         # A little earlier than the other side gives up.
         self._waiting.append(_Waiting(request, looks, time.monotonic() + 0.8 * patience_s))
@@ -146,16 +147,9 @@ def guarded(pid: int, orders: Orders, is_asked: Callable[[], bool]) -> None:
 def say(sentence: str) -> None:
     """Write a line to standard error, which is the application's, if there is room: nobody may read it."""
     try:
-        if not _has_room(sys.stderr.fileno()):
+        if not has_room(sys.stderr):  # else the guard would outlive its application
             return
         sys.stderr.write(f"memprobe: {escape(sentence)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass
-
-
-def _has_room(descriptor: int) -> bool:
-    """Tell whether writing a line does not block: the guard would outlive its application."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(0))

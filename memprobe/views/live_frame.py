@@ -44,6 +44,9 @@ class State:
     sort: int = 0
     chosen: int = 0
     is_open: bool = False
+    opened: str = ""
+    """The id of the finding that is open; "" until it is shown."""
+
     is_paused: bool = False
     scroll: int = 0
     message: str = ""
@@ -194,7 +197,7 @@ def _open(story: Story, state: State, width: int) -> Iterator[Line]:
     findings = story.document["findings"]
     if not findings:
         return
-    one = findings[min(state.chosen, len(findings) - 1)]
+    one = _opened(findings, state)
     yield from _wrapped(f"{one['kind']}: {one['title']}", width, STRONG)
     found = f"found after {duration(one['detected_after_s'])} [{one['id']}]"
     yield Line(f"{percent(one)} sure, {one['severity']}, {found}")
@@ -213,6 +216,14 @@ def _open(story: Story, state: State, width: int) -> Iterator[Line]:
     for name, text in advice(one):
         yield Line(name, HEADING)
         yield from _wrapped(f"  {text}", width)
+
+
+def _opened(findings: Sequence[dict[str, Any]], state: State) -> dict[str, Any]:
+    """The finding that was opened, wherever among the others it stands by now."""
+    places = {one["id"]: place for place, one in enumerate(findings)}
+    state.chosen = min(places.get(state.opened, state.chosen), len(findings) - 1)
+    state.opened = findings[state.chosen]["id"]
+    return findings[state.chosen]
 
 
 def _wrapped(text: str, width: int, style: str = PLAIN) -> Iterator[Line]:

@@ -13,12 +13,14 @@ import termios
 import tty
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import Any, Protocol
 
 from memprobe.errors import MemprobeError
 from memprobe.views import files, html
 from memprobe.views.live import LiveLine
 from memprobe.views.live_frame import CRITICAL, DIM, HEADING, MARKED, SORTS, STRONG, WARNING, State, frame
+from memprobe.views.room import has_room
 from memprobe.views.story import Story
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -153,6 +155,8 @@ class LiveScreen:
 
     def _draw(self) -> None:
         assert self._story is not None
+        if not has_room(sys.stderr):
+            return
         self._drawn_size = width, height = _size()
         is_coloured = not os.environ.get("NO_COLOR")
         lines = frame(self._story, self._state, width, height)
@@ -179,7 +183,7 @@ def press(state: State, key: str) -> None:
     elif key == "s":
         state.sort = (state.sort + 1) % len(SORTS)
     elif key in (ENTER_KEY, ESCAPE):
-        state.is_open, state.scroll = key == ENTER_KEY, 0
+        state.is_open, state.opened, state.scroll = key == ENTER_KEY, "", 0
 
 
 def split_keys(text: str) -> list[str]:
@@ -208,5 +212,5 @@ def _size() -> tuple[int, int]:
 
 
 def _free_name(pid: int) -> str:
-    names = (f"memprobe-{pid}{f'-{number}' if number else ''}.html" for number in range(1000))
+    names = (f"memprobe-{pid}{f'-{number}' if number else ''}.html" for number in count())
     return next(name for name in names if not os.path.lexists(name))

@@ -6,6 +6,7 @@ import shutil
 import sys
 
 from memprobe.views.escaping import cells, escape
+from memprobe.views.room import has_room
 
 ERASE = "\r\x1b[K"
 
@@ -37,15 +38,16 @@ class StatusLine:
         if not self._is_shown:
             return
         try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            if has_room(sys.stderr):
+                sys.stderr.write(text)
+                sys.stderr.flush()
         except OSError:  # the terminal is gone; the result may still have somewhere to go
             self._is_shown = False
 
 
 def fitted(text: str, width: int) -> str:
     """The text, escaped and cut so that it stays on one line."""
-    shown = escape(text)
+    shown = escape(text)[: max(width, 1)]  # at once: letter by letter a long name would take seconds
     while cells(shown) > max(width, 1):
         shown = shown[:-1]
     return shown

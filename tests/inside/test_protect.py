@@ -11,7 +11,7 @@ import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ import pythons
 from cli.running import COMMAND, complaint
 from cli.unprivileged import needs_root
 from inside.protected import Watched, guard_of, guards, nothing_is_left, sockets, watched
+from memprobe.guard import door
 from memprobe.learned.opening import NAME
 from patience import PATIENCE_S, until
 
@@ -289,3 +290,22 @@ say("there is no room for this")
 
 def test_it_does_not_wait_for_who_reads_the_errors_of_the_application() -> None:
     subprocess.run([sys.executable, "-c", FULL], check=True, timeout=PATIENCE_S)
+
+
+class Dripping:
+    """A connection on which a letter comes every now and then."""
+
+    now_s = 0.0
+
+    def settimeout(self, seconds: float) -> None:
+        assert 0 < seconds <= door.PATIENCE_S
+
+    def recv(self, size: int) -> bytes:
+        Dripping.now_s += 0.9 * door.PATIENCE_S
+        return b"x"
+
+
+def test_who_says_its_word_letter_by_letter_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memprobe.guard.door.time.monotonic", lambda: Dripping.now_s)
+    with pytest.raises(TimeoutError):
+        door._line(cast(socket.socket, Dripping()))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from memprobe.views import plain
+from memprobe.views import plain, status_line
+from memprobe.views.escaping import cells
 from memprobe.views.findings import findings_sections, one_line, summary
 from memprobe.views.live import LiveLine
 from memprobe.views.page import Page
@@ -102,6 +103,18 @@ def test_a_finding_is_announced_once_when_it_is_sure(monkeypatch: pytest.MonkeyP
         live.show({**rest, "handles": [], "growth": [], "findings": findings})
     assert terminal.getvalue().count(f"17 s {one_line(LEAK)}\n") == 1
     assert "tasks wait" not in terminal.getvalue()
+
+
+def test_a_long_name_is_cut_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    def count(text: str) -> int:
+        counted.append(len(text))
+        return cells(text)
+
+    monkeypatch.setattr(status_line, "cells", count)
+    assert cells(status_line.fitted("\u00e9\u4e2d" * 10_000, 80)) == 79
+    assert max(counted) <= 80
 
 
 KNOWN: dict[str, Any] = {

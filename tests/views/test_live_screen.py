@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from memprobe.views.escaping import cells
 from memprobe.views.live_frame import HEADING, MARKED, State, frame
 from memprobe.views.live_screen import DOWN, ENTER_KEY, ESCAPE, UP, press, split_keys
 from memprobe.views.sparkline import sparkline
+from patience import PATIENCE_S
 from views.made_up_report import report
 from views.made_up_story import story
 from views.tmux import terminal
@@ -133,6 +135,42 @@ def test_in_the_background_it_is_not_stopped() -> None:
     assert done.returncode == 0
 
 
+STOPPED = """
+import sys, termios
+from memprobe.views.live_screen import LiveScreen, live_view
+from memprobe.views.status_line import StatusLine
+from views.test_live_screen import STORY
+
+live, line = live_view(), StatusLine()
+assert isinstance(live, LiveScreen)
+assert line.is_shown
+termios.tcflow(sys.stderr, termios.TCOOFF)
+live.show(STORY)
+line.overwrite("so far")
+assert live.tick()
+termios.tcflow(sys.stderr, termios.TCOON)
+sys.stderr.write("not held up")
+live.show(STORY)
+live.erase()
+"""
+
+
+def test_a_terminal_that_is_stopped_holds_nothing_up() -> None:
+    """Ctrl-S, or a connection that hangs: the loop of the run draws, and would stand still with it."""
+    ours, theirs = os.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (24, 80))
+        command = [sys.executable, "-c", STOPPED]
+        environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run(command, stdin=theirs, stderr=theirs, env=environment, timeout=PATIENCE_S, check=True)
+        before, _, after = os.read(ours, 1 << 16).decode().partition("not held up")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "pid 4711" not in before
+    assert "pid 4711" in after
+
+
 def test_without_a_terminal_nothing_is_drawn(capfd: pytest.CaptureFixture[str]) -> None:
     from memprobe.views.live_screen import live_view
 
@@ -148,3 +186,16 @@ def test_the_chosen_finding_is_seen_however_far_down_it_is() -> None:
     for chosen in range(len(report()["findings"])):
         lines = frame(STORY, State(chosen=chosen), 80, 24)
         assert [line.text[0] for line in lines if line.style == MARKED] == [">"]
+
+
+def test_what_is_open_stays_open_when_others_come_before_it() -> None:
+    state, findings = State(), report()["findings"]
+    press(state, ENTER_KEY)
+    shown = frame(STORY, state, 200, 50)[0].text
+    assert findings[0]["title"][:20] in shown
+    moved = replace(STORY, document=report(findings=[findings[1], findings[2], findings[0]]))
+    assert frame(moved, state, 200, 50)[0].text == shown
+    press(state, ESCAPE)
+    lines = frame(moved, state, 80, 24)
+    assert next(line for line in lines if line.style == MARKED).text.startswith(">")
+    assert state.chosen == 2
