@@ -1,7 +1,7 @@
 """Lines of the target's source, for those who ask for them.
 
 They are read from this machine, as they are now. Where a file lies is said by the target, so that only what
-looks like source is read, and only as much as source has.
+looks like source is read, wherever a link leads, and only as much as source has.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 import stat
 from typing import Any
 
+SUFFIX = ".py"
+FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 MAX_BYTES, MAX_LINE, MAX_FILES = 4 << 20, 200, 200
 
 
@@ -38,12 +40,20 @@ class _Lines:
 
 
 def _read(name: str) -> list[str]:
-    if not (name.startswith("/") and name.endswith(".py")):
+    if not (name.startswith("/") and name.endswith(SUFFIX)):
         return []
     try:
-        with open(os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(os.open(_followed(name), FLAGS), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return []
             return file.read(MAX_BYTES).decode("utf-8", "replace").split("\n")
     except (OSError, ValueError):
         return []
+
+
+def _followed(name: str) -> str:
+    """Return where a link leads to; raise ValueError if that is no source."""
+    path = os.path.realpath(name)
+    if not path.endswith(SUFFIX):
+        raise ValueError("a link to something else")
+    return path

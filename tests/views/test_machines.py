@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema
 import pytest
@@ -153,6 +154,20 @@ def test_sarif_points_to_the_line_of_the_program() -> None:
     assert levels[:3] == ["error", "warning", "note"]
     assert set(levels[5:]) == {"note"}  # suspects
     assert "](" not in results[1]["message"]["text"].replace("\\](", "")
+
+
+def test_sarif_in_a_folder_of_any_name_and_in_one_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "caf\udce9"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    for root in (f"file://{quote(str(tmp_path))}/caf%E9/", "file:///"):
+        log = json.loads(sarif.render(report()))
+        jsonschema.validate(log, json.loads((SCHEMAS / "sarif-2.1.0.json").read_text()))
+        assert log["runs"][0]["originalUriBaseIds"]["%SRCROOT%"]["uri"] == root
+        if odd.exists():
+            odd.rmdir()
 
 
 def families_of(text: bytes) -> list[Any]:

@@ -75,8 +75,10 @@ def test_source_is_shown_only_when_asked_for(tmp_path: Path) -> None:
     secret.write_text("secret\nsecret\n")
     pipe = tmp_path / "pipe.py"
     os.mkfifo(pipe)
+    link = tmp_path / "link.py"
+    link.symlink_to(secret)
     document = report()
-    files = (program, secret, pipe, tmp_path, Path("app.py"))
+    files = (program, secret, pipe, link, tmp_path, Path("app.py"))
     document["findings"] = document["findings"][:1]
     document["findings"][0]["site"] = [
         {"function": "f", "file": str(file), "line": line} for file in files for line in (2, 3, 0, -1)

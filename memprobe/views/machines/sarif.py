@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,13 +35,13 @@ RULES = {
 
 def render(document: dict[str, Any], folder: Path | None = None) -> bytes:
     """Return the log; files below `folder` (the current one) are relative to it, as annotations must be."""
-    base = Path.cwd() if folder is None else folder
+    base = _here() if folder is None else folder
     rules = [{"id": kind.value, "shortDescription": {"text": text}} for kind, text in RULES.items()]
     driver = {"name": "memprobe", "version": __version__, "rules": rules}
     run = {
         "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": True, "startTimeUtc": document["created_at"]}],
-        "originalUriBaseIds": {ROOT: {"uri": f"file://{quote(str(base).rstrip('/'))}/"}},
+        "originalUriBaseIds": {ROOT: {"uri": f"file://{quote(_prefix(base))}"}},
         "columnKind": "unicodeCodePoints",
         "results": [_result(one, base) for one in document["findings"]],
     }
@@ -90,10 +91,22 @@ def _location(frame: Frame, base: Path) -> dict[str, Any]:
 
 def _artifact(file: str, base: Path) -> dict[str, Any]:
     path = file.encode("utf-8", "surrogateescape" if file.isprintable() else "backslashreplace")
-    prefix = f"{str(base).rstrip('/')}/".encode()
+    prefix = _prefix(base)
     if path.startswith(prefix):
         return {"uri": quote(path[len(prefix) :]), "uriBaseId": ROOT}
     return {"uri": f"file://{quote(path)}" if path.startswith(b"/") else quote(path)}
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed
+        return Path("/")
+
+
+def _prefix(base: Path) -> bytes:
+    """Return what the paths of all files in a folder begin with: any bytes, not only UTF-8."""
+    return os.fsencode(base).rstrip(b"/") + b"/"
 
 
 def _no_links(text: str) -> str:
