@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -35,12 +36,15 @@ def exports(command: Command) -> Command:
     return command
 
 
-def check(outputs: Mapping[str, str | None], *, as_json: bool) -> bool:
-    """Raise UsageError if two want standard output; return whether one does."""
+def check(outputs: Mapping[str, str | None], recording: str, *, as_json: bool) -> bool:
+    """Raise UsageError if two want standard output, or one the recording; return whether one takes stdout."""
     taken = [f"--{name.replace('_', '-')}" for name, file in outputs.items() if file == STDOUT]
     taken += ["--json"] if as_json else []
     if len(taken) > 1:
         raise UsageError(f"{' and '.join(taken)} cannot both go to standard output")
+    for file in filter(None, outputs.values()):
+        if file != STDOUT and os.path.realpath(file) == os.path.realpath(recording):
+            raise UsageError(f"{file} is the recording itself", remedy="choose another name for the report")
     return bool(taken)
 
 

@@ -38,7 +38,7 @@ def report(
     from memprobe.views import output
     from memprobe.views.source_lines import with_source
 
-    is_taken = check(outputs, as_json=as_json)
+    is_taken = check(outputs, recording, as_json=as_json)
     story = recorded_story(recording, said, None if window is None else windows.window_of(window))
     document = with_source(story.document) if config.report.source else story.document
     story = replace(story, document=document)

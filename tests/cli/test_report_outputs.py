@@ -63,6 +63,14 @@ def test_standard_output_is_for_one_of_them(recording: str) -> None:
     assert "--openmetrics and --json cannot both go to standard output" in complaint(both, 2)
 
 
+def test_no_form_is_written_over_the_recording(recording: str, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(recording)
+    for name in (recording, str(link)):
+        assert "is the recording itself" in complaint(run("report", recording, "--html", name), 2)
+    assert run("report", recording).returncode == 0
+
+
 @pytest.mark.parametrize("where", ["/dev/full", "{folder}", "{folder}/none/report"])
 def test_what_cannot_be_written(recording: str, tmp_path: Path, where: str) -> None:
     name = where.format(folder=tmp_path)
