@@ -3,6 +3,7 @@
 __version__ = "0.1.0"
 
 __all__ = [
+    "Finding",
     "Recording",
     "Report",
     "Watch",
@@ -18,7 +19,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Recording", "Report", "Watch", "attach", "open_recording"), "memprobe.api"),
+    **dict.fromkeys(("Finding", "Recording", "Report", "Watch", "attach", "open_recording"), "memprobe.api"),
     **dict.fromkeys(
         ("analyze", "get_report", "protect", "protect_dev", "record_user_feedback", "stop"),
         "memprobe.inside",

@@ -15,7 +15,8 @@ from memprobe.config import Thresholds
 from memprobe.ledger.process import MemorySection, ProcessSection
 from memprobe.target.inspection.plain_data import as_plain, from_plain
 from memprobe.views.output import without_surrogates
-from memprobe.vocab.finding import Finding, Severity, Withheld
+from memprobe.vocab import finding
+from memprobe.vocab.finding import Severity, Withheld
 from memprobe.vocab.stack import Frame
 
 SURE = Thresholds().confident
@@ -113,6 +114,19 @@ class SampledKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding(finding.Finding):
+    """One leak, or what may be one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it stands in the document."""
+        return _plain(self)
+
+    def to_json(self) -> str:
+        """Return the same as text, as that of a report."""
+        return _text(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a run has come to."""
 
@@ -151,9 +165,17 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document `memprobe.report/1`."""
-        plain: dict[str, Any] = as_plain(self)
-        return plain
+        return _plain(self)
 
     def to_json(self) -> str:
         """Return the document as text, in ASCII: what names of the process hold arrives escaped."""
-        return json.dumps(without_surrogates(self.to_dict()), indent=2, allow_nan=False)
+        return _text(self)
+
+
+def _plain(part: Report | Finding) -> dict[str, Any]:
+    plain: dict[str, Any] = as_plain(part)
+    return plain
+
+
+def _text(part: Report | Finding) -> str:
+    return json.dumps(without_surrogates(_plain(part)), indent=2, allow_nan=False)

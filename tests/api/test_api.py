@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
 import re
 import subprocess
 import sys
@@ -89,6 +91,8 @@ def test_recordings_of_every_kind(packed: Path, tmp_path: Path) -> None:
         report = recording.report()
     assert report.to_dict() == document("report", str(path))
     assert Report.from_dict(report.to_dict()) == report
+    for found, row in zip(report.findings, report.to_dict()["findings"], strict=True):
+        assert found.to_dict() == json.loads(found.to_json()) == row
 
 
 def test_what_goes_wrong_is_raised(targets: Path, tmp_path: Path) -> None:
@@ -111,6 +115,24 @@ def test_a_process_that_ends(targets: Path) -> None:
         target.send("exit")
         assert not watch.wait(PATIENCE_S)
         assert "exited with code 0" in str(watch.report().target.ended)
+
+
+def left() -> tuple[int, int]:
+    """Descriptors and threads of this process: what a service would lose that attaches again and again."""
+    return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+
+def test_nothing_is_left_of_a_run(targets: Path, tmp_path: Path) -> None:
+    def watch(number: int) -> None:
+        with memprobe.attach(target.pid, record=tmp_path / str(number)) as run:
+            assert run.wait(0.1)
+
+    with pythons.own().spawn(targets / "leaking.py") as target:
+        watch(0)  # what this one has imported may hold some for ever
+        descriptors, threads = left()
+        for number in (1, 2):
+            watch(number)
+        until(lambda: left()[0] <= descriptors and left()[1] <= threads)
 
 
 def test_objects_are_frozen(tmp_path: Path) -> None:
