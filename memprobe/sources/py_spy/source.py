@@ -67,7 +67,6 @@ class PySpySource:
         """Of anonymous memory, ever; what is above it has no stack yet."""
 
         self._run: _Run | None = None
-        self._known: set[int] = set()
         self._reason = ""
         self._since_ns = 0
 
@@ -118,7 +117,7 @@ class PySpySource:
             return None
 
     def _credited(self, run: _Run, stacks: dict[int, Stack]) -> Rows:
-        """Return the growth of one moment by stack, and put those that are new into `stacks`."""
+        """Return the growth of one moment by stack, and put the stacks into `stacks`."""
         self._due.done(run.cpu_ns, PAUSE_S, SHARE)
         try:
             running = stacks_of(run.threads())
@@ -127,10 +126,7 @@ class PySpySource:
         except (OSError, ValueError, TargetGone) as error:
             running, self._reason = [], _first_line(error)
         numbers = [_number(stack) for stack in running] or [0]
-        for number, stack in zip(numbers, running, strict=False):
-            if number not in self._known:
-                self._known.add(number)
-                stacks[number] = stack
+        stacks.update(zip(numbers, running, strict=False))
         rows = np.zeros(len(numbers), GROWTH)
         rows["pid"], rows["how"], rows["events"] = self._process.pid, GrowthHow.SAMPLED, 1
         rows["stack_id"], rows["grown_bytes"] = numbers, run.grown_bytes // len(numbers)
