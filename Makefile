@@ -50,9 +50,9 @@ demo: build ## a leaking service, and memprobe on it
 	@sh scripts/demo.sh $(BIN)
 
 .PHONY: attach
-attach: build ## memprobe on a process of yours: make attach PID=1234
+attach: build ## what leaks in a process of yours, until Ctrl-C: make attach PID=1234
 	@test -n '$(PID)' || { echo 'make attach: which process? make attach PID=1234' >&2; exit 2; }
-	@$(BIN)/memprobe inspect --stacks $(PID)
+	@$(if $(filter 0,$(shell id -u)),,sudo) $(BIN)/memprobe attach $(PID)
 
 .PHONY: test
 test: build ## the whole suite; MEMPROBE_PYTHONS=all for every interpreter, ARGS for pytest

@@ -28,6 +28,11 @@ def test_attach_without_a_pid_is_one_line() -> None:
     assert "make attach PID=1234" in done.stderr
 
 
+def test_attach_is_the_command_of_that_name() -> None:
+    printed = run("make", "-s", "-n", "-o", "build", "attach", "PID=4711")
+    assert printed.splitlines()[-1].endswith("/memprobe attach 4711")
+
+
 def test_setup_is_silent_when_nothing_is_missing() -> None:
     assert run("sh", "scripts/setup.sh") == ""
 
