@@ -155,7 +155,7 @@ class Lifetimes(Mapping[Sort, Curve]):
     def _seen(self, rows: Rows, keys: Rows, end_ns: object, ended: Flags, ledger: Ledger) -> Seen:
         """Tell ages; what was there before the attach is taken to be as old as the process then was."""
         since_ns = np.where(rows["birth_ns"] != 0, rows["birth_ns"], rows["seen_ns"]).astype(np.int64)
-        ages = np.maximum(np.asarray(end_ns, np.int64) - since_ns, 0) / 1e9
+        ages = np.maximum(np.asarray(end_ns, np.uint64).astype(np.int64) - since_ns, 0) / 1e9
         inherited = (rows["marks"] & Mark.INHERITED) != 0
         known = ~inherited | (self.uptime_s is not None)
         known &= (rows["marks"] & Mark.COPIED) == 0

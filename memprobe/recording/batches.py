@@ -116,6 +116,8 @@ class BatchReader:
 
     def _pictures(self, number: int) -> Iterator[Handles]:
         for pid, begin_ns, end_ns, count, blob, texts in self._rows(_PICTURES, number):
+            if not 0 <= pid < 1 << 32:
+                raise BadBlob("a picture of no process")
             shown = self._unpacked(PICTURE, count, blob)
             yield Handles(int(pid), int(begin_ns), int(end_ns), shown, _texts(texts, count))
 

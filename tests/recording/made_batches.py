@@ -61,7 +61,7 @@ def _births(draw: st.DrawFn) -> tuple[Rows, bytes]:
 def _picture(draw: st.DrawFn) -> Handles:
     shown = draw(table(rows.OPEN_HANDLE))
     texts = tuple(draw(TEXTS) for _ in shown)
-    return Handles(draw(st.integers(0, 1 << 32)), draw(TIMES), draw(TIMES), shown, texts)
+    return Handles(draw(st.integers(0, (1 << 32) - 1)), draw(TIMES), draw(TIMES), shown, texts)
 
 
 @st.composite
