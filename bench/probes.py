@@ -21,8 +21,8 @@ from pathlib import Path
 
 from memprobe.native.bpf import BpfObject, object_path
 from memprobe.sources.kernel import KernelOptions
-from memprobe.sources.kernel.programs import FIRST, Programs
-from memprobe.sources.kernel.table import programs
+from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.table import FIRST, programs
 
 RESULTS = Path(__file__).resolve().parent / "results" / "programs.md"
 VERIFIED_LIMIT = 500_000

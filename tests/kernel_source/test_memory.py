@@ -102,7 +102,7 @@ def test_collections_are_seen_where_the_build_shows_them(
 def test_kernels_that_attach_to_one_instruction_at_a_time(
     targets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memprobe.sources.kernel.programs.takes_many", lambda *_: False)
+    monkeypatch.setattr("memprobe.sources.kernel.bpf_objects.takes_many", lambda *_: False)
     with own().spawn(targets / "growing.py") as target, following(target.pid) as found:
         found.poll()
         found.batches.clear()

@@ -9,7 +9,7 @@ from memprobe.sources.bcc.compiling import machine, python_with_bcc
 from memprobe.sources.bcc.headers import find_headers
 from memprobe.sources.bcc.kit import CompiledHere
 from memprobe.sources.kernel.options import KernelOptions
-from memprobe.sources.kernel.programs import refused
+from memprobe.sources.kernel.refusals import refused
 from memprobe.sources.kernel.source import KernelSource
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process

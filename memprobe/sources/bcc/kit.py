@@ -21,7 +21,7 @@ from memprobe.sources.bcc.finding import KernelLayout, find_layout
 from memprobe.sources.bcc.headers import Headers, find_headers
 from memprobe.sources.bcc.kernel_memory import KernelMemory
 from memprobe.sources.bcc.tasks import Task, Tasks
-from memprobe.sources.kernel.programs import refused
+from memprobe.sources.kernel.refusals import refused
 
 HELPERS = (181, 195)
 """bpf_loop and bpf_map_lookup_percpu_elem: those that the programs can do without, and that need no BTF."""

@@ -16,7 +16,8 @@ from memprobe.errors import MemprobeError, ReadFault, TargetGone
 from memprobe.native.bpf import Ring
 from memprobe.sources.kernel.birth_places import BirthPlace, find_birth_places
 from memprobe.sources.kernel.edges import opened_binary
-from memprobe.sources.kernel.programs import BIRTHS, Programs
+from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.table import BIRTHS
 from memprobe.sources.kernel.traps import Trap, Traps, wait_while
 from memprobe.sources.kernel.uprobes import Spot
 from memprobe.target.binary.elf import BadElf

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from memprobe import abi
-from memprobe.sources.kernel.programs import FIRST, Programs
+from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.table import FIRST
 from memprobe.vocab.rows import Rows, no_rows
 
 SINGLY_LIMIT = 32

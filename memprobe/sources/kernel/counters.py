@@ -6,14 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from memprobe import abi
+from memprobe.abi import GrowthHow
 from memprobe.native.bpf import BpfObject
-from memprobe.sources.kernel.programs import possible_processors
+from memprobe.sources.kernel.processors import possible_processors
 from memprobe.vocab import rows
 from memprobe.vocab.rows import Rows, no_rows
 
 GROWTH_ROOM = 20_000
 """Entries: more than MAX_GROWTH_STACKS of lib/growth.h, which batches need room beyond."""
 
+MAPPINGS = (GrowthHow.MMAP, GrowthHow.MMAP_FILE, GrowthHow.BRK, GrowthHow.ADVISED)
+"""Growth whose events are system calls."""
 
 _IDS = {loss.name: loss.id for loss in abi.LOSSES}
 
@@ -74,6 +77,11 @@ class Growth:
             for name in part.dtype.names or ():
                 now[name] = part[name]
         return now[_order(now)]
+
+
+def system_calls(growth: Rows) -> int:
+    """Return how many system calls these rows tell of."""
+    return int(growth["events"][np.isin(growth["how"], MAPPINGS)].sum())
 
 
 _COUNTED = ("grown_bytes", "freed_bytes", "events")

@@ -23,7 +23,8 @@ from memprobe.abi import MutatorHow
 from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetExited, TargetGone
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.mutator_places import Place, find_mutators
-from memprobe.sources.kernel.programs import MUTATORS, Programs
+from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.table import MUTATORS
 from memprobe.sources.kernel.traps import Trap, Traps, wait_while
 from memprobe.sources.kernel.uprobes import Spot
 from memprobe.sources.kernel.watchpoints import ROOM, UNKNOWN, Change

@@ -7,7 +7,8 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from memprobe.sources.kernel.programs import WATCH, Programs
+from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.table import WATCH
 from memprobe.sources.kernel.watchpoints import PROGRAM
 from memprobe.vocab.costs import Hook, ProgramRuns
 

@@ -4,69 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from threading import Thread
 
-from memprobe.errors import MemprobeError, NoKernelSupport, NotPermitted
 from memprobe.native.bpf import BpfError, BpfObject, detach_aside, enable_statistics
+from memprobe.sources.kernel.attachments import Attachment, heat
+from memprobe.sources.kernel.bpf_objects import BpfObjects
 from memprobe.sources.kernel.kit import Kit, Precompiled
 from memprobe.sources.kernel.options import KernelOptions
-from memprobe.sources.kernel.table import Program, programs
+from memprobe.sources.kernel.table import EXACT, FIRST, GROWTH, HANDLES, Program, programs
 from memprobe.sources.kernel.tracepoints import read_numbers
-from memprobe.sources.kernel.uprobes import Spot, attach_uprobes, takes_many
-
-FIRST = "processes"
-"""The object that is loaded first, and makes all maps that objects share."""
-
-EXACT = "memory_moved"
-"""The program that keeps the exact account of memory."""
-
-HANDLES = "handles"
-GROWTH = "growth"
-WATCH = "watch"
-BIRTHS = "births"
-MUTATORS = "mutators"
-
-LATE = frozenset({WATCH, BIRTHS, MUTATORS})
-"""Objects that are loaded only when somebody wants them: most runs never do."""
-
-# Detached first, because they are hit most: system calls of every process pay until then.
-_HOTTEST = (
-    "sys_enter_close",
-    "sys_exit_openat",
-    "sys_exit_fcntl",
-    "sys_exit_recvmsg",
-    "sys_exit_mmap",
-    "sys_enter_munmap",
-    "sys_exit_madvise",
-    "sys_exit_brk",
-    "sys_exit_socket",
-    "sys_exit_accept4",
-)
+from memprobe.sources.kernel.uprobes import Spot, attach_uprobes
 
 _NO_TRACEFS = "System calls cannot be traced: tracefs can be neither read nor mounted ({reason})."
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """One program at one place."""
-
-    object: str
-    program: str
-
-    hook: str
-    """How it is reached; see table.Program."""
-
-    point: str
-    """What it is attached to; for uprobes the name of the place."""
-
-    pid: int
-    """The process or thread that it is bound to; 0 if to none."""
-
-    number: int
-    """In its BpfObject."""
 
 
 class Programs:
@@ -80,15 +29,12 @@ class Programs:
         self._table = [
             row for row in programs() if row.object not in left_out and row.name not in self.kit.unused
         ]
-        self._objects: dict[str, BpfObject] = {}
+        self._objects = BpfObjects(self._table, options, self.kit)
         self._attached: list[Attachment] = []
         self._numbers: dict[str, int] | None = None
         self._statistics = -1
         self._missing: dict[str, str] = {}
-        self._failed: dict[str, BpfError] = {}
         self._waiting: list[tuple[Program, str]] = []
-        self.attaches_many = True
-        """Whether an uprobe program goes to many instructions at once (6.6+), until the kernel says no."""
 
     @property
     def invisible(self) -> tuple[str, ...]:
@@ -104,6 +50,11 @@ class Programs:
     def maps(self) -> BpfObject:
         """The object through which the shared maps are reached."""
         return self._objects[FIRST]
+
+    @property
+    def attaches_many(self) -> bool:
+        """Whether an uprobe program goes to many instructions at once (6.6+), until the kernel says no."""
+        return self._objects.attaches_many
 
     def has_attached(self, program: str) -> bool:
         """Whether a program is attached anywhere."""
@@ -121,74 +72,18 @@ class Programs:
 
     def load(self) -> None:
         """Load all objects; raise NotPermitted or NoKernelSupport if the essential ones do not load."""
-        others = dict.fromkeys(row.object for row in self._table if row.object not in (FIRST, *LATE))
-        self.kit.prepare((FIRST, *others))
-        self._load(FIRST)
-        if FIRST in self._failed:
-            raise refused(FIRST, self._failed[FIRST])
-        # The verifier takes a second in all, half of it for one object: it may as well use two CPUs.
-        slowest = Thread(target=self._load, args=(GROWTH,)) if GROWTH in others else None
-        if slowest is not None:
-            slowest.start()
-        for name in others:
-            if name != GROWTH:
-                self._load(name)
-        if slowest is not None:
-            slowest.join()
-        for name, failure in self._failed.items():
-            rows = [row for row in self._table if row.object == name]
-            if any(not row.optional for row in rows):
-                raise refused(name, failure) from failure
-            self._say_missing(rows)
+        self._say_missing(self._objects.load())
 
     def load_late(self, name: str) -> bool:
         """Load one of LATE, if it is not there yet; False, which is then said, if the kernel refuses it."""
-        if name not in self._objects and name not in self._failed:
-            self._load(name)
-        if name not in self._objects:
-            self._say_missing(row for row in self._table if row.object == name)
-        return name in self._objects
+        is_there = self._objects.load_late(name)
+        if not is_there:
+            self._say_missing(self._objects.programs_of(name))
+        return is_there
 
     def spare(self, name: str) -> BpfObject:
         """Load an object once more, beside the one of the run; the caller closes it. Raises BpfError."""
-        return self._loaded(name)
-
-    def _open(self, name: str) -> BpfObject:
-        made = self.kit.open(name)
-        for program in self.kit.unused.intersection(made.programs):
-            made.leave_out(program)
-        for constant, value in _constants(self._options).items():
-            if made.has_constant(constant):
-                made.set_constant(constant, value)
-        if self.attaches_many:
-            for program in self._uprobes(name):
-                made.attach_to_many(program)
-        return made
-
-    def _uprobes(self, name: str) -> list[str]:
-        return [row.name for row in self._table if row.object == name and row.hook == "uprobe"]
-
-    def _load(self, name: str) -> None:
-        """Load an object, or note why not."""
-        try:
-            made = self._loaded(name)
-            uprobes = self._uprobes(name)
-            if uprobes and self.attaches_many and not takes_many(made, uprobes[0]):
-                made.close()
-                self.attaches_many = False
-                made = self._loaded(name)
-            self._objects[name] = made
-        except BpfError as error:
-            self._failed[name] = error
-
-    def _loaded(self, name: str) -> BpfObject:
-        made = self._open(name)
-        if name == FIRST:
-            made.resize_map("events", self._options.ring_bytes)
-        elif FIRST in self._objects:
-            made.share_maps(self.maps)
-        made.load()
-        return made
+        return self._objects.once_more(name)
 
     def count_costs(self) -> None:
         """Have the kernel count runs and run times, as long as this lives."""
@@ -209,9 +104,7 @@ class Programs:
 
     def run_counts(self) -> dict[str, tuple[int, int, int]]:
         """What each program has done so far: runs, nanoseconds, runs skipped."""
-        return {
-            name: counts for loaded in self._objects.values() for name, counts in loaded.run_counts.items()
-        }
+        return self._objects.run_counts()
 
     @property
     def skipped(self) -> int:
@@ -338,7 +231,7 @@ class Programs:
             self._objects[one.object].detach(one.number)
 
     def _let_go(self, going: list[Attachment]) -> None:
-        going.sort(key=_heat)
+        going.sort(key=heat)
         if going:
             detach_aside([(self._objects[one.object], one.number) for one in going])
 
@@ -346,46 +239,8 @@ class Programs:
         """Take everything out of the kernel; what takes time is left to a helper. May be called twice."""
         going, self._attached = self._attached, []
         self._let_go(going)
-        for loaded in self._objects.values():
-            loaded.close()
-        self._objects.clear()
+        self._objects.close()
         self.kit.close()
         if self._statistics >= 0:
             os.close(self._statistics)
             self._statistics = -1
-
-
-def _heat(attachment: Attachment) -> int:
-    point = attachment.point.rpartition("/")[2]
-    return _HOTTEST.index(point) if point in _HOTTEST else len(_HOTTEST)
-
-
-def _constants(options: KernelOptions) -> dict[str, bytes]:
-    """What the programs want to know before they are loaded."""
-    return {
-        "processors": struct.pack("=I", possible_processors()),
-        "page_bytes": struct.pack("=I", os.sysconf("SC_PAGESIZE")),
-        "wake_bytes": struct.pack("=Q", options.ring_bytes // 4),
-    }
-
-
-def possible_processors() -> int:
-    """How many CPUs the kernel makes room for: those that may still be plugged in are counted."""
-    try:
-        with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:
-            return int(file.read().strip().replace(",", "-").split("-")[-1]) + 1
-    except (OSError, ValueError):
-        return os.cpu_count() or 1
-
-
-def refused(name: str, error: OSError) -> MemprobeError:
-    """Return what to raise where the kernel does not take a program."""
-    if error.errno in (errno.EPERM, errno.EACCES):
-        return NotPermitted(
-            f"the kernel does not let memprobe load BPF programs ({error.strerror})",
-            remedy="run memprobe with sudo; `memprobe doctor` names the missing right",
-        )
-    return NoKernelSupport(
-        f"the kernel refuses memprobe's BPF program {name!r} ({error.strerror})",
-        remedy="`memprobe doctor` says what it lacks",
-    )

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import select
-import struct
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
-from memprobe.abi import GrowthHow, RecordKind
+from memprobe.abi import RecordKind
 from memprobe.native.bpf import Ring
 from memprobe.sources.kernel import records
+from memprobe.sources.kernel.attachments import Attachment
 from memprobe.sources.kernel.births import Births
 from memprobe.sources.kernel.census import Census
 from memprobe.sources.kernel.costs import source_costs
-from memprobe.sources.kernel.counters import Growth, Losses
+from memprobe.sources.kernel.counters import Growth, Losses, system_calls
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.kit import Kit
 from memprobe.sources.kernel.mutators import Mutators
-from memprobe.sources.kernel.numbers import Numbers
 from memprobe.sources.kernel.options import KernelOptions
 from memprobe.sources.kernel.own_word import OwnWord
-from memprobe.sources.kernel.programs import FIRST, GROWTH, HANDLES, Attachment, Programs
+from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.shedding import KNOBS, Shedding
+from memprobe.sources.kernel.table import FIRST, GROWTH, HANDLES
 from memprobe.sources.kernel.watchpoints import Watchpoints
 from memprobe.target.cpython.python import Python
 from memprobe.target.proc.process import Process
 from memprobe.vocab import Stack, rows
 from memprobe.vocab.batch import Batch
 from memprobe.vocab.costs import SourceCosts
-from memprobe.vocab.knobs import NOTHING, Knob
+from memprobe.vocab.knobs import Knob
 from memprobe.vocab.rows import Rows
 
 NAME = "kernel"
@@ -39,16 +38,6 @@ NAME = "kernel"
 MINIMUM_PAUSE_S = 0.02
 """Between two polls: 1 ms each, so that a flood of new stacks takes 5 % of a core at most."""
 
-KNOBS = frozenset({Knob.GROWTH_STACKS, Knob.HANDLE_STACKS, Knob.MEMORY_PROBES, Knob.SYSCALL_PROBES})
-
-# The system calls of `processes` (unshare, close_range) go with the handles; fork, exec and exit stay.
-_SHED_TOGETHER = {HANDLES: (HANDLES, FIRST), GROWTH: (GROWTH, "allocator", "collector")}
-_SHED_HOOKS = {HANDLES: "tracepoint"}
-
-MAPPINGS = (GrowthHow.MMAP, GrowthHow.MMAP_FILE, GrowthHow.BRK, GrowthHow.ADVISED)
-"""Growth whose events are system calls."""
-
-_ONLY = struct.pack("=I", 0)
 _TABLES = (
     (RecordKind.BIRTH, rows.BIRTH),
     (RecordKind.DEATH, rows.DEATH),
@@ -71,16 +60,13 @@ class KernelSource:
         self.options = options or KernelOptions()
         self._process, self._python = process, python
         self._programs = Programs(self.options, kit)
-        self._settings = replace(
-            self.options.settings, handles=self.options.settings.handles and self.options.handles
-        )
+        self._shedding = Shedding(self._programs, self.options)
         self._family: Family | None = None
         self._watchpoints: Watchpoints | None = None
         self._births: Births | None = None
         self._mutators: Mutators | None = None
         self._ring: Ring | None = None
         self._calls = select.epoll()
-        self._shed: set[str] = set() if self.options.handles else {HANDLES}
         self._events: Counter[str] = Counter()
         self._ended: list[int] = []
         self._polled_ns = 0
@@ -173,7 +159,7 @@ class KernelSource:
         if self.options.tree:
             self._family.follow_descendants(self._process.pid)
         self._family.watch()
-        self._write_settings()
+        self._shedding.write_settings()
         self._polled_ns = time.monotonic_ns()
         self.settle()
 
@@ -233,7 +219,7 @@ class KernelSource:
             self._growth.forget(kernel_pid)
         if self._family is not None:
             now_ns = time.monotonic_ns()
-            self._family.mind_pools(growth, now_ns, is_growth_watched=GROWTH not in self._shed)
+            self._family.mind_pools(growth, now_ns, is_growth_watched=not self._shedding.is_shed(GROWTH))
         return growth
 
     def _batch(
@@ -245,8 +231,7 @@ class KernelSource:
         window: tuple[int, int],
     ) -> Batch:
         births, deaths, tables, collections = (records.table(parcels, kind, dtype) for kind, dtype in _TABLES)
-        mapped = int(growth["events"][np.isin(growth["how"], MAPPINGS)].sum())
-        self._events.update(born=len(births), died_by_close=len(deaths), mappings=mapped)
+        self._events.update(born=len(births), died_by_close=len(deaths), mappings=system_calls(growth))
         family.learn_numbers((births, deaths, tables, collections))
         own = family.numbers.translated
         lost = {
@@ -260,11 +245,11 @@ class KernelSource:
             begin_ns=window[0],
             end_ns=window[1],
             # An event that was stamped before the last look was surely in the ring at this one.
-            drained_ns=0 if HANDLES in self._shed else window[0],
+            drained_ns=0 if self._shedding.is_shed(HANDLES) else window[0],
             births=own(births, "pid", "tid"),
             paths=records.paths(parcels),
             deaths=own(deaths, "pid", "tid"),
-            processes=_process_rows(records.process_records(parcels), family.numbers),
+            processes=family.numbers.of_processes(records.process_records(parcels)),
             tables=own(tables, "pid", "tid"),
             collections=own(collections, "pid", "tid"),
             growth=own(growth, "pid"),
@@ -277,7 +262,7 @@ class KernelSource:
 
     def _take_census_if_due(self, now_ns: int) -> None:
         options = self.options
-        tables_due = bool(options.census_interval_s) and HANDLES not in self._shed
+        tables_due = bool(options.census_interval_s) and not self._shedding.is_shed(HANDLES)
         if tables_due and now_ns - self._counted_ns >= options.census_interval_s * 1e9:
             self.settle()
         elif now_ns - self._settled_ns >= options.settle_interval_s * 1e9:
@@ -303,48 +288,9 @@ class KernelSource:
         return KNOBS
 
     def turn(self, knob: Knob, one_in: int) -> None:
-        """Keep one in `one_in`; it takes effect at once, and what the kernel takes long for goes on behind.
-
-        The programs fall silent through their settings, not by an empty map of targets: children and exec are
-        still followed (three raw tracepoints on rare events, which detach in no time).
-        """
-        if knob is Knob.SYSCALL_PROBES:
-            self._settings = replace(self._settings, handles=one_in != NOTHING)
-        elif knob is Knob.MEMORY_PROBES:
-            self._settings = replace(self._settings, growth=one_in != NOTHING and self.options.growth)
-        elif knob is Knob.GROWTH_STACKS:
-            self._settings = replace(self._settings, growth_stacks=one_in != NOTHING)
-        elif knob is Knob.HANDLE_STACKS:
-            self._settings = replace(self._settings, stacks=one_in != NOTHING, stack_every=one_in or 1)
-        self._write_settings()
-        self._attach_as_set()
-
-    def _attach_as_set(self) -> None:
-        """Bring what is attached in line with the settings."""
-        for what, wanted in ((HANDLES, self._settings.handles), (GROWTH, self._settings.growth)):
-            if wanted and what in self._shed:
-                self._restore(what)
-            elif not wanted and what not in self._shed:
-                self._shed.add(what)
-                self._programs.detach(*_SHED_TOGETHER[what], hook=_SHED_HOOKS.get(what))
-
-    def _restore(self, what: str) -> None:
-        """Attach again; the next census says what was missed."""
-        self._shed.discard(what)
-        self._programs.attach(*_SHED_TOGETHER[what], hook=_SHED_HOOKS.get(what))
-        self._counted_ns = 0
-        if what == GROWTH and self._family is not None:
+        """Keep one in `one_in`; the next census says what was missed by what is attached again."""
+        restored = self._shedding.turn(knob, one_in)
+        if restored:
+            self._counted_ns = 0
+        if GROWTH in restored and self._family is not None:
             self._family.watch()
-
-    def _write_settings(self) -> None:
-        content = self._settings.packed(self.options.seed)
-        self._programs.maps.write_map("knobs", _ONLY, content)
-
-
-def _process_rows(sent: Rows, numbers: Numbers) -> Rows:
-    """Process records as rows: the child's number is memprobe's own."""
-    level = sent.view(rows.PROCESS)
-    if not numbers.is_initial and len(level):
-        level = numbers.translated(level, "pid", "tid")
-        level["other"] = sent["other_local"]
-    return level

@@ -1,4 +1,4 @@
-"""The table of all programs, as probes/programs.json has it."""
+"""The table of all programs, as probes/programs.json has it, and the objects that it names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ from dataclasses import dataclass
 from functools import cache
 
 from memprobe.native.bpf import table_path
+
+FIRST = "processes"
+"""The object that is loaded first, and makes all maps that objects share."""
+
+EXACT = "memory_moved"
+"""The program that keeps the exact account of memory."""
+
+HANDLES = "handles"
+GROWTH = "growth"
+WATCH = "watch"
+BIRTHS = "births"
+MUTATORS = "mutators"
+
+LATE = frozenset({WATCH, BIRTHS, MUTATORS})
+"""Objects that are loaded only when somebody wants them: most runs never do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.edges import Edges, Place, find_edges, opened_binary
 from memprobe.sources.kernel.followed import Followed
 from memprobe.sources.kernel.options import KernelOptions
-from memprobe.sources.kernel.programs import EXACT, GROWTH, Programs
+from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.table import EXACT, GROWTH
 from memprobe.sources.kernel.uprobes import Spot
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.python import Python
