@@ -1,6 +1,8 @@
 """Every option once: default, unit, meaning, where it may be set; files, environment, command line.
 
-settings.py    THE table: sections, defaults, meanings, presets
+settings.py    THE table: sections, defaults, meanings
+config.py      all settings of a run as one object
+presets.py     other defaults for many of them
 setting.py     what is known of one line of it
 units.py       what a number is in, and what else it may be written in
 places.py      where a value came from
@@ -13,9 +15,11 @@ plain.py       the settings of a run as its recording keeps them
 nearest.py     the right name for a wrong one
 """
 
+from memprobe.config.config import DEFAULTS, Config
+from memprobe.config.presets import PRESETS
 from memprobe.config.protection import Aspect, Protection
 from memprobe.config.reading import Spoken, read_config
-from memprobe.config.settings import DEFAULTS, PRESETS, SETTINGS, Config, Kinds, Recorded, Thresholds
+from memprobe.config.settings import SETTINGS, Kinds, Recorded, Thresholds
 
 __all__ = [
     "DEFAULTS",

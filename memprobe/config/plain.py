@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from memprobe.config.config import Config
 from memprobe.config.places import Place
 from memprobe.config.protection import Aspect
-from memprobe.config.settings import SETTINGS, Config
+from memprobe.config.settings import SETTINGS
 from memprobe.config.values import protection_of, value_of
 
 RECORDED = Place(where="the recording")

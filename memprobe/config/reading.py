@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from memprobe.config.config import Config
 from memprobe.config.files import File, Found, named, searched
 from memprobe.config.nearest import nearest, remedy
 from memprobe.config.places import Layer, Place
+from memprobe.config.presets import PRESETS
 from memprobe.config.protection import Protection
 from memprobe.config.setting import PREFIX, Value
-from memprobe.config.settings import PRESETS, SECTIONS, SETTINGS, Config
+from memprobe.config.settings import SECTIONS, SETTINGS
 from memprobe.config.values import protection_in, protection_of, shown, value_of
 from memprobe.errors import UsageError
 

@@ -7,13 +7,11 @@ are in the names; a number that is written without one is in that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from memprobe.config.places import Place
-from memprobe.config.protection import Protection
-from memprobe.config.setting import Setting, Value, flag, integer, number, path, settings_of, word, words
+from memprobe.config.setting import Setting, flag, integer, number, path, settings_of, word, words
 from memprobe.config.units import DOLLARS, ENTRIES, PROBABILITY, Unit
 from memprobe.vocab.engines import AUTO, ENGINES
 from memprobe.vocab.finding import Kind
@@ -222,128 +220,6 @@ class Reporting:
     full: bool = flag(False, "On a terminal: all of it, not what fits the screen.", option="--full")
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """Other defaults for some settings: what is set anywhere counts all the same."""
-
-    meaning: str
-    values: Mapping[str, Value] = field(default_factory=dict)
-
-
-PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {
-        "default": Preset("As the table says."),
-        "production": Preset(
-            "A service under load: half the budget, seldom looks, and only what is rather sure.",
-            {
-                "budget.slowdown_pct": 0.5,
-                "budget.cpu_pct": 2.5,
-                "budget.heap_pct": 1.0,
-                "intervals.scan_s": 2.0,
-                "intervals.picture_s": 10.0,
-                "intervals.heap_early_s": 5.0,
-                "intervals.heap_s": 60.0,
-                "thresholds.confident": 0.7,
-                "report.min_confidence": 0.7,
-            },
-        ),
-        "development": Preset(
-            "A program at one's desk: five times the budget, and small leaks are told, too.",
-            {
-                "budget.slowdown_pct": 5.0,
-                "budget.cpu_pct": 25.0,
-                "budget.heap_pct": 10.0,
-                "intervals.heap_s": 5.0,
-                "thresholds.cache_growth": 32,
-                "thresholds.cache_items": 128,
-                "thresholds.memory_mb": 50.0,
-            },
-        ),
-        "aggressive": Preset(
-            "The hunt for one leak: what it costs does not matter, and every suspicion is told.",
-            {
-                "budget.slowdown_pct": 20.0,
-                "budget.cpu_pct": 100.0,
-                "budget.heap_pct": 50.0,
-                "intervals.scan_s": 0.5,
-                "intervals.picture_s": 1.0,
-                "intervals.heap_early_s": 1.0,
-                "intervals.heap_s": 2.0,
-                "sampling.growth_pages": 16,
-                "thresholds.shown": 0.05,
-                "thresholds.file_age_s": 10.0,
-                "thresholds.timer_age_s": 60.0,
-                "thresholds.cache_growth": 16,
-                "thresholds.cache_items": 64,
-                "thresholds.heavy_mb": 1.0,
-                "thresholds.memory_mb": 10.0,
-            },
-        ),
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """All settings of a run."""
-
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    intervals: Intervals = field(default_factory=Intervals)
-    sampling: Sampling = field(default_factory=Sampling)
-    kinds: Kinds = field(default_factory=Kinds)
-    budget: Budget = field(default_factory=Budget)
-    run: Running = field(default_factory=Running)
-    record: Recorded = field(default_factory=Recorded)
-    report: Reporting = field(default_factory=Reporting)
-    protect: tuple[Protection, ...] = ()
-    """What is never reported."""
-
-    preset: str = "default"
-    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
-    """By key: where its value came from, unless that is the table."""
-
-    remarks: tuple[str, ...] = ()
-    """Which files that were found do not count, and why."""
-
-    def value(self, key: str) -> Value:
-        """Return the value of a setting."""
-        section, _, name = key.partition(".")
-        value: Value = getattr(getattr(self, section), name)
-        return value
-
-    def place(self, key: str) -> Place:
-        """Return where the value of a setting came from."""
-        return self.places.get(key, Place())
-
-    def having(self, values: Mapping[str, Value]) -> Config:
-        """Return the settings with other values for some keys."""
-        mine = {key: self.value(key) for key in SETTINGS}
-        return Config.of(
-            mine | dict(values),
-            protect=self.protect,
-            preset=self.preset,
-            places=self.places,
-            remarks=self.remarks,
-        )
-
-    def over(self, said: Config | None) -> Config:
-        """Return the settings with what others set, wherever they do so."""
-        if said is None:
-            return self
-        config = self.having({key: said.value(key) for key in said.places})
-        return replace(config, protect=(*self.protect, *said.protect))
-
-    @classmethod
-    def of(cls, values: Mapping[str, Value], **others: Any) -> Config:
-        """Return the settings with these values, by key; the others are as the table says."""
-        given: dict[str, dict[str, Value]] = {}
-        for key, value in values.items():
-            section, _, name = key.partition(".")
-            given.setdefault(section, {})[name] = value
-        parts = {section: kind(**given.get(section, {})) for section, kind in SECTIONS.items()}
-        return cls(**parts, **others)
-
-
 SECTIONS: Mapping[str, type[Any]] = MappingProxyType(
     {
         "thresholds": Thresholds,
@@ -361,5 +237,3 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
     {one.key: one for section, kind in SECTIONS.items() for one in settings_of(section, kind)}
 )
 """By key, in the order of the table."""
-
-DEFAULTS = Config()
