@@ -41,7 +41,7 @@ class State:
     """Of which memprobe the objects are: another one's may be different."""
 
     data: bytes
-    """The objects (objects.py)."""
+    """The objects (nodes.py)."""
 
 
 def add_state(database: sqlite3.Connection, batch: int, state: State) -> None:

@@ -14,7 +14,8 @@ from memprobe.experience import Experience
 from memprobe.ledger import Ledger
 from memprobe.recording import RecordingReader, State
 from memprobe.recording.damage import BROKEN
-from memprobe.recording.objects import packed_object, unpacked_object
+from memprobe.recording.packing import packed_object
+from memprobe.recording.unpacking import unpacked_object
 from memprobe.views.history import History
 from memprobe.vocab.digest import blake2b
 

@@ -15,7 +15,9 @@ import pytest
 
 from memprobe.ledger.growth import Total
 from memprobe.recording.columns import BadBlob
-from memprobe.recording.objects import Sort, packed_object, unpacked_object
+from memprobe.recording.nodes import Sort
+from memprobe.recording.packing import packed_object
+from memprobe.recording.unpacking import unpacked_object
 from memprobe.vocab.rows import BIRTH, SAMPLE
 from memprobe.vocab.stack import Frame, Stack
 from memprobe.vocab.subject import What

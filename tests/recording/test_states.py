@@ -17,7 +17,7 @@ import pytest
 from memprobe.config import DEFAULTS, Config, Recorded
 from memprobe.config.places import Place
 from memprobe.recording import RecordingQueue, RecordingReader, RecordingWriter, State
-from memprobe.recording.objects import packed_object
+from memprobe.recording.packing import packed_object
 from memprobe.recording.states import APART_NS, add_state
 from memprobe.session import Window, replayed
 from memprobe.session.keeping import Keeper
