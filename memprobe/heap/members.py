@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from memprobe.heap.frame_members import FrameMembers
 from memprobe.heap.inside import Inside
+from memprobe.heap.named_values import NamedValues
 from memprobe.heap.references import HIDDEN_KEY, HIDDEN_MEMBER, UNKNOWN, Place, Reference, Role
 from memprobe.heap.shapes import Member, Op, Shapes, Strength, TypeFacts
 from memprobe.heap.shown import shown
@@ -19,8 +20,6 @@ from memprobe.target.cpython.python import Python
 _WORD = 8
 _MAXIMUM_BASES = 200
 _MAXIMUM_OFFSET = 1 << 30
-_NAME_CHARACTERS, _NAMES_KEPT = 256, 1 << 16
-
 
 _ITEMS = {
     "dict": HIDDEN_KEY,
@@ -56,12 +55,11 @@ class Members:
         self._layout = python.layout
         self._dictionaries = python.dictionaries
         self._instances = python.instances
-        self._with_keys = with_keys
+        self._values = NamedValues(python.objects, with_keys=with_keys)
         self.shapes = Shapes(python.objects)
         self.inside = Inside(python.objects)
         self.frames = FrameMembers(python)
         self._static_dicts: dict[int, int] = {}
-        self._names: dict[int, str] = {}
         self._type_type = self._find_type_type(python)
         self._type_flag = python.layout.constant("Py_TPFLAGS_TYPE_SUBCLASS")
         self._readers: dict[Op, Callable[[TypeFacts, Place, Member], Found]] = {
@@ -118,7 +116,7 @@ class Members:
                 return next((Reference(f"[{index}]", Place(target)) for index in items), None)
             for key, value in self._dictionaries.items(place.address):
                 if value == target:
-                    return next(self._values([(key, value)], place.role))
+                    return next(self._values.of([(key, value)], place.role))
         except UNREADABLE:
             pass
         return None
@@ -199,34 +197,10 @@ class Members:
 
     def _dict(self, facts: TypeFacts, place: Place, member: Member) -> Found:
         items = self._dictionaries.items(place.address + member.offset)
-        yield from self._values(items, place.role)
+        yield from self._values.of(items, place.role)
         # The keys of a namespace are names; nobody looks for who holds those.
         if place.role is Role.PLAIN:
             yield from (Reference(f".keys(){HIDDEN_KEY}", Place(key)) for key, _ in items)
-
-    def _values(self, items: list[tuple[int, int]], role: Role) -> Found:
-        is_named = role in (Role.NAMESPACE, Role.KEYWORDS) or self._with_keys
-        names = self._named([key for key, _ in items], role) if is_named else {}
-        for key, value in items:
-            name = names.get(key)
-            if role is Role.THREAD_DICTS:
-                yield Reference("", Place(value, Role.NAMESPACE))
-            elif role is Role.NAMESPACE and name is not None and name.isidentifier():
-                yield Reference(f".{name}", Place(value))
-            elif role is Role.NAMESPACE and not self._with_keys:
-                yield Reference(f".__dict__{HIDDEN_KEY}", Place(value))
-            else:
-                yield Reference(HIDDEN_KEY if name is None else f"[{name!r}]", Place(value))
-
-    def _named(self, keys: list[int], role: Role) -> dict[int, str]:
-        """Return the texts of keys; names of attributes are the same few strings everywhere, and kept."""
-        if role is not Role.NAMESPACE:
-            return self._objects.strings(keys, _NAME_CHARACTERS)
-        if len(self._names) > _NAMES_KEPT:
-            self._names.clear()
-        unknown = [key for key in keys if key not in self._names]
-        self._names |= self._objects.strings(unknown, _NAME_CHARACTERS)
-        return self._names
 
     def _set(self, facts: TypeFacts, place: Place, member: Member) -> Found:
         return (Reference(HIDDEN_MEMBER, Place(item)) for _, item in self.inside.items(place.address, member))
@@ -238,7 +212,7 @@ class Members:
             yield Reference("", Place(dictionary, Role.NAMESPACE), ".__dict__")
         # From 3.13 on the values stay inside the object though there is a dict of them.
         if not dictionary or self._layout.version >= (3, 13):
-            yield from self._values(self._instances.attributes(place.address), Role.NAMESPACE)
+            yield from self._values.of(self._instances.attributes(place.address), Role.NAMESPACE)
 
     def _dict_pointer(self, facts: TypeFacts, place: Place, member: Member) -> Found:
         offset = self._instances.dict_offset(place.address)
