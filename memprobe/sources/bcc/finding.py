@@ -23,6 +23,7 @@ from memprobe.sources.bcc.kernel_memory import (
     is_kernel_pointer,
     sleeping_threads,
 )
+from memprobe.sources.bcc.lists import lists_of_tasks, lists_of_threads
 from memprobe.sources.bcc.own import open_descriptors, stat_field, thread_count
 
 ATTEMPTS = 4
@@ -33,9 +34,6 @@ THREADS = 5
 
 TASK_WORDS = 2048
 """More than a task_struct has."""
-
-SIGNAL_BYTES = 4096
-"""More than a signal_struct has."""
 
 _REGISTERS = 21
 _TELLING = (15, 17, 20)
@@ -263,42 +261,13 @@ class _Finder:
     # The lists that it is in ------------------------------------------------------------------------
 
     def _thread_list(self) -> None:
-        """Threads that were made one after the other; the list begins in signal_struct."""
-        following = [
-            task[:-1] == np.uint64(after.task) + np.arange(len(task) - 1, dtype="<u8") * np.uint64(8)
-            for task, after in zip(self._tasks[:-1], self._threads[1:], strict=True)
-        ]
         signal = int(self._tasks[0][self._found["task_struct.signal"] // 8])
+        addresses = [one.task for one in self._threads]
         self._settle(
-            "task_struct.thread_node",
-            [
-                8 * int(at)
-                for at in np.flatnonzero(np.logical_and.reduce(following))
-                if self._comes_to(signal, self._threads[-1].task + 8 * int(at))
-            ],
+            "task_struct.thread_node", lists_of_threads(self._memory, self._tasks, addresses, signal)
         )
-
-    def _comes_to(self, signal: int, begin: int) -> bool:
-        return any(signal <= node < signal + SIGNAL_BYTES for node in self._memory.ring(begin))
 
     def _task_list(self) -> None:
         leader = int(self._tasks[0][self._found["task_struct.group_leader"] // 8])
-        words = self._memory.words(leader, 512).tolist()
-        self._settle(
-            "task_struct.tasks",
-            [
-                8 * at
-                for at, word in enumerate(words)
-                if is_kernel_pointer(word) and self._is_ring(leader, 8 * at)
-            ],
-        )
-
-    def _is_ring(self, leader: int, offset: int) -> bool:
-        """Whether a list goes over processes only, the idle one and the first among them."""
-        pids = set()
-        for node in self._memory.ring(leader + offset):
-            numbers = self._memory.read(node - offset + self._found["task_struct.pid"], 8)
-            if not numbers or numbers[:4] != numbers[4:] or numbers[3]:
-                return False
-            pids.add(int.from_bytes(numbers[:4], "little"))
-        return {0, 1, self._threads[0].pid} <= pids
+        numbers = self._found["task_struct.pid"]
+        self._settle("task_struct.tasks", lists_of_tasks(self._memory, leader, numbers, self._threads[0].pid))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from memprobe.sources.bcc.fields import Offsets
-from memprobe.sources.bcc.finding import SIGNAL_BYTES
 from memprobe.sources.bcc.kernel_memory import KernelMemory
+from memprobe.sources.bcc.lists import SIGNAL_BYTES
 
 WALKS = 5
 """A task that ends under our feet may lead past others."""
