@@ -83,7 +83,7 @@ def _compiled(name: str, source: str, headers: Headers, flags: Sequence[str]) ->
     if done.returncode != 0:
         raise NoKernelSupport(
             f"bcc cannot compile {name!r}: {_complaint(done.stderr)}",
-            remedy=f"it needs headers that fit: apt-get install linux-headers-{os.uname().release}",
+            remedy=headers.remedy,
         )
     return base64.b64decode(json.loads(done.stdout)[name])
 

@@ -35,6 +35,13 @@ class Headers:
         """Whether they belong to the kernel that runs."""
         return self.release == os.uname().release
 
+    @property
+    def remedy(self) -> str:
+        """What is left to try where they do not serve: nothing, if there are no better ones."""
+        if self.are_this_kernels:
+            return ""
+        return f"the headers are those of {self.release}: apt-get install linux-headers-{os.uname().release}"
+
     def flags(self, machine: str) -> tuple[str, ...]:
         """Compiler options for what is not in `source`."""
         if self.build == self.source:

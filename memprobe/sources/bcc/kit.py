@@ -95,7 +95,7 @@ class CompiledHere:
 
     def _layout(self, headers: Headers) -> KernelLayout:
         if headers not in _layouts:
-            _layouts[headers] = find_layout(self._memory(headers), _claims(headers))
+            _layouts[headers] = _found_layout(self._memory(headers), headers)
         return _layouts[headers]
 
     def _tasks(self) -> Tasks:
@@ -109,6 +109,14 @@ class CompiledHere:
             self._peek = BpfObject(_peek_image(headers), name=_PEEK)
             self._peek.load()
         return KernelMemory(self._peek)
+
+
+def _found_layout(memory: KernelMemory, headers: Headers) -> KernelLayout:
+    try:
+        return find_layout(memory, _claims(headers))
+    except NoKernelSupport as error:
+        fact = f"{error.fact}; what is claimed of it is from the headers in {headers.build}"
+        raise NoKernelSupport(fact, remedy=headers.remedy) from None
 
 
 @cache

@@ -9,7 +9,9 @@ import pytest
 
 from memprobe.errors import NoKernelSupport
 from memprobe.sources.bcc import headers
-from memprobe.sources.bcc.headers import find_headers
+from memprobe.sources.bcc import kit as kits
+from memprobe.sources.bcc.headers import Headers, find_headers
+from memprobe.sources.bcc.kit import CompiledHere
 
 RELEASE = os.uname().release
 
@@ -73,3 +75,24 @@ def test_half_of_them_are_none(places: Path, content: str) -> None:
     assert f"apt-get install linux-headers-{RELEASE}" in refused.value.remedy
     with pytest.raises(NoKernelSupport, match="elsewhere"):
         find_headers(str(places / "elsewhere"))
+
+
+@pytest.mark.parametrize(("release", "remedy"), [("5.15.0", f"linux-headers-{RELEASE}"), (RELEASE, "")])
+def test_what_did_not_serve_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str, remedy: str
+) -> None:
+    """Where a field is not found, better headers are a remedy only if those were not this kernel's own."""
+    found = Headers(tmp_path, tmp_path, release)
+
+    def nowhere(*_: object) -> None:
+        raise NoKernelSupport("where this kernel has task_struct.pid cannot be told (0 places fit)")
+
+    monkeypatch.setattr(kits, "find_headers", lambda _: found)
+    monkeypatch.setattr(kits, "find_layout", nowhere)
+    monkeypatch.setattr(kits, "_claims", lambda _: {})
+    monkeypatch.setattr(CompiledHere, "_memory", lambda *_: None)
+    with pytest.raises(NoKernelSupport, match=r"task_struct\.pid") as refused:
+        _ = CompiledHere().layout
+    assert str(tmp_path) in refused.value.fact
+    assert remedy in refused.value.remedy
+    assert bool(remedy) == bool(refused.value.remedy)
