@@ -6,6 +6,7 @@ command that mends it; its exit code tells a script the same thing.
     MemprobeError                     70  a bug in memprobe
     ├── UsageError                     2  the command line or a setting is wrong
     ├── NotPermitted                   3  a right is missing
+    │   └── NoMoreProcesses               no room for a child: a limit, or no memory
     ├── TargetGone                     4
     │   ├── NoSuchProcess                 there never was such a pid
     │   ├── TargetExited                  it ended while we looked
@@ -69,6 +70,10 @@ class NotPermitted(MemprobeError):
     """A right is missing; the remedy names the command that grants it."""
 
     exit_code = 3
+
+
+class NoMoreProcesses(NotPermitted):
+    """There is no room for a child of memprobe: a limit is reached, or there is no memory."""
 
 
 class TargetGone(MemprobeError):

@@ -19,6 +19,9 @@ from memprobe.errors import MemprobeError, OutputNotWritable
 USAGE, BUG = 2, 70
 # What a shell reports for a program that a signal has ended.
 INTERRUPTED, TERMINATED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGPIPE
+NO_THREAD = "can't start new thread"
+"""What Python's RuntimeError says of pthread_create(3)."""
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 COMMANDS = {
@@ -163,7 +166,12 @@ def _usage(error: click.ClickException) -> str:
 
 
 def bug(error: Exception, invocation: Invocation) -> int:
-    """Say that memprobe itself has failed; return the exit code for that."""
+    """Say that memprobe itself has failed; return the exit code for that. No room for a thread is none."""
+    if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+        from memprobe.target.forking import no_room
+
+        full = no_room("a thread", "Resource temporarily unavailable")
+        return complain(full.line, full.exit_code)
     kind = type(error).__name__
     if invocation.verbose:
         import traceback

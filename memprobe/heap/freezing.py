@@ -33,6 +33,7 @@ from memprobe import errors
 from memprobe.errors import MemprobeError, TargetBlocksReading
 from memprobe.heap.stopping import all_have_ended, stop_all
 from memprobe.native.lifetime import die_with
+from memprobe.target.forking import fork
 from memprobe.target.proc.process import Process
 from memprobe.target.proc.procfs import ProcFolder
 
@@ -178,7 +179,7 @@ class _Hold:
         os.close(descriptor)
 
     def _fork(self, work: Callable[[], None], keep: tuple[int, ...]) -> None:
-        child = os.fork()
+        child = fork()
         if child == 0:
             _be(work, keep)
         self._children.append(child)

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from memprobe import errors
-from memprobe.errors import MemprobeError, TargetBlocksReading
+from memprobe.errors import MemprobeError, NoMoreProcesses, TargetBlocksReading
 from memprobe.native.lifetime import die_with
+from memprobe.target.forking import fork
 
 Item = TypeVar("Item")
 Tell = Callable[[Any], None]
@@ -61,7 +62,8 @@ class Outcome:
 def call(function: Callable[[], Any], *, blocked_limit_s: float = BLOCKED_LIMIT_S) -> Any:
     """Call `function` in a child and return its result, or raise what it raised.
 
-    The result must be plain data that JSON can hold. Raises TargetBlocksReading if the child is held up.
+    The result must be plain data that JSON can hold. Raises TargetBlocksReading if the child is held up, and
+    NoMoreProcesses if there can be none.
     """
     (outcome,) = call_each(lambda _: function(), [None], blocked_limit_s=blocked_limit_s)
     return outcome.get()
@@ -110,7 +112,12 @@ class _Reader:
         self._received = bytearray()
         parent = os.getpid()
         self._pipe, answers = os.pipe()
-        self._pid = os.fork()
+        try:
+            self._pid = fork()
+        except NoMoreProcesses:
+            os.close(self._pipe)
+            os.close(answers)
+            raise
         if self._pid == 0:
             os.close(self._pipe)
             be_the_child(parent, answers, function, items)

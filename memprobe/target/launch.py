@@ -11,6 +11,9 @@ from contextlib import suppress
 from functools import partial
 from shutil import which
 
+from memprobe.errors import NoMoreProcesses
+from memprobe.target.forking import fork
+
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 """What a shell reports of a command that there is not, and of one that cannot be run."""
 
@@ -38,12 +41,20 @@ class Launched:
     def __init__(
         self, command: Sequence[str], mask: set[int], ignored: Sequence[signal.Signals] = ()
     ) -> None:
-        """Fork; `mask` is what the program finds blocked, `ignored` what memprobe does not ignore itself."""
+        """Fork; `mask` is what the program finds blocked, `ignored` what memprobe does not ignore itself.
+
+        Raises NoMoreProcesses if there can be no child.
+        """
         self.command = tuple(command)
         waits_at, self._gate = os.pipe()
         self._failed, failing = os.pipe()
         watcher = os.getpid()
-        self.pid = os.fork()
+        try:
+            self.pid = fork()
+        except NoMoreProcesses:
+            for descriptor in (waits_at, self._gate, self._failed, failing):
+                os.close(descriptor)
+            raise
         if self.pid == 0:
             os.close(self._gate)
             prepare = partial(_prepare, mask, ignored, watcher)

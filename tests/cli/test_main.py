@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import pytest
@@ -117,6 +120,50 @@ def test_a_bug_is_one_line_that_says_so(fail: Fail) -> None:
     assert shown.count("\n") == 1
     assert "this is a bug in memprobe: ZeroDivisionError" in shown
     assert "report" in shown
+
+
+def thread_that_has_no_room() -> RuntimeError:
+    before = threading.stack_size(1 << 47)  # no process has so many addresses
+    try:
+        with pytest.raises(RuntimeError) as refused:
+            threading.Thread(target=print).start()
+    finally:
+        threading.stack_size(before)
+    return refused.value
+
+
+def test_no_room_for_a_thread_is_no_bug(fail: Fail) -> None:
+    code, shown = fail(thread_that_has_no_room())
+    assert (code, shown.count("\n")) == (errors.NoMoreProcesses.exit_code, 1)
+    assert "memprobe cannot start a thread that it needs" in shown
+    assert "pids.max" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [("inspect", "PID"), ("heap", "PID"), ("tasks", "PID"), ("doctor",), ("run", "--", "true")]
+)
+@pytest.mark.parametrize("reason", [errno.EAGAIN, errno.ENOMEM], ids=errno.errorcode.get)
+def test_no_room_for_a_process_is_no_bug(
+    arguments: tuple[str, ...],
+    reason: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full() -> NoReturn:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(os, "fork", full)
+    before = signal.getsignal(signal.SIGTERM)
+    open_before = len(os.listdir("/proc/self/fd"))
+    try:
+        code = main_function([one.replace("PID", str(os.getpid())) for one in arguments])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    shown = capsys.readouterr().err
+    assert (code, shown.count("\n")) == (errors.NoMoreProcesses.exit_code, 1), shown
+    assert f"memprobe cannot start a process that it needs ({os.strerror(reason)})" in shown
+    assert "pids.max" in shown
+    assert len(os.listdir("/proc/self/fd")) == open_before
 
 
 def test_a_bug_shows_its_traceback_when_asked(fail: Fail) -> None:

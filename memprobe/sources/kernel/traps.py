@@ -15,6 +15,7 @@ from memprobe.native.bpf import BpfError
 from memprobe.sources.kernel.outliving import outliving
 from memprobe.sources.kernel.programs import Programs
 from memprobe.sources.kernel.uprobes import Spot, attach_uprobes
+from memprobe.target.forking import REMEDY
 from memprobe.target.proc.process import Process
 
 MOST_PLACES = 12
@@ -59,7 +60,7 @@ class Traps:
         except OSError as error:
             raise NoKernelSupport(
                 f"memprobe cannot start the process that sets uprobes ({error.strerror})",
-                remedy="allow memprobe more processes (ulimit -u, pids.max) or memory",
+                remedy=REMEDY,
             ) from None
         if told is None or "refused" in told:
             self._process.check()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from memprobe.errors import MemprobeError, NotPermitted
+from memprobe.errors import MemprobeError, NoMoreProcesses, NotPermitted
+from memprobe.target.forking import fork
 from memprobe.target.memory.live import LiveMemory
 from memprobe.target.proc.process import Process, open_process
 from memprobe.target.proc.procfs import parse_status
@@ -80,7 +81,12 @@ def _subject(pid: int | None) -> Iterator[Process]:
 def sleeping_child() -> Iterator[int]:
     """A child that waits until it is told to end, or until memprobe itself has ended."""
     waiting, telling = os.pipe()
-    child = os.fork()
+    try:
+        child = fork()
+    except NoMoreProcesses:
+        os.close(waiting)
+        os.close(telling)
+        raise
     if child == 0:
         os.close(telling)
         os.read(waiting, 1)
