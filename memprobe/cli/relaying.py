@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -52,17 +53,19 @@ class Relay:
             self._thread.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
 
-    def begin(self, pid: int) -> None:
-        """Hand on to a process from now on."""
-        self._thread = threading.Thread(target=self._relay, args=[pid], name="signals", daemon=True)
+    def begin(self, receiver: Callable[[], int]) -> None:
+        """Hand on from now on; `receiver` says to which process each signal goes, 0 for nobody."""
+        self._thread = threading.Thread(target=self._relay, args=[receiver], name="signals", daemon=True)
         self._thread.start()
 
-    def _relay(self, pid: int) -> None:
+    def _relay(self, receiver: Callable[[], int]) -> None:
         while True:
             sent = signal.sigwaitinfo(RELAYED)
             if self._is_over:
                 return
-            _hand_on(sent, pid)
+            pid = receiver()
+            if pid:
+                _hand_on(sent, pid)
 
 
 def _hand_on(sent: signal.struct_siginfo, pid: int) -> None:

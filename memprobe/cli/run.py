@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from memprobe.cli.options import Invocation, as_json, verbose
 from memprobe.cli.relaying import Relay
 from memprobe.cli.watching import check_keys, check_new
 from memprobe.config import Config
-from memprobe.errors import MemprobeError, OutputNotWritable, UsageError
+from memprobe.errors import MemprobeError, OutputNotWritable
 from memprobe.target.launch import CannotRun, Launched
 
 
@@ -68,12 +69,10 @@ def run(
         check_keys(config, record)
     if report is not None:
         _check_folder(report)
-        if record is not None and os.path.realpath(report) == os.path.realpath(record):
-            raise UsageError(f"--record and --report are both {report}", remedy="choose another name for one")
-    step_aside()
+    tell_first = step_aside()
     watched = Watched()
     invocation = context.ensure_object(Invocation)
-    code = _run(command, invocation.ignored, config, record, watched)
+    code = _run(command, invocation.ignored, config, record, watched, tell_first)
     try:
         _show(watched.document, report, config, is_json=as_json)
     except Exception as error:  # noqa: BLE001 (the exit code stays the program's)
@@ -97,22 +96,26 @@ def _run(
     config: Config,
     record: str | None,
     watched: Watched,
+    tell_first: Callable[[int], None],
 ) -> int:
     """Run a command to its end, and return its exit code; whatever goes wrong with watching it."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()  # what is buffered here would be the child's, too
     with Relay() as relay:
         program = Launched(command, relay.mask, ignored)
+        tell_first(program.pid)
         try:
             try:
-                relay.begin(program.pid)
+                relay.begin(lambda: program.pid)
                 _watch(program, config, record, watched)
             finally:
                 program.release()
         except Exception as error:  # noqa: BLE001 (nothing that happens here is the program's fault)
             watched.troubles.append(error)
         program.await_end()
-    return program.collect()
+    code = program.collect()
+    tell_first(0)
+    return code
 
 
 def _watch(program: Launched, config: Config, record: str | None, watched: Watched) -> None:

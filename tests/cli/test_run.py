@@ -351,7 +351,6 @@ def test_what_cannot_be_watched_is_said_in_a_line(command: tuple[str, ...], code
     [
         (("--report", "/no/folder/f"), 8),
         (("--record", "/etc/passwd"), 8),
-        (("--record", "/tmp/no-such-run", "--report", "/tmp/./no-such-run"), 2),
         (("--max-overhead", "0"), 2),
         ((), 2),
     ],
@@ -426,13 +425,42 @@ while os.getppid() != 1:
     time.sleep(0.01)
 print("alone", flush=True)
 """
+"""Kills memprobe, and says so once it is a child of the first process."""
+
+ENDS = "sys.exit(9)\n"
+WAITS = """
+signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+print("waiting", flush=True)
+while True:
+    time.sleep(0.05)  # not pause(): it would miss what came just before
+"""
+LEAVES_ONE = """
+import subprocess
+subprocess.Popen(["sleep", "3600"], **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL))
+"""
 
 
 @needs_root
 def test_in_a_container_the_program_outlives_memprobe_too() -> None:
-    with launched([PYTHON, "-c", ALONE], wrapper=(*CONTAINER, *QUICKLY)) as program:
-        output, _ = finished(program, 128 + signal.SIGKILL)
+    with launched([PYTHON, "-c", ALONE + ENDS], wrapper=(*CONTAINER, *QUICKLY)) as program:
+        output, _ = finished(program, 9)
     assert output == "alone\n"
+
+
+@needs_root
+def test_in_a_container_the_program_gets_its_signals_though_memprobe_was_killed() -> None:
+    with launched([PYTHON, "-c", ALONE + WAITS], wrapper=(*CONTAINER, *QUICKLY)) as program:
+        said(program, "waiting")
+        (first,) = psutil.Process(program.pid).children()
+        first.send_signal(signal.SIGTERM)
+        finished(program, 7)
+
+
+@needs_root
+def test_in_a_container_what_a_program_leaves_does_not_keep_it_if_memprobe_was_killed() -> None:
+    """As it would not have kept it if the program had been the first process itself."""
+    with launched([PYTHON, "-c", LEAVES_ONE + ALONE + ENDS], wrapper=(*CONTAINER, *QUICKLY)) as program:
+        finished(program, 9)
 
 
 def test_the_program_outlives_memprobe() -> None:
