@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import pwd
+import re
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from memprobe.detectors.patterns import BadPattern, Facts, Pattern, known, parsed, users_folder, written
 from memprobe.detectors.patterns import library as all_patterns
 from memprobe.detectors.patterns.library import built_in
 from memprobe.detectors.patterns.making import pattern_of
 from memprobe.detectors.patterns.matching import fits, module
-from memprobe.detectors.patterns.versions import BadVersion, is_within, key
+from memprobe.detectors.patterns.versions import BadVersion, clauses, is_within, key
 from memprobe.errors import UsageError
 from memprobe.vocab.finding import Finding, Kind, Severity
 from memprobe.vocab.stack import Frame
@@ -218,12 +220,52 @@ def test_versions_are_in_the_order_of_releases() -> None:
         (">2.0.post1", "2.0.post2 2.0.1", "2.0 2.0.post1"),
         (">2.0rc1", "2.0rc2 2.0 2.0.post1", "2.0rc1 2.0rc1.post1"),
         (">=1.4, <2.0", "1.4 1.9", "1.4rc1 2.0rc1"),
+        (
+            "==1.4.*",
+            "1.4.dev1 1.4rc1 1.4 1.4.0.1 1.4.9 1.4.post1 1.4+local",
+            "1.3.9 1.40 1.5 1 1!1.4 nonsense",
+        ),
+        ("==1.0.*", "1 1.0.3", "1.1 2"),
+        ("!=1.4.*", "1.3 1.5 1!1.4", "1.4.dev1 1.4 1.4.7"),
+        ("~=1.4", "1.4 1.4.post1 1.9 1.10rc1", "1.4rc1 1.3 2.0.dev1 2.0 1!1.4"),
+        ("~=1.4.2", "1.4.2 1.4.10", "1.4.1 1.5 1.5rc1"),
+        ("~=2.2.post3", "2.2.post3 2.3", "2.2 2.2.post2 3.0"),
+        ("~=1.4, !=1.7.*", "1.6 1.8", "1.7 1.7.1"),
     ],
 )
 def test_a_pre_release_is_in_no_range_below_its_release(wanted: str, inside: str, outside: str) -> None:
     """What PEP 440 says of "exclusive ordered comparison"."""
     versions = [*inside.split(), *outside.split()]
     assert [one for one in versions if is_within(one, wanted)] == inside.split()
+
+
+NUMBERS = st.lists(st.integers(0, 3), min_size=1, max_size=4).map(lambda ones: ".".join(map(str, ones)))
+RELEASES = st.tuples(st.sampled_from(["", "", "1!"]), NUMBERS).map("".join)
+VERSIONS = st.tuples(
+    RELEASES,
+    st.sampled_from(["", "", "a1", "b2", "rc1", "rc2"]),
+    st.sampled_from(["", "", ".post1", ".post2"]),
+    st.sampled_from(["", "", ".dev1", ".dev2"]),
+).map("".join)
+RANGES = st.one_of(
+    st.tuples(st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), VERSIONS).map("".join),
+    st.tuples(st.sampled_from(["==", "!="]), RELEASES, st.just(".*")).map("".join),
+    VERSIONS.filter(lambda text: "." in re.split("[a-z]", text)[0].rstrip(".")).map("~={}".format),
+)
+
+
+@given(version=VERSIONS, wanted=st.lists(RANGES, min_size=1, max_size=2).map(", ".join))
+def test_ranges_are_as_pip_reads_them(version: str, wanted: str) -> None:
+    expected = SpecifierSet(wanted).contains(version, prereleases=True)
+    assert is_within(version, wanted) is expected
+
+
+@pytest.mark.parametrize(
+    "wanted", ["~=1", "~=1.4.*", "<1.4.*", "==1.4rc1.*", "==1.4+here.*", "==*", "===1.4"]
+)
+def test_what_is_no_range_is_said(wanted: str) -> None:
+    with pytest.raises(BadVersion, match="is no "):
+        clauses(wanted)
 
 
 def test_a_module_is_what_a_file_is_imported_as() -> None:
