@@ -8,6 +8,7 @@ from typing import Any
 
 from memprobe.session.danger import Danger
 from memprobe.target.proc.ending import Ending, ending_of
+from memprobe.target.proc.main_thread import WHY, lost_main_thread
 from memprobe.target.proc.pressure import memory_pressure, pressure_again
 from memprobe.target.proc.process import Process
 
@@ -23,6 +24,8 @@ class Fate:
         self._danger = Danger()
         self._hurried_ns = 0
         self._ending: Ending | None = None
+        self._runs_on = False
+        """Whether only its main thread has ended, without which it cannot be read."""
         self._kills: int | None = None
         if (pressure := memory_pressure(process)) is not None:
             self._danger.add(0, pressure)
@@ -42,12 +45,15 @@ class Fate:
     def settle(self) -> None:
         """The process has ended: see how."""
         self._ending = self._ending or ending_of(self._process)
+        self._runs_on = not self._process.has_ended() and lost_main_thread(self._process.folder) is not None
         first = self._danger.first
         if self._ending is not None and self._ending.signal == signal.SIGKILL and first is not None:
             self._kills = self._danger.kills(pressure_again(first))
 
     def told(self, after_s: float, since: str = "attach") -> str:
         """Say what became of it, so long after the attach or the start."""
+        if self._runs_on:
+            return f"its main thread ended {after_s:.1f} s after the {since}; others run on, but {WHY}"
         text = "it ended" if self._ending is None else f"it {self._ending}"
         if self._kills:
             text += " for its memory by the kernel (out of memory)"

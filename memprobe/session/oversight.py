@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from memprobe.errors import TargetGone, TargetReplaced
+from memprobe.errors import TargetGone, TargetIsZombie, TargetReplaced
 from memprobe.governor import CHECK_INTERVAL_NS, Calibration, Governor, Limits, LiveGovernor, knobs_of
 from memprobe.sources.kernel import KernelOptions, KernelSource
 from memprobe.sources.procfs.usage import Usage
@@ -64,8 +64,9 @@ class Oversight:
         try:
             self._process.check()
         except TargetGone as error:
-            happened = "called exec" if isinstance(error, TargetReplaced) else "ended"
-            self.ended = f"it {happened} {time.time() - self.begin_s:.1f} s after the attach"
+            what = {TargetReplaced: "it called exec", TargetIsZombie: "its main thread ended"}
+            happened = what.get(type(error), "it ended")
+            self.ended = f"{happened} {time.time() - self.begin_s:.1f} s after the attach"
 
     @property
     def elapsed_s(self) -> float:

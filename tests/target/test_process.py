@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import pythons
 from memprobe import errors
+from memprobe.target.proc.main_thread import lost_main_thread
 from memprobe.target.proc.process import PID_LIMIT, open_process
 from memprobe.target.proc.procfs import ProcFolder, parse_stat, parse_status, printable, size_bytes
+from patience import until
 from target.looking import WAIT, as_nobody, needs_root, running
 
 EXEC = """
@@ -79,21 +83,40 @@ def test_zombie() -> None:
         assert str(os.getpid()) in error.remedy
 
 
-def test_main_thread_that_has_ended() -> None:
-    code = (
-        "import ctypes, threading\n"
-        "main = threading.main_thread()\n"
-        "def after():\n"
-        "    tid = main.native_id\n"
-        "    while open(f'/proc/{tid}/stat').read().rpartition(')')[2].split()[0] != 'Z': pass\n"
-        "    print('ready', flush=True); input()\n"
-        "threading.Thread(target=after).start()\n"
-        "ctypes.CDLL(None).pthread_exit(None)\n"
-    )
-    with running(sys.executable, "-c", code) as target:
-        error = attempt(lambda: open_process(target.pid))
-        assert type(error) is errors.TargetIsZombie
-        assert "main thread" in error.fact
+def test_main_thread_that_has_ended(targets: Path) -> None:
+    with pythons.own().spawn(targets / "without_main_thread.py") as target, open_process(target.pid) as held:
+        held.check()
+        target.ask("end")
+        for error in (attempt(held.check), attempt(lambda: open_process(target.pid))):
+            assert type(error) is errors.TargetIsZombie
+            assert "main thread" in error.fact
+        os.kill(target.pid, signal.SIGKILL)
+        until(held.has_ended)
+        assert type(attempt(held.check)) is errors.TargetExited
+
+
+def made_up(folder: Path, state: str, flags: int, pending: int) -> ProcFolder:
+    """A process whose main thread is a zombie, with one more thread."""
+    for name, its_state, its_flags in ((".", "Z", 4), ("task/7", state, flags)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        fields = [its_state, 1, 0, 0, 0, 0, its_flags, *[0] * 10, 2, 0, 99, 0, 0]
+        (folder / name / "stat").write_text(f"6 (program) {' '.join(map(str, fields))}\n")
+    (folder / "task/7/status").write_text(f"Name:\tprogram\nSigPnd:\t{pending:016x}\n")
+    return ProcFolder(6, str(folder))
+
+
+@pytest.mark.parametrize(
+    ("state", "flags", "pending", "runs_on"),
+    [("S", 0, 0, True), ("R", 0, 1 << 8, False), ("R", 4, 0, False), ("Z", 4, 0, False)],
+    ids=["runs on", "was told to end", "ends", "has ended"],
+)
+def test_threads_that_end_with_the_main_thread(
+    tmp_path: Path, state: str, flags: int, pending: int, runs_on: bool
+) -> None:
+    with made_up(tmp_path, state, flags, pending) as folder:
+        found = lost_main_thread(folder)
+    assert (found is not None) is runs_on
+    assert found is None or "main thread of process 6 (program)" in found.fact
 
 
 def test_kernel_thread() -> None:

@@ -22,6 +22,7 @@ from memprobe.errors import (
     TargetIsZombie,
     TargetReplaced,
 )
+from memprobe.target.proc.main_thread import lost_main_thread
 from memprobe.target.proc.procfs import ProcFolder, Stat
 from memprobe.vocab import TargetId
 
@@ -82,8 +83,11 @@ class Process:
         """Raise a leaf of TargetGone unless this is still the same program of the same process."""
         if self.has_ended():
             raise self.folder.ended()
-        if self.folder.stat().start_time_ticks != self.id.start_time_ticks:
+        stat = self.folder.stat()
+        if stat.start_time_ticks != self.id.start_time_ticks:
             raise _recycled(self.pid)
+        if stat.has_ended:  # the pidfd tells of the last thread, this of the first one
+            raise lost_main_thread(self.folder) or self.folder.ended()
         if self._has_called_exec():
             # A dying process gives up its address space before its pidfd says so.
             raise self.folder.ended() if self.has_ended() or self.folder.is_gone() else self.replaced()
@@ -131,7 +135,7 @@ def _stat_of_the_living(folder: ProcFolder, start_time_ticks: int | None) -> Sta
             remedy="give the pid of a program",
         )
     if stat.has_ended:
-        raise _zombie(folder.pid, stat)
+        raise lost_main_thread(folder) or _zombie(folder.pid, stat)
     return stat
 
 
@@ -209,11 +213,6 @@ def _recycled(pid: int) -> PidRecycled:
 
 
 def _zombie(pid: int, stat: Stat) -> TargetIsZombie:
-    if stat.threads > 1:
-        return TargetIsZombie(
-            f"the main thread of process {pid} ({stat.name}) has ended, only its other threads run",
-            remedy="memprobe reads a process through its main thread",
-        )
     return TargetIsZombie(
         f"process {pid} ({stat.name}) has ended and is a zombie",
         remedy=f"its parent, process {stat.parent}, has not collected it",
