@@ -68,6 +68,16 @@ def test_no_option_is_documented_that_does_not_exist(name: str) -> None:
     assert set(documented) <= known
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_mentions_no_option_that_does_not_exist(name: str) -> None:
+    """Options of other commands stand behind their names."""
+    own = command(name)
+    texts = [own.help, *(one.help for one in own.params if isinstance(one, click.Option))]
+    for owner, option in re.findall(r"(?:\b(\w+) )?(--[a-z][a-z-]+)", "\n".join(filter(None, texts))):
+        parameters = command(owner).params if owner in COMMANDS else own.params
+        assert option in {known for one in parameters for known in one.opts}, (owner, option)
+
+
 def commands_in(text: str) -> list[list[str]]:
     """Every memprobe command line in the code of a page."""
     code = re.findall(r"```\n(.*?)```", text, re.DOTALL) + re.findall(r"`(memprobe [^`\s]+ [^`]+)`", text)

@@ -16,11 +16,14 @@ from memprobe.errors import OutputNotWritable, UsageError
 KEPT = ("record.heap", "record.with_keys")
 """What more can be in the recording."""
 
+DANGER = "record.on_oom"
+"""Is of use without a recording, too: what the heap was like is in the report."""
+
 
 @click.command()
 @click.argument("pid", metavar="PID")
 @click.option("--record", metavar="F", help="Record the run in F; memprobe report F shows it again.")
-@configured(*OF_A_RUN, "report.usd_per_gb_hour", *FAILING, "report.source", "report.full", *KEPT)
+@configured(*OF_A_RUN, "report.usd_per_gb_hour", *FAILING, "report.source", "report.full", DANGER, *KEPT)
 @as_json
 @verbose
 def attach(pid: str, record: str | None, config: Config, as_json: bool) -> None:

@@ -25,7 +25,7 @@ def config() -> None:
 @as_json
 @verbose
 def show(config: Config, as_json: bool) -> None:
-    """Show every setting with its value and its unit, and where the value came from."""
+    """Show every setting, its value, and where that came from."""
     from memprobe.views import output
     from memprobe.views.settings_page import document, page
 

@@ -58,7 +58,7 @@ def heap(
 ) -> None:
     """Say what is alive in a process, how much memory it takes, and who holds it.
 
-    PID is a process; F is a recording that was made with --heap.
+    PID is a process; F is a recording that `record --heap` has made.
 
     Reads every object from outside, while the process runs: it is not stopped (unless by --freeze), and
     nothing is put into it.

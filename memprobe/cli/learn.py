@@ -29,8 +29,8 @@ _LINE = re.compile(r"(?P<file>.+):(?P<line>[0-9]+)$")
 def learn() -> None:
     """Show and correct what memprobe has learned of programs.
 
-    Every run of attach remembers how long handles lived at each place, and how many of everything were
-    usual. Later runs of the same program are calmer or sharper by it; nothing is hidden.
+    Every run remembers how long handles lived at each place, and how many of everything were usual.
+    Later runs of the same program are calmer or sharper by it; nothing is hidden.
     """
 
 
@@ -40,7 +40,10 @@ def learn() -> None:
 @as_json
 @verbose
 def show(program: str | None, top: int, as_json: bool) -> None:
-    """Show what is known of all programs, or of the one whose name has PROGRAM in it."""
+    """Show what is known of all programs, or of one.
+
+    PROGRAM is a part of its name.
+    """
     from memprobe.experience.showing import known_program, known_programs
     from memprobe.views import output
     from memprobe.views.learned_page import program_page, programs_page
@@ -91,7 +94,7 @@ def feedback(key: str, verdict: str, reason: str) -> None:
 @click.argument("file", required=False, metavar="[F]")
 @verbose
 def export(file: str | None) -> None:
-    """Write everything that is known as JSON to F, or to standard output."""
+    """Write all that is known as JSON to F, or to standard output."""
     from memprobe.learned import exported
     from memprobe.views.files import STDOUT
 
@@ -113,7 +116,7 @@ def export(file: str | None) -> None:
 @click.argument("file", metavar="F")
 @verbose
 def import_(file: str) -> None:
-    """Put what export has written, here or elsewhere, to what is known."""
+    """Add what export has written, here or elsewhere."""
     from memprobe.learned import BadDocument, imported
     from memprobe.models.learning.habit import merged
 
@@ -139,7 +142,7 @@ def import_(file: str) -> None:
 @click.option("-o", "--output", metavar="OUT", help="Where it goes; - is standard output.")
 @verbose
 def pattern(key: str, file: str, advice: str | None, source: str | None, output: str | None) -> None:
-    """Turn the finding ID of F into a pattern file, so that it is known whenever it is found again.
+    """Make the finding ID of F a pattern, by which it is known again.
 
     \b
     F is a report (--json) or a recording. The finding must be confirmed: learn feedback ID confirmed.

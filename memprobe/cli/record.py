@@ -39,7 +39,7 @@ def record(pid: str, output: str, config: Config, as_json: bool) -> None:
     Every two seconds what came is committed: whatever ends memprobe, that much can be reported on.
     A sealed file is read-only, with how the process ended in it: exit code, signal, core, memory.
 
-    Ends with Ctrl-C, SIGTERM, after --duration, or with the process.
+    Ends with Ctrl-C, SIGTERM, after --duration, or with the process. Rights are as for attach.
     """
     number = pid_of(pid)
     if number is None:

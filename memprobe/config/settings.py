@@ -144,7 +144,7 @@ class Running:
     )
     engine: str = word(
         AUTO,
-        "What sees the events of a process: auto takes the best that works and never stops it.",
+        "What sees the events of a process; auto takes the best that works here and never stops it.",
         choices=(AUTO, *ENGINES),
         unit=Unit("", "NAME"),
         option="--engine",
@@ -167,10 +167,12 @@ class Recorded:
         high=60.0 * 24 * 31,
         option="--ring",
     )
-    on_exit: bool = flag(False, "When the process ends: note how, and seal the file.", option="--on-exit")
+    on_exit: bool = flag(
+        False, "When the process ends: seal the file, with how it ended.", option="--on-exit"
+    )
     on_oom: bool = flag(
         False,
-        "The same, and look at the heap before the process is killed for its memory.",
+        "Look at the heap when the process is close to being killed for its memory; seal the file.",
         option="--on-oom",
     )
     redact: bool = flag(False, "Leave out what handles point to: paths and peers.", option="--redact")
