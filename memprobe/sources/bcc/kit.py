@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 
 from memprobe.errors import NoKernelSupport
@@ -44,17 +45,19 @@ class CompiledHere:
         self._peek: BpfObject | None = None
         self._found: Tasks | None = None
 
-    def prepare(self, names: Iterable[str]) -> None:
-        """Compile what has not been compiled in this process."""
+    def prepare(self, names: Iterable[str], later: Iterable[str] = ()) -> None:
+        """Compile what has not been compiled in this process.
+
+        What may be wanted later, too: it takes seconds, in which nobody would empty the ring.
+        """
         headers = find_headers(self._folder)
         try:
             layout = self._layout(headers)
         except BpfError as error:  # it may not read the kernel's memory, or not run a program itself
             raise refused(_PEEK, error) from error
-        missing = [name for name in names if (name, headers) not in _images]
-        flags = compiler_flags(layout.offsets)
-        made = compiled({name: _main_file(name) for name in missing}, headers, flags)
-        _images.update({(name, headers): image for name, image in made.items()})
+        _compile(names, headers, layout)
+        with suppress(NoKernelSupport):  # who opens it is told
+            _compile(later, headers, layout)
 
     def open(self, name: str) -> BpfObject:
         """Open an object, compiling it first if nobody has prepared it."""
@@ -117,6 +120,12 @@ def _found_layout(memory: KernelMemory, headers: Headers) -> KernelLayout:
     except NoKernelSupport as error:
         fact = f"{error.fact}; what is claimed of it is from the headers in {headers.build}"
         raise NoKernelSupport(fact, remedy=headers.remedy) from None
+
+
+def _compile(names: Iterable[str], headers: Headers, layout: KernelLayout) -> None:
+    missing = [name for name in names if (name, headers) not in _images]
+    made = compiled({name: _main_file(name) for name in missing}, headers, compiler_flags(layout.offsets))
+    _images.update({(name, headers): image for name, image in made.items()})
 
 
 @cache

@@ -36,8 +36,9 @@ class BpfObjects:
 
         Raises NotPermitted or NoKernelSupport if the essential ones are among those.
         """
-        others = dict.fromkeys(row.object for row in self._table if row.object not in (FIRST, *LATE))
-        self._kit.prepare((FIRST, *others))
+        wanted = dict.fromkeys(row.object for row in self._table if row.object != FIRST)
+        others = [name for name in wanted if name not in LATE]
+        self._kit.prepare((FIRST, *others), later=LATE.intersection(wanted))
         self._load(FIRST)
         if FIRST in self._failed:
             raise refused(FIRST, self._failed[FIRST])

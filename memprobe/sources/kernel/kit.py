@@ -16,8 +16,11 @@ class Kit(Protocol):
         """Programs of the table that are not loaded."""
         ...
 
-    def prepare(self, names: Iterable[str]) -> None:
-        """Get ready to open these objects, together; raises NotPermitted or NoKernelSupport."""
+    def prepare(self, names: Iterable[str], later: Iterable[str] = ()) -> None:
+        """Get ready to open these objects, together; raises NotPermitted or NoKernelSupport.
+
+        What may be opened `later`, when nobody has time to wait, is got ready too, if it can be.
+        """
         ...
 
     def open(self, name: str) -> BpfObject:
@@ -38,7 +41,7 @@ class Precompiled:
 
     unused = frozenset({"task_counted"})
 
-    def prepare(self, names: Iterable[str]) -> None:
+    def prepare(self, names: Iterable[str], later: Iterable[str] = ()) -> None:
         """Nothing is to be done."""
 
     def open(self, name: str) -> BpfObject:
