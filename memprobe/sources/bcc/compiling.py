@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from memprobe.errors import NoKernelSupport
 from memprobe.sources.bcc.headers import Headers
+from memprobe.target.forking import no_room
 
 MACHINES = {"x86_64": "x86"}
 """As the kernel's folders are named. On others the fields have not been looked for yet."""
@@ -46,7 +48,15 @@ def _imports_bcc(python: str) -> bool:
         "-c",
         "import importlib.util, sys; sys.exit(not importlib.util.find_spec('bcc'))",
     ]
-    return subprocess.run(command, capture_output=True, check=False, env=_environment()).returncode == 0
+    return _child(command, env=_environment()).returncode == 0
+
+
+def _child(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run a child to its end; raise NoMoreProcesses if there can be none."""
+    try:
+        return subprocess.run(command, capture_output=True, check=False, **options)
+    except OSError as error:
+        raise no_room("the compiler", error.strerror) from None
 
 
 def machine() -> str:
@@ -70,11 +80,9 @@ def _compiled(name: str, source: str, headers: Headers, flags: Sequence[str]) ->
         "sources": {name: source},
     }
     try:
-        done = subprocess.run(
+        done = _child(
             [python_with_bcc(), "-I", str(CHILD)],
             input=json.dumps(request).encode(),
-            capture_output=True,
-            check=False,
             timeout=LIMIT_S,
             env=_environment(BCC_KERNEL_SOURCE=str(headers.source)),
         )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from cli.running import complaint, document, run
 from cli.test_attach import OPENED, attached, born, ended, frame_of, wait_for
-from memprobe.errors import NoKernelSupport
+from memprobe.errors import NoKernelSupport, NoMoreProcesses
 from memprobe.sources.bcc import compiling
 from memprobe.sources.bcc.compiling import compiled
 from memprobe.sources.bcc.headers import find_headers
@@ -59,6 +64,16 @@ def test_without_bcc_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(NoKernelSupport, match="no package bcc") as refused:
         compiling.python_with_bcc()
     assert refused.value.remedy == "apt-get install python3-bpfcc"
+
+
+def test_no_room_for_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(compiling, "python_with_bcc", lambda: sys.executable)
+    monkeypatch.setattr(subprocess, "run", full)
+    with pytest.raises(NoMoreProcesses, match=r"cannot start the compiler .*\(Resource temporarily"):
+        compiled({"any": ""}, find_headers())
 
 
 def test_the_words_of_the_compiler_are_told() -> None:
