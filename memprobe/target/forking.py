@@ -17,6 +17,6 @@ def fork() -> int:
         raise no_room("a process", error.strerror) from None
 
 
-def no_room(what: str, reason: str) -> NoMoreProcesses:
+def no_room(what: str, reason: str | None) -> NoMoreProcesses:
     """Return what to raise where a process or a thread cannot be started."""
     return NoMoreProcesses(f"memprobe cannot start {what} that it needs ({reason})", remedy=REMEDY)

@@ -16,11 +16,19 @@ from memprobe.vocab.engines import LIBBPF, PROC, PTRACE
 from patience import PATIENCE_S
 from target.looking import needs_root
 
-ROOT = [needs_root, pytest.mark.usefixtures("bpf")]
 
-
-@pytest.mark.parametrize("engine", [PROC, PTRACE, pytest.param(LIBBPF, marks=ROOT)])
+@pytest.mark.parametrize("engine", [PROC, PTRACE])
 def test_the_run_ends_with_the_main_thread(engine: str, targets: Path) -> None:
+    check(engine, targets)
+
+
+@needs_root
+@pytest.mark.usefixtures("bpf")
+def test_with_probes_it_ends_too(targets: Path) -> None:
+    check(LIBBPF, targets)
+
+
+def check(engine: str, targets: Path) -> None:
     config = DEFAULTS.having({"run.engine": engine, "run.learn": False})
     with pythons.own().spawn(targets / "without_main_thread.py") as target:
         with session(target.pid, Options(config)) as run:
