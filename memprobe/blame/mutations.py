@@ -1,19 +1,20 @@
-"""Who fills containers where there are no debug registers: bursts of uprobes on what changes containers.
+"""Who fills containers where no watchpoint can stay armed: bursts, of uprobes or by a tracer.
 
-All that are wanted are looked at in every burst, which so costs what the program does with all of its
-containers; and it speaks for the time since the one before.
+As many are looked at in a burst as it can see at once, by turns; it speaks for the time since the one before
+in which they were. Uprobes on what changes containers see all that are wanted, and cost what the program
+does with all of its containers.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from memprobe.blame.telling import Key, Seen, Told
 from memprobe.errors import NoKernelSupport, TargetGone
-from memprobe.sources.kernel.mutators import Looked, Mutated, Mutators, Window
+from memprobe.vocab.bursts import Bursts, Looked, Mutated, Window
 
 BURST_S = 0.25
 """A burst is not longer, however little happens."""
@@ -64,10 +65,11 @@ class _Last:
 class Mutations:
     """Looks at the containers of one process."""
 
-    def __init__(self, mutators: Mutators, measure: Measure, seed: int) -> None:
+    def __init__(self, mutators: Bursts, measure: Measure, seed: int) -> None:
         self._mutators, self._measure = mutators, measure
         self._random = random.Random(seed)
         self._last: dict[Key, _Last] = {}
+        self._looked_ns: dict[Key, int] = {}
         self._next_ns = 0
         self.refused = ""
         """Why nothing is seen."""
@@ -80,11 +82,9 @@ class Mutations:
 
     def step(self, wanted: Sequence[Key], budget_pct: float, now_ns: int, told: Told) -> None:
         """Make a burst if it is time, and tell what it has shown."""
-        # Who was not wanted was not looked at: who comes back speaks for itself alone.
-        self._last = {key: last for key, last in self._last.items() if key in wanted}
         if not wanted or self.refused or now_ns < self._next_ns:
             return
-        sizes = {key: size for key in wanted if (size := self._size(key)) is not None}
+        sizes = self._turn({key: size for key in wanted if (size := self._size(key)) is not None}, now_ns)
         looked = {key: Looked(size.type, size.address) for key, size in sizes.items()}
         try:
             window = self._mutators.window(tuple(looked.values()), BURST_S, BURST_HITS)
@@ -102,6 +102,12 @@ class Mutations:
 
     def _size(self, key: Key) -> Sized | None:
         return self._measure(*key) if key[0] == self._mutators.pid else None
+
+    def _turn(self, sizes: Mapping[Key, Sized], now_ns: int) -> dict[Key, Sized]:
+        """Those that have waited longest, as many as can be looked at; the worst of those that never were."""
+        chosen = sorted(sizes, key=lambda key: self._looked_ns.get(key, 0))[: self._mutators.most]
+        self._looked_ns = {key: self._looked_ns.get(key, 0) for key in sizes} | dict.fromkeys(chosen, now_ns)
+        return {key: sizes[key] for key in chosen}
 
     def _wait(self, window: Window, budget_pct: float) -> None:
         """Set when the next burst is due: at random, so that it does not fall in step with the target."""

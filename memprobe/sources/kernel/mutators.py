@@ -13,7 +13,6 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,20 +20,19 @@ import numpy as np
 from memprobe import abi
 from memprobe.abi import MutatorHow
 from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetExited, TargetGone
-from memprobe.sources.kernel.attempts import Attempts
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.mutator_places import Place, find_mutators
-from memprobe.sources.kernel.programs import Programs
-from memprobe.sources.kernel.table import MUTATORS
+from memprobe.sources.kernel.programs import MUTATORS, Programs
 from memprobe.sources.kernel.traps import Trap, Traps, wait_while
 from memprobe.sources.kernel.uprobes import Spot
-from memprobe.sources.kernel.watchpoints import ROOM, UNKNOWN, Change
+from memprobe.sources.kernel.watchpoints import ROOM, UNKNOWN
 from memprobe.target.binary.binaries import loaded_files, open_file
 from memprobe.target.binary.elf import BadElf
 from memprobe.target.cpython.python import Python
 from memprobe.target.patience import GaveUp, Patience
 from memprobe.target.proc.mappings import read_mappings
 from memprobe.target.proc.process import Process
+from memprobe.vocab.bursts import Change, Looked, Mutated, Window
 
 PROGRAM = "container_mutates"
 
@@ -63,42 +61,6 @@ assert _WINDOW.size == abi.MUTATOR_WINDOW.itemsize
 assert _LISTS.size == abi.MUTATOR_LISTS.itemsize
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A container that is looked at."""
-
-    type: int
-    """The address of its type."""
-
-    size_address: int
-    """Where its size is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mutated:
-    """What was seen of one."""
-
-    hits: int
-    entries: int
-    """How many it had when the window closed."""
-
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What one burst has seen."""
-
-    begin_ns: int
-    end_ns: int
-
-    cost_ns: int
-    """What it has cost the target: its traps, and the run time of the program."""
-
-    seen: tuple[Mutated | None, ...]
-    """Of each container; None where it is not known by which functions such are changed, or it is gone."""
-
-
 class Mutators:
     """What makes such bursts on one process; nothing is attached in between."""
 
@@ -108,7 +70,6 @@ class Mutators:
         self._traps = Traps(programs, process, MUTATORS, PROGRAM)
         self._held = ExitStack()
         self._traps_of: dict[int, tuple[Trap, ...]] = {}
-        self._attempts = Attempts()
         self._descriptors: dict[str, int] = {}
         self._is_loaded: bool | None = None
         self.reasons: dict[int, str] = {}
@@ -118,6 +79,11 @@ class Mutators:
     def pid(self) -> int:
         """Of the process."""
         return self._process.pid
+
+    @property
+    def most(self) -> int:
+        """Containers at once."""
+        return MOST
 
     def window(self, containers: Sequence[Looked], longest_s: float, limit: int) -> Window | None:
         """Look until the functions were hit so often, or the time is up; None if there is nothing to see.
@@ -149,18 +115,16 @@ class Mutators:
     # Where ------------------------------------------------------------------------------------------
 
     def _traps_for(self, type_address: int) -> tuple[Trap, ...]:
-        """The places for a type; none, for a reason, if they are not known at present."""
-        now_s = time.monotonic()
-        if type_address not in self._traps_of and self._attempts.is_due(type_address, now_s):
+        """The places for a type; none, for a reason, if they are not known."""
+        if type_address not in self._traps_of:
             try:
                 self._traps_of[type_address] = tuple(self._found(type_address))
-                self.reasons.pop(type_address, None)
             except TargetGone:
                 raise
             except (BadElf, ReadFault, OSError, MemprobeError) as error:
                 self.reasons[type_address] = str(error)
-                self._attempts.failed(type_address, now_s)
-        return self._traps_of.get(type_address, ())
+                self._traps_of[type_address] = ()
+        return self._traps_of[type_address]
 
     def _found(self, type_address: int) -> Iterator[Trap]:
         files = loaded_files(self._process, read_mappings(self._process))
@@ -170,7 +134,7 @@ class Mutators:
             if path not in self._descriptors:
                 descriptor = open_file(self._process, files[number], self._python.objects.memory)
                 if descriptor is None:
-                    raise BadElf(f"{path} cannot be opened")
+                    continue
                 self._held.callback(os.close, descriptor)
                 self._descriptors[path] = descriptor
             yield Trap(self._descriptors[path], Spot(offset, cookie))

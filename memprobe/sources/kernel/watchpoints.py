@@ -17,11 +17,10 @@ import numpy as np
 from memprobe import abi
 from memprobe.errors import NoKernelSupport, TargetExited
 from memprobe.native.bpf import BpfError
-from memprobe.sources.kernel.attachments import Attachment
 from memprobe.sources.kernel.family import Family
-from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.programs import WATCH, Attachment, Programs
 from memprobe.sources.kernel.switches import Switches
-from memprobe.sources.kernel.table import WATCH
+from memprobe.vocab.bursts import Change
 
 PROGRAM = "word_changed"
 
@@ -56,16 +55,6 @@ class Hits:
     last_ns: int
     word: int
     """As it was last seen; UNKNOWN before the first hit of a watch that did not know it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one stack has done to the word since it was last asked."""
-
-    stack_id: int
-    added: int
-    removed: int
-    hits: int
 
 
 @dataclass(slots=True, eq=False)
