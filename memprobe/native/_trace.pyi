@@ -29,6 +29,11 @@ class Tracer:
         execs: bool,
         slice_ns: int,
         share: float,
+        calls: bool,
+        only_burst: bool,
+        words: Buffer,
+        burst_ns: int,
+        burst_hits: int,
     ) -> None:
         """Begin a window and return at once.
 
@@ -36,7 +41,11 @@ class Tracer:
         u32 epoch and 0. `layouts` and `knobs` are structs of abi.h. It ends when threads have been stopped
         for `slice_ns` and `share` of the time that it has lasted. Without `execs` a thread is let go before
         it calls exec: a program would not gain the rights of its file while somebody traces it who may not
-        trace everything.
+        trace everything. Without `calls` threads do not stop at system calls.
+
+        `words` are up to two words of one process: u64 address, u32 process, u32 width (4 or 8). For
+        `burst_ns`, or until they were written to `burst_hits` times (256 at most), its threads stop at every
+        write to one of them; with `only_burst` the window ends then.
         Raises ValueError while another one goes on, OSError if it cannot fork.
         """
 
@@ -64,10 +73,22 @@ class Tracer:
         """Why the last window ended (0: it has not), errno and thread if one was refused, threads reached."""
 
     @property
-    def counts(self) -> tuple[int, int, int, int, int, int]:
+    def counts(self) -> tuple[int, int, int, int, int, int, int]:
         """Since the beginning: stops, their nanoseconds, those of the longest, system calls, calls restarted.
 
-        The last is the CPU time in nanoseconds of the tracer of this window.
+        Then the CPU time in nanoseconds of the tracer of this window, and what of the stops was for bursts.
+        """
+
+    @property
+    def prices(self) -> tuple[int, int, int]:
+        """What a stop costs beside the tracer's time, and a write that is watched; errno if none can be."""
+
+    @property
+    def burst(self) -> tuple[int, int, int, tuple[int, int], tuple[int, int], bytes] | None:
+        """The burst of this window, once it is over: its beginning and end, and an errno or 0.
+
+        Then by word the writes and what it is now (all ones: not known), and rows of five u64: id of a stack,
+        added, removed, writes, index of the word.
         """
 
     @property

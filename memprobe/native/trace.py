@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from memprobe.native._trace import Tracer
 
-__all__ = ["Counts", "End", "Outcome", "Tracer"]
+__all__ = ["Burst", "Counts", "End", "Outcome", "Prices", "Tracer"]
 
 
 class End(IntEnum):
@@ -29,6 +29,8 @@ class End(IntEnum):
 
     UNATTENDED = 6
     HUNG = 7
+    SEEN = 8
+    """The burst that it was for is over."""
 
 
 class Outcome(NamedTuple):
@@ -53,3 +55,37 @@ class Counts(NamedTuple):
     restarted: int
     cpu_ns: int
     """Of the tracer of this window."""
+
+    watched_ns: int
+    """Of stopped_ns: what bursts have cost."""
+
+
+class Prices(NamedTuple):
+    """What a thread loses by a stop beside the time that the tracer takes, as measured on this machine."""
+
+    stop_ns: int
+    """0 before the first window."""
+
+    hit_ns: int
+    """By a write to a word that is watched; 0 before the first burst."""
+
+    errno: int
+    """Why such writes cannot be seen; 0 if they can."""
+
+
+class Burst(NamedTuple):
+    """What a burst has shown."""
+
+    begin_ns: int
+    end_ns: int
+    errno: int
+    """Not 0: nothing could be seen."""
+
+    hits: tuple[int, int]
+    """By word."""
+
+    last: tuple[int, int]
+    """The words at its end; all ones if that is not known."""
+
+    changes: bytes
+    """u64 each: stack, added, removed, hits, index of the word."""

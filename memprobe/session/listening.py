@@ -19,11 +19,12 @@ from memprobe.vocab.source import Engine, Source
 
 if TYPE_CHECKING:
     from memprobe.blame.births import BirthSource
+    from memprobe.blame.bursting import BurstSource
     from memprobe.blame.mutations import Mutations
     from memprobe.blame.source import BlameSource
     from memprobe.sources.kernel.births import Births
-    from memprobe.sources.kernel.mutators import Mutators
     from memprobe.sources.kernel.watchpoints import Watchpoints
+    from memprobe.vocab.bursts import Bursts
 
 
 @runtime_checkable
@@ -48,10 +49,10 @@ class Tracing(Protocol):
 
 @runtime_checkable
 class Mutating(Protocol):
-    """An engine that can see what changes containers where it cannot set watchpoints."""
+    """An engine that can see in bursts what changes containers, where it cannot set watchpoints."""
 
     @property
-    def mutators(self) -> Mutators | None:
+    def mutators(self) -> Bursts | None:
         """What makes bursts on the target; None if it is no Python."""
         ...
 
@@ -70,7 +71,7 @@ class Listening:
 
         self.engine: Engine | None = None
         self.heap: HeapSource | None = None
-        self.blame: BlameSource | None = None
+        self.blame: BlameSource | BurstSource | None = None
         self.births: BirthSource | None = None
         self.py_spy: PySpySource | None = None
         """Where memprobe's own layouts do not hold."""
@@ -115,6 +116,8 @@ class Listening:
         if self.engine is not None:
             if isinstance(self.engine, Watching):
                 self._start_blame(self.engine)
+            elif isinstance(self.engine, Mutating):
+                self._start_bursts(self.engine)
             if isinstance(self.engine, Tracing):
                 self._start_births(self.engine)
             self.all.append(self.engine)
@@ -161,6 +164,16 @@ class Listening:
                 price=lambda: watch_hit_ns(engine, self.armed.calibrator),
                 mutations=self._mutations(engine, self.heap),
             )
+            self.blame.start()
+            self.all.append(self.blame)
+
+    def _start_bursts(self, engine: Mutating) -> None:
+        """Be ready to see in bursts who fills what grows."""
+        from memprobe.blame.bursting import BurstSource
+
+        mutations = None if self.heap is None else self._mutations(engine, self.heap)
+        if mutations is not None and self.engine is not None:
+            self.blame = BurstSource(mutations, tier=self.engine.tier)
             self.blame.start()
             self.all.append(self.blame)
 

@@ -85,6 +85,9 @@ extern __u32 stub_ring_room;	/* reservations that still succeed */
 void stub_reset_ring(void);
 void stub_reset_map(struct stub_map *map);
 
+/* The next entry of a hash from `*index` on, which begins at 0; false if there is none. */
+bool stub_next(struct stub_map *map, __u32 *index, const void **key, const void **value);
+
 void *bpf_map_lookup_elem(void *map, const void *key);
 long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags);
 long bpf_map_delete_elem(void *map, const void *key);

@@ -114,6 +114,20 @@ long bpf_map_delete_elem(void *map_, const void *key)
 	return 0;
 }
 
+bool stub_next(struct stub_map *map, __u32 *index, const void **key, const void **value)
+{
+	while (map->slots && *index < capacity(map)) {
+		const __u8 *at = slot(map, (*index)++);
+
+		if (at[0] != 1)
+			continue;
+		*key = at + 8;
+		*value = at + 8 + padded(map->key_bytes);
+		return true;
+	}
+	return false;
+}
+
 void stub_reset_map(struct stub_map *map)
 {
 	free(map->slots);

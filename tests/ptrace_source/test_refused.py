@@ -19,7 +19,7 @@ from cli.unprivileged import as_nobody
 from memprobe.config import Config
 from memprobe.errors import NoKernelSupport, NotPermitted
 from memprobe.native.trace import Tracer
-from memprobe.sources.ptrace import source
+from memprobe.sources.ptrace import windows
 from memprobe.sources.ptrace.engine import check_engine
 from memprobe.vocab.knobs import Knob
 from ptrace_source.tracing import MANY, Traced, is_free, traced
@@ -104,7 +104,7 @@ def test_the_same_user_may(targets: Path) -> None:
 def test_without_room_for_a_process_it_says_so_and_tries_again(
     targets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "Tracer", Unforkable)
+    monkeypatch.setattr(windows, "Tracer", Unforkable)
     monkeypatch.setattr(Unforkable, "is_full", True)
     with own().spawn(targets / "service.py") as target:
         with pytest.raises(NoKernelSupport, match="cannot start the process that traces"), traced(target.pid):

@@ -198,6 +198,13 @@ void bpf_ringbuf_submit(void *record, __u64 flags)
     call_memprobe(flags);
 }
 
+/* What is not submitted is not there. */
+void bpf_ringbuf_discard(void *record, __u64 flags)
+{
+    (void)record;
+    call_memprobe(flags);
+}
+
 long bpf_ringbuf_output(void *map, void *record, __u64 size, __u64 flags)
 {
     void *copy = bpf_ringbuf_reserve(map, size, 0);

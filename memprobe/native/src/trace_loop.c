@@ -3,8 +3,10 @@
 #include "trace_loop.h"
 
 #include "trace_helpers.h"
+#include "trace_price.h"
 #include "trace_programs.h"
 #include "trace_threads.h"
+#include "trace_watch.h"
 
 #include <asm/unistd.h>
 #include <errno.h>
@@ -16,9 +18,6 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-
-/* An allowance for going into a stop and out of it, beside what the tracer takes and waits for a CPU. */
-#define STOP_NS 4000
 
 #define AT_ONCE 64
 #define TICK_US 2000       /* so often those are tried that could not be interrupted */
@@ -46,7 +45,7 @@ static volatile sig_atomic_t ticked;
  * like a signal. So towards the end threads go on without stops. */
 static void go_on(pid_t number, int signal)
 {
-    ptrace(is_ending ? PTRACE_CONT : PTRACE_SYSCALL, number, NULL, (void *)(long)signal);
+    ptrace(is_ending || !order->traces_calls ? PTRACE_CONT : PTRACE_SYSCALL, number, NULL, (void *)(long)signal);
 }
 
 static void let_go(pid_t number)
@@ -65,6 +64,7 @@ static void begins(pid_t number, const struct __ptrace_syscall_info *info)
     thread->call = call;
     shared->counts.calls++;
     if ((call == __NR_execve || call == __NR_execveat) && !order->follows_exec) {
+        trace_watch_exec(trace_process_of(number));
         let_go(number);
         return;
     }
@@ -119,6 +119,7 @@ static void first_stop(pid_t number)
     if (!thread->is_traced)
         shared->reached++;
     thread->is_traced = true;
+    trace_watch_thread(number);
     trace_restart_call(number);
     go_on(number, 0);
 }
@@ -133,8 +134,21 @@ static void executed(pid_t number)
     uint32_t process = trace_process_of(number);
     trace_thread(number)->is_traced = true;
     trace_forget_memory(process);
+    trace_watch_exec(process);
     trace_enter(process, (uint32_t)number, NULL);
     trace_new_program(process);
+    go_on(number, 0);
+}
+
+/* Of signals only these are collected at all. */
+static bool is_hit(const struct standing *one)
+{
+    return one->event == 0 && one->signal != CALL_STOP;
+}
+
+static void hit(pid_t number)
+{
+    trace_watch_hit(number);
     go_on(number, 0);
 }
 
@@ -149,6 +163,8 @@ static void handle(const struct standing *one)
         first_stop(one->number);
     else if (one->event == PTRACE_EVENT_EXEC)
         executed(one->number);
+    else if (is_hit(one))
+        hit(one->number);
     else
         go_on(one->number, one->event == 0 ? one->signal : 0);
 }
@@ -168,7 +184,7 @@ static int next_standing(int flags, struct standing *ret)
         if (info.si_pid == 0)
             return 0;
         *ret = (struct standing){info.si_pid, info.si_status & 0xff, info.si_status >> 8};
-        if (info.si_code == CLD_TRAPPED && ret->event == 0 && ret->signal != CALL_STOP) {
+        if (info.si_code == CLD_TRAPPED && is_hit(ret) && !trace_watch_is_hit(ret->number, ret->signal)) {
             go_on(ret->number, ret->signal);
             shared->counts.stops++;
             continue;
@@ -203,9 +219,14 @@ static uint64_t queued_ns(void)
     return since_ns == 0 ? 0 : 2 * (now_ns - since_ns);
 }
 
-static void account(uint64_t since_ns, uint64_t in_queue_ns)
+/* What it had to be stopped for is told apart: handles have one purse, bursts another. */
+static void account(const struct standing *one, uint64_t since_ns, uint64_t in_queue_ns)
 {
-    uint64_t cost_ns = trace_now_ns() - since_ns + in_queue_ns + STOP_NS;
+    uint64_t price_ns = is_hit(one) ? shared->prices.hit_ns : shared->prices.stop_ns;
+    uint64_t cost_ns = trace_now_ns() - since_ns + in_queue_ns + price_ns;
+
+    if (is_hit(one) || order->ends_with_burst)
+        shared->counts.watched_ns += cost_ns;
 
     shared->counts.stops++;
     shared->counts.stopped_ns += cost_ns;
@@ -227,6 +248,8 @@ static enum trace_end wanted_end(void)
 
     if (wanted == TRACE_GOES_ON && trace_now_ns() > shared->attended_ns + TRACE_ATTENDED_NS)
         return TRACE_UNATTENDED;
+    if (wanted == TRACE_GOES_ON && order->ends_with_burst && !trace_watch_goes_on())
+        return TRACE_SEEN;
     return wanted == TRACE_GOES_ON && is_spent() ? TRACE_SPENT : wanted;
 }
 
@@ -239,6 +262,7 @@ static void end_when_due(void)
 
     if (!is_ending && (why = wanted_end()) != TRACE_GOES_ON) {
         is_ending = true;
+        trace_watch_end(0);
         due_ns = now_ns + PATIENCE_NS;
     }
     if (is_ending && ((trace_interrupted() == 0 && now_ns > last_stop_ns + QUIET_NS) || now_ns > due_ns))
@@ -270,7 +294,7 @@ int trace_serve(int flags)
     uint64_t since_ns = shared->busy_since_ns, in_queue_ns = count > 0 ? queued_ns() : 0;
     for (int index = 0; index < count; index++) {
         handle(&standing[index]);
-        account(since_ns, in_queue_ns);
+        account(&standing[index], since_ns, in_queue_ns);
     }
     if (count > 0) {
         last_stop_ns = trace_now_ns();
@@ -324,11 +348,13 @@ static void begin(const struct trace_order *wanted, struct trace_shared *with)
 
     order = wanted;
     shared = with;
+    trace_measure_prices(shared, order->word_count > 0);
     begun_ns = trace_now_ns();
     sigaction(SIGALRM, &ticking, NULL);
     trace_helpers_begin(order, shared);
     trace_programs_begin(order, shared);
     trace_threads_begin(order, shared);
+    trace_watch_begin(order, shared);
     reach_all();
 }
 
@@ -336,12 +362,13 @@ _Noreturn void trace_run(const struct trace_order *wanted, struct trace_shared *
 {
     begin(wanted, with);
     for (;;) {
-        set_ticking(trace_waiting() > 0 || is_ending);
+        set_ticking(trace_waiting() > 0 || trace_watch_goes_on() || is_ending);
         int failed = trace_serve(0);
         if (failed == -ECHILD && (trace_waiting() == 0 || is_ending))
             trace_finish(TRACE_GONE, 0, 0);
         if (failed == -ECHILD)
             pause(); /* until the next tick */
+        trace_watch_step();
         end_when_due();
         if (ticked && !is_ending)
             take_tick();

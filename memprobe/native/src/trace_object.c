@@ -122,21 +122,34 @@ static bool has_good_sizes(const Py_buffer *targets, const Py_buffer *layouts, c
            && (size_t)layouts->len % trace_layout_bytes == 0 && (size_t)knobs->len == trace_knobs_bytes;
 }
 
+static bool has_good_words(const Py_buffer *words, unsigned burst_hits)
+{
+    size_t count = (size_t)words->len / sizeof(struct trace_word);
+
+    return (size_t)words->len % sizeof(struct trace_word) == 0 && count <= TRACE_WORDS
+           && burst_hits <= TRACE_CHANGES;
+}
+
 static PyObject *tracer_begin(Tracer *self, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"targets", "layouts", "knobs", "children", "execs", "slice_ns", "share", NULL};
+    static char *names[] = {"targets",  "layouts", "knobs", "children", "execs",      "slice_ns", "share",
+                            "calls", "only_burst", "words", "burst_ns", "burst_hits", NULL};
     scope(scope_release) Py_buffer targets = {0};
     scope(scope_release) Py_buffer layouts = {0};
     scope(scope_release) Py_buffer knobs = {0};
-    int children, execs;
-    unsigned long long slice_ns;
+    scope(scope_release) Py_buffer words = {0};
+    int children, execs, calls, only_burst;
+    unsigned burst_hits;
+    unsigned long long slice_ns, burst_ns;
     double share;
 
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*y*y*$ppKd:begin", names, &targets, &layouts,
-                                     &knobs, &children, &execs, &slice_ns, &share)
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*y*y*$ppKdppy*KI:begin", names, &targets, &layouts,
+                                     &knobs, &children, &execs, &slice_ns, &share, &calls, &only_burst,
+                                     &words, &burst_ns, &burst_hits)
         || !is_open(self))
         return NULL;
-    if (!has_good_sizes(&targets, &layouts, &knobs) || trace_window_goes_on(&self->window)) {
+    if (!has_good_sizes(&targets, &layouts, &knobs) || !has_good_words(&words, burst_hits)
+        || trace_window_goes_on(&self->window)) {
         PyErr_SetString(PyExc_ValueError, "buffers of the wrong size, or a window that goes on");
         return NULL;
     }
@@ -150,6 +163,12 @@ static PyObject *tracer_begin(Tracer *self, PyObject *arguments, PyObject *keywo
         .follows_exec = execs,
         .slice_ns = slice_ns,
         .share = share,
+        .traces_calls = calls,
+        .ends_with_burst = only_burst,
+        .words = words.buf,
+        .word_count = (size_t)words.len / sizeof(struct trace_word),
+        .burst_ns = burst_ns,
+        .burst_hits = burst_hits,
         .ring = (unsigned char *)self->shared + head_bytes(),
         .ring_size = self->ring.size,
         .wake = self->wake,
@@ -212,8 +231,29 @@ static PyObject *tracer_counts(Tracer *self, void *Py_UNUSED(closure))
     if (!is_open(self))
         return NULL;
     struct trace_counts now = self->shared->counts;
-    return Py_BuildValue("KKKKKK", now.stops, now.stopped_ns, now.longest_ns, now.calls, now.restarted,
-                         now.cpu_ns);
+    return Py_BuildValue("KKKKKKK", now.stops, now.stopped_ns, now.longest_ns, now.calls, now.restarted,
+                         now.cpu_ns, now.watched_ns);
+}
+
+static PyObject *tracer_prices(Tracer *self, void *Py_UNUSED(closure))
+{
+    if (!is_open(self))
+        return NULL;
+    struct trace_prices prices = self->shared->prices;
+    return Py_BuildValue("KKi", prices.stop_ns, prices.hit_ns, prices.error);
+}
+
+static PyObject *tracer_burst(Tracer *self, void *Py_UNUSED(closure))
+{
+    if (!is_open(self))
+        return NULL;
+    const struct trace_burst *burst = &self->shared->burst;
+    uint64_t end_ns = __atomic_load_n(&burst->end_ns, __ATOMIC_ACQUIRE);
+    if (end_ns == 0)
+        Py_RETURN_NONE;
+    return Py_BuildValue("KKi(KK)(KK)y#", burst->begin_ns, end_ns, burst->error, burst->hits[0],
+                         burst->hits[1], burst->last[0], burst->last[1], (const char *)burst->changes,
+                         (Py_ssize_t)(burst->change_count * sizeof(struct trace_change)));
 }
 
 static PyObject *tracer_losses(Tracer *self, void *Py_UNUSED(closure))
@@ -242,6 +282,8 @@ static PyGetSetDef properties[] = {
     {"goes_on", (getter)tracer_goes_on, NULL, NULL, NULL},
     {"outcome", (getter)tracer_outcome, NULL, NULL, NULL},
     {"counts", (getter)tracer_counts, NULL, NULL, NULL},
+    {"prices", (getter)tracer_prices, NULL, NULL, NULL},
+    {"burst", (getter)tracer_burst, NULL, NULL, NULL},
     {"losses", (getter)tracer_losses, NULL, NULL, NULL},
     {"strange", (getter)tracer_strange, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

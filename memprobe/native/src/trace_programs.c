@@ -11,6 +11,8 @@
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wattributes"
 #include "../../../probes/handles.bpf.c"
+#define LICENSE LICENSE_OF_WATCH
+#include "../../../probes/watch.bpf.c"
 #pragma GCC diagnostic pop
 
 #include "trace_programs.h"
@@ -120,4 +122,69 @@ void trace_call_ends(uint64_t number, int64_t result)
     case __NR_clone3: born_by_clone3(&context); break;
     default: born(&context);
     }
+}
+
+/* Words that are watched -------------------------------------------------------------------------------- */
+
+static struct watch *watch_of(const struct trace_word *word)
+{
+    struct watch_key key = {.address = word->address, .pid = word->process};
+
+    return bpf_map_lookup_elem(&watches, &key);
+}
+
+void trace_watch_word(const struct trace_word *word, uint32_t index, uint32_t limit)
+{
+    struct watch_key key = {.address = word->address, .pid = word->process};
+    struct watch watch = {.last = WATCH_UNKNOWN, .number = index, .width = word->width, .limit = limit};
+
+    watch.last = watched_word(&watch, word->address);
+    bpf_map_update_elem(&watches, &key, &watch, BPF_ANY);
+}
+
+void trace_word_changed(const struct trace_word *word)
+{
+    struct watchpoint_context context = {.address = word->address};
+
+    word_changed(&context);
+}
+
+void trace_forget_word(const struct trace_word *word)
+{
+    struct watch *watch = watch_of(word);
+
+    if (watch)
+        watch->last = WATCH_UNKNOWN;
+}
+
+uint64_t trace_word_hits(const struct trace_word *word)
+{
+    const struct watch *watch = watch_of(word);
+
+    return watch ? watch->hits : 0;
+}
+
+static void tell_changes(struct trace_burst *burst)
+{
+    const void *found, *value;
+
+    burst->change_count = 0;
+    for (__u32 index = 0; stub_next(&changes, &index, &found, &value) && burst->change_count < TRACE_CHANGES;) {
+        const struct change_key *key = found;
+        const struct change_total *total = value;
+
+        burst->changes[burst->change_count++] =
+            (struct trace_change){key->stack_id, total->added, total->removed, total->hits, key->number};
+    }
+}
+
+void trace_tell_words(const struct trace_order *order, struct trace_burst *burst)
+{
+    for (size_t index = 0; index < order->word_count; index++) {
+        const struct watch *watch = watch_of(&order->words[index]);
+
+        burst->hits[index] = watch ? watch->hits : 0;
+        burst->last[index] = watch ? watch->last : WATCH_UNKNOWN;
+    }
+    tell_changes(burst);
 }

@@ -107,14 +107,13 @@ static bool read_file(const char *path, char *text, size_t size)
     return length > 0;
 }
 
-/* A line of /proc/<pid>/status; 0 if it is not there. */
-static uint32_t status_number(uint32_t number, const char *name)
+uint64_t trace_status(uint32_t number, const char *name, int base)
 {
     char path[32], text[4096];
 
     snprintf(path, sizeof(path), "/proc/%u/status", number);
     const char *line = read_file(path, text, sizeof(text)) ? strstr(text, name) : NULL;
-    return line == NULL ? 0 : (uint32_t)strtoul(line + strlen(name), NULL, 10);
+    return line == NULL ? 0 : strtoull(line + strlen(name), NULL, base);
 }
 
 uint32_t trace_process_of(pid_t number)
@@ -122,7 +121,7 @@ uint32_t trace_process_of(pid_t number)
     struct trace_thread *thread = trace_thread(number);
 
     if (thread->process == 0) {
-        thread->process = status_number((uint32_t)number, "\nTgid:");
+        thread->process = (uint32_t)trace_status((uint32_t)number, "\nTgid:", 10);
         thread->call = TRACE_NO_CALL;
     }
     return thread->process;
@@ -130,7 +129,7 @@ uint32_t trace_process_of(pid_t number)
 
 uint32_t trace_parent_of(uint32_t process)
 {
-    return status_number(process, "\nPPid:");
+    return (uint32_t)trace_status(process, "\nPPid:", 10);
 }
 
 static bool has_ended(uint32_t process, pid_t number)
@@ -216,7 +215,7 @@ static bool runs_on(pid_t number, struct trace_thread *thread)
 {
     uint64_t before = thread->voluntary;
 
-    thread->voluntary = status_number((uint32_t)number, "\nvoluntary_ctxt_switches:");
+    thread->voluntary = trace_status((uint32_t)number, "\nvoluntary_ctxt_switches:", 10);
     return thread->is_waiting && thread->voluntary == before;
 }
 
@@ -247,7 +246,7 @@ static void refused(uint32_t process, pid_t number, int error)
         trace_forget(number);
         return;
     }
-    if (status_number((uint32_t)number, "\nTracerPid:") == (uint32_t)getpid())
+    if (trace_status((uint32_t)number, "\nTracerPid:", 10) == (uint64_t)getpid())
         return; /* born to a thread that is traced, a moment ago */
     trace_finish(TRACE_REFUSED, error, number);
 }

@@ -32,6 +32,9 @@ void trace_forget(pid_t number);
 uint32_t trace_process_of(pid_t number);
 uint32_t trace_parent_of(uint32_t process);
 
+/* A number in a line of /proc/<number>/status; 0 if it is not there. */
+uint64_t trace_status(uint32_t number, const char *name, int base);
+
 /* Seizes the threads of a process that are not traced yet; true if there were any. */
 bool trace_reach_process(uint32_t process);
 

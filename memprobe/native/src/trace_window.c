@@ -197,6 +197,8 @@ int trace_window_begin(const struct trace_order *order, struct trace_shared *sha
     shared->end = shared->wanted_end = TRACE_GOES_ON;
     shared->error = shared->thread = 0;
     shared->reached = 0;
+    shared->burst.end_ns = shared->burst.begin_ns = 0;
+    shared->burst.change_count = 0;
     shared->busy_since_ns = shared->counts.cpu_ns = 0;
     pid_t watchdog = fork();
     int err = errno;

@@ -86,6 +86,11 @@ class Family:
         """Who is to be traced, as Tracer.begin wants it."""
         return b"".join(self._target(one) for one in self._followed.values())
 
+    def first_target(self) -> bytes:
+        """The same of the first process alone; nothing if it is not followed any more."""
+        one = self._followed.get(self._pid)
+        return b"" if one is None else self._target(one)
+
     @property
     def layouts(self) -> bytes:
         """The layouts that the targets refer to."""

@@ -30,7 +30,11 @@ class Pauses:
 
     def over(self, now_ns: int) -> None:
         """A window has ended: begin to save."""
-        self._due_ns = now_ns + int(self._slice_ns / self.share)
+        self.charge(now_ns, self._slice_ns)
+
+    def charge(self, now_ns: int, stopped_ns: int) -> None:
+        """So long the target was stopped: save that up, too, before the next window."""
+        self._due_ns = max(self._due_ns, now_ns) + int(stopped_ns / self.share)
 
     def note(self, now_ns: int, cpu_ns: int) -> None:
         """Take how much CPU time the target has used so far."""
