@@ -1,13 +1,19 @@
 """What each engine finds and costs: the corpus of detect.py watched with each.
 
-Recall and precision are those of detect.py, of the same programs under each engine; the slow-down is what
-memprobe itself says (overhead.py measures it for the default). "proc, memory barred" is the engine proc where
-the memory of the process may not be read, either: all that is left is /proc.
-Outcomes are kept in .cache/bench/engines, so that it can be run in pieces; writes bench/results/engines.md.
+Recall and precision are those of detect.py, of the same programs under each engine; the slow-down there is
+what memprobe itself says. "proc, memory barred" is the engine proc where the memory of the process may not be
+read, either: all that is left is /proc.
+`--slow-down` measures what an engine costs a program with many handle events. A stop by a tracer is time, not
+CPU time: so other than in overhead.py the program has a CPU of its own, and its twin, which says how fast the
+CPUs are, the other one, with all that memprobe does. The rest is as there.
+Outcomes are kept in .cache/bench/engines, so that it can be run in pieces; writes bench/results/engines.md,
+with what is to be said of them by hand (bench/results/engines-notes.md).
 
     --engine NAME      only this one; may be repeated
     --only PATTERN     the cases whose names match; may be repeated (without it, those of detect.py --quick)
     --jobs N           so many at a time
+    --slow-down        measure only what they cost the file worker, beside its twin
+    --pairs N          pairs of blocks with and without (16)
     --table            measure nothing: the table of what is kept
 """
 
@@ -15,11 +21,13 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import json
 import os
 import platform
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -30,8 +38,16 @@ from detect import told  # noqa: E402
 from detection import scoring, tables  # noqa: E402
 from detection.cases import Case, cases  # noqa: E402
 from detection.watching import MEMPROBE, Outcome, Watch, read  # noqa: E402
+from overhead import Row, cell, number, row  # noqa: E402
+from pairing.estimates import Estimate, Slice  # noqa: E402
+from pairing.process import WORKLOAD_TABLE, Running, Workload, running  # noqa: E402
+from pairing.tools import Memprobe  # noqa: E402
 
 RESULTS = HERE / "results" / "engines.md"
+NOTES = HERE / "results" / "engines-notes.md"
+SLICES = 4
+"""Half seconds of a block."""
+
 KEPT = HERE.parent / ".cache" / "bench" / "engines"
 BARRED = "proc, memory barred"
 ENGINES = ("libbpf", "bcc", "ptrace", "proc", BARRED)
@@ -69,6 +85,7 @@ class Engine:
         if not self.runs:
             yield from [""] * (len(HEAD) - 1)
             return
+        yield str(len(self.runs))
         score, alarms = scoring.score(self.runs), scoring.alarms(self.runs)
         yield tables.share(score.found, score.leaky)
         yield tables.share(*scoring.precision(self.runs))
@@ -87,6 +104,7 @@ class Engine:
 
 HEAD = (
     "engine",
+    "programs",
     "leaks found (recall)",
     "findings that are right (precision)",
     "right place",
@@ -125,10 +143,71 @@ def _kept(engine: str) -> Path:
     return KEPT / f"{engine.replace(', ', '-').replace(' ', '-')}.jsonl"
 
 
+class OnTheClock(Running):
+    """What an operation takes, instead of the CPU time that it takes."""
+
+    def slices(self, count: int) -> list[Slice]:
+        """As those of any other, by the clock."""
+        return [replace(one, cpu_s=one.wall_s) for one in super().slices(count)]
+
+
+@contextmanager
+def apart(workload: Workload) -> Iterator[Running]:
+    """A workload on the first CPU, its twin on the second; whatever else is begun meanwhile stays there."""
+    cpus = os.sched_getaffinity(0)
+    first, second, *_ = sorted(cpus)
+    with running(workload, first) as found, running(workload, second) as twin:
+        os.setpriority(os.PRIO_PROCESS, twin.pid, 19)  # nobody waits for the twin
+        os.sched_setaffinity(0, {second})
+        try:
+            yield OnTheClock(found, twin)
+        finally:
+            os.sched_setaffinity(0, cpus)
+
+
+def costs(engine: str, pairs: int) -> None:
+    """Measure what an engine costs the file worker, and keep it."""
+    workload = next(one for one in WORKLOAD_TABLE if one.name == "file worker")
+    found = row(workload, Memprobe(engine), pairs, SLICES, apart)
+    if found.missing or found.slowdown is None:
+        print(f"{engine}: {found.missing or 'too few pairs'}", file=sys.stderr)
+        return
+    _kept_costs(engine).write_text(json.dumps(asdict(found)))
+
+
+def costs_of(engine: str) -> Row | None:
+    """What is kept of that."""
+    file = _kept_costs(engine)
+    if not file.exists():
+        return None
+    kept = json.loads(file.read_text())
+    return Row(**kept | {"slowdown": Estimate(**kept["slowdown"])})
+
+
+def _kept_costs(engine: str) -> Path:
+    return _kept(engine).with_suffix(".costs.json")
+
+
+def costs_table() -> Iterator[str]:
+    """What the engines cost that were measured."""
+    rows = {name: found for name in ENGINES if (found := costs_of(name)) is not None}
+    if not rows:
+        return
+    yield "\n## What they cost a program with many handle events\n"
+    yield "The file worker opens and closes some 2,000 files a second; by the clock, held against a twin.\n"
+    yield "| engine | slow-down % (95 %) | its own account % | memprobe's CPU % | pairs |"
+    yield "|---|---:|---:|---:|---:|"
+    for name, one in rows.items():
+        own, cpu = number(one.told_pct, 2), number(one.tool_cpu_pct, 1)
+        yield f"| {name} | {cell(one.slowdown)} | {own} | {cpu} | {one.pairs} |"
+
+
 def page(engines: Sequence[Engine]) -> Iterator[str]:
     """The tables."""
     where = f"CPython {platform.python_version()}, kernel {platform.release()}, {os.cpu_count()} CPUs"
     yield f"# What each engine finds and costs\n\nWritten by `bench/engines.py`. {where}.\n"
+    if NOTES.exists():
+        yield NOTES.read_text()
     yield f"| {' | '.join(HEAD)} |"
     yield "|---" * len(HEAD) + "|"
     yield from (f"| {' | '.join(one.row())} |" for one in engines)
@@ -140,6 +219,7 @@ def page(engines: Sequence[Engine]) -> Iterator[str]:
         scores = [scoring.score(scoring.of_kind(one.runs, kind)) for kind in kinds]
         cells = [f"{score.found} of {score.leaky}" if score.leaky else "" for score in scores]
         yield f"| {one.name} | {' | '.join(cells)} |"
+    yield from costs_table()
     yield from ("", "## What went wrong\n", *(f"- {line}" for one in engines for line in _wrong(one)))
 
 
@@ -156,6 +236,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--engine", action="append", choices=ENGINES, help=argparse.SUPPRESS)
     parser.add_argument("--only", action="append", default=[], help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help=argparse.SUPPRESS)
+    parser.add_argument("--slow-down", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--pairs", type=int, default=16, help=argparse.SUPPRESS)
     parser.add_argument("--table", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -165,7 +247,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
     KEPT.mkdir(parents=True, exist_ok=True)
     for engine in () if options.table else options.engine or ENGINES:
-        found(engine, chosen(options.only), options.jobs)
+        if options.slow_down:
+            costs(engine, options.pairs)
+        else:
+            found(engine, chosen(options.only), options.jobs)
     text = "\n".join(page([engine_of(name) for name in ENGINES]))
     RESULTS.write_text(text + "\n")
     print(text)

@@ -26,7 +26,8 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -145,12 +146,15 @@ class Pairs:
             self.blocks.told_pct.append(told_pct)
 
 
-def row(workload: Workload, tool: Tool, pairs: int, slices: int) -> Row:
-    """Run one tool on a fresh process of the workload."""
+Placing = Callable[[Workload], AbstractContextManager[Running]]
+
+
+def row(workload: Workload, tool: Tool, pairs: int, slices: int, placing: Placing = measured) -> Row:
+    """Run one tool on a fresh process of the workload; `placing` says where that and its twin run."""
     missing = tool.missing()
     if missing:
         return Row(tool.name, missing)
-    with measured(workload) as target:
+    with placing(workload) as target:
         target.slices(WARM_UP_SLICES)
         wanted = max(3, round(pairs * tool.pairs_share))
         calls = workload.calls() if workload.calls is not None else None

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from pairing.process import Running
-from pairing.usage import cpu_s, wait_until_attached
+from pairing.usage import cpu_s, wait_until_attached, wait_until_traced
 
 PATIENCE_S = 30.0
 
@@ -170,11 +170,15 @@ class Program(Tool):
 
 
 class Memprobe(Program):
-    """The command as users type it, with its defaults."""
+    """The command as users type it, with its defaults, or with an engine."""
 
-    name = "memprobe attach"
     settle_s = 2.0
     """It looks for functions to probe, and looks up its first stacks."""
+
+    def __init__(self, engine: str = "") -> None:
+        super().__init__()
+        self._engine = engine
+        self.name = f"memprobe attach --engine {engine}" if engine else "memprobe attach"
 
     def missing(self) -> str:
         """The command, and the rights."""
@@ -187,18 +191,25 @@ class Memprobe(Program):
 
     def command(self, pid: int) -> list[str]:
         """Until interrupted."""
-        return [str(_memprobe()), "attach", str(pid), "--json"]
+        chosen = ["--engine", self._engine] if self._engine else []
+        return [str(_memprobe()), "attach", str(pid), "--json", *chosen]
 
     def attach(self, target: Running) -> None:
-        """Start it, and wait until its tracepoints are there."""
+        """Start it, and wait until its tracepoints are there, or until it traces."""
         super().attach(target)
         assert self._process is not None
         try:
-            wait_until_attached(self._process.pid)
+            self._wait_until_attached(self._process.pid, target.pid)
         except TimeoutError as error:
             self._process.kill()
             self._process.wait()
             raise ToolFailed(str(error)) from error
+
+    def _wait_until_attached(self, pid: int, target: int) -> None:
+        if self._engine == "ptrace":
+            wait_until_traced(pid, target)
+        elif self._engine != "proc":
+            wait_until_attached(pid)
 
     def detach(self, target: Running) -> None:
         """Interrupt it, and wait for those that take its probes out of the kernel when it has ended."""

@@ -42,6 +42,20 @@ def wait_until_attached(pid: int) -> None:
         time.sleep(0.1)
 
 
+def wait_until_traced(pid: int, target: int) -> None:
+    """Wait until a memprobe traces a process; TimeoutError if it does not come to that, or has ended."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not _is_traced(target):
+        if time.monotonic() > end_s or not psutil.pid_exists(pid):
+            raise TimeoutError(f"memprobe {pid} does not trace")
+        time.sleep(0.01)
+
+
+def _is_traced(target: int) -> bool:
+    with open(f"/proc/{target}/status") as status:
+        return "TracerPid:\t0\n" not in status.read()
+
+
 def _links(pid: int) -> Iterator[str]:
     """What its descriptors point to."""
     try:
