@@ -17,8 +17,8 @@ class PtraceOptions:
     slowdown_pct: float = DEFAULTS.budget.slowdown_pct
     """What the target may lose of its time."""
 
-    slice_ns: int = 20_000_000
-    """For so long threads may be stopped in all before there is a pause."""
+    slice_ns: int | None = None
+    """For so long threads may be stopped in all before there is a pause; None: see Pauses.slice_ns."""
 
     stack_every: int = DEFAULTS.sampling.stack_every
     """One stack in this many births."""

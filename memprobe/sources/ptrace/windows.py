@@ -61,7 +61,7 @@ class Windows:
     def begin(self) -> None:
         """Open a window; raises NoKernelSupport if no tracer can be made."""
         self._family.look_for_children(time.monotonic())
-        self._trace(self._family.targets(), self._options.slice_ns)
+        self._trace(self._family.targets(), self.pauses.slice_ns)
         self.is_open = True
         self._began_ns, self._stopped_before_ns = time.monotonic_ns(), self.counts.stopped_ns
 
@@ -173,11 +173,12 @@ class Windows:
 
     def _left_ns(self) -> int:
         """For how long threads may still be stopped in the window that is open, or in one of its own."""
+        slice_ns = self.pauses.slice_ns
         if not self.is_open:
-            return self._options.slice_ns
+            return slice_ns
         earned_ns = int(self.pauses.share * (time.monotonic_ns() - self._began_ns))
         spent_ns = self.counts.stopped_ns - self._stopped_before_ns
-        return min(self._options.slice_ns, max(0, self._options.slice_ns + earned_ns - spent_ns))
+        return min(slice_ns, max(0, slice_ns + earned_ns - spent_ns))
 
     def _await_burst(self, patience_s: float) -> Burst | None:
         """Wait until a burst is over, and a window that was for it alone."""
