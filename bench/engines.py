@@ -4,8 +4,8 @@ Recall and precision are those of detect.py, of the same programs under each eng
 what memprobe itself says. "proc, memory barred" is the engine proc where the memory of the process may not be
 read, either: all that is left is /proc.
 `--slow-down` measures what an engine costs a program with many handle events. A stop by a tracer is time, not
-CPU time: so other than in overhead.py the program has a CPU of its own, and its twin, which says how fast the
-CPUs are, the other one, with all that memprobe does. The rest is as there.
+CPU time: so to that is added, other than in overhead.py, what the program neither ran nor waited for a CPU.
+It has the first CPU, its twin, which says how fast CPUs are, the other one. The rest is as there.
 Outcomes are kept in .cache/bench/engines, so that it can be run in pieces; writes bench/results/engines.md,
 with what is to be said of them by hand (bench/results/engines-notes.md).
 
@@ -25,6 +25,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -143,15 +144,23 @@ def _kept(engine: str) -> Path:
     return KEPT / f"{engine.replace(', ', '-').replace(' ', '-')}.jsonl"
 
 
-class OnTheClock(Running):
-    """What an operation takes, instead of the CPU time that it takes."""
+class WithStops(Running):
+    """What an operation takes when nobody else wants the CPU: its CPU time, and the time that it stands."""
 
     def slices(self, count: int) -> list[Slice]:
         """All as one: a tracer stops the program now and then, and the median of slices has none of it."""
+        before = self._clocks()
         found = super().slices(count)
-        wall_s = sum(one.wall_s for one in found)
+        wall_ns, ran_ns, queued_ns = (now - then for now, then in zip(self._clocks(), before, strict=True))
+        cpu_s = sum(one.cpu_s for one in found) * (wall_ns - queued_ns) / ran_ns
         twin_s = sum(one.twin_s for one in found) / len(found)
-        return [Slice(sum(one.operations for one in found), wall_s, wall_s, twin_s)]
+        return [Slice(sum(one.operations for one in found), wall_ns / 1e9, cpu_s, twin_s)]
+
+    def _clocks(self) -> tuple[int, int, int]:
+        """Of the machine; what the program has run, and has waited for a CPU."""
+        text = Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text()
+        ran_ns, queued_ns, _ = map(int, text.split())
+        return time.monotonic_ns(), ran_ns, queued_ns
 
 
 @contextmanager
@@ -163,7 +172,7 @@ def apart(workload: Workload) -> Iterator[Running]:
         os.setpriority(os.PRIO_PROCESS, twin.pid, 19)  # nobody waits for the twin
         os.sched_setaffinity(0, {second})
         try:
-            yield OnTheClock(found, twin)
+            yield WithStops(found, twin)
         finally:
             os.sched_setaffinity(0, cpus)
 
@@ -197,7 +206,7 @@ def costs_table() -> Iterator[str]:
     if not rows:
         return
     yield "\n## What they cost a program with many handle events\n"
-    yield "The file worker opens and closes some 2,000 files a second; by the clock, held against a twin.\n"
+    yield "The file worker, 2,000 files a second: CPU time and the time that it stood, against a twin.\n"
     yield "| engine | slow-down % (95 %) | its own account % | memprobe's CPU % | pairs |"
     yield "|---|---:|---:|---:|---:|"
     for name, one in rows.items():
