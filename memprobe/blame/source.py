@@ -237,7 +237,8 @@ class BlameSource:
             how = turns.next(allowed_per_s)
             expected = turns.expected_hits(how, elapsed_ns)
             if self._is_new(turns) or self._chance.comes(expected, elapsed_ns, allowed_per_s):
-                every_ns = int(expected / allowed_per_s * NS) if allowed_per_s > 0 else 0
+                # One a poll at most, however many are allowed.
+                every_ns = max(elapsed_ns, int(expected / max(allowed_per_s, 1.0) * NS))
                 self._arm(key, how, now_ns, every_ns)
 
     def _is_new(self, turns: Turns) -> bool:

@@ -181,7 +181,8 @@ def test_where_there_is_room_for_few_the_largest_are_told_again(
         again = collections(survey(surveyor))
     counts = [one.count or 0 for holder, one in again.items() if holder != "<atexit>"]
     assert 0 < len(counts) <= 3
-    assert min(counts) >= first[len(first) // 2]
+    # About the largest: by what they refer to, an entry of a dict weighs twice.
+    assert 2 * min(counts) >= first[len(first) // 2]
 
 
 def test_what_sort_of_callbacks_a_registry_has(interpreter: Interpreter, targets: Path) -> None:
