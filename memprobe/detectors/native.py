@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 
 from memprobe.detectors.confidence import Sign, sure_of
@@ -16,6 +17,7 @@ from memprobe.detectors.memory_rates import (
     memory_rates,
     surest,
 )
+from memprobe.detectors.pacing import in_step
 from memprobe.detectors.sites import more_of, where
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import Frame, is_native, own_frame
@@ -24,7 +26,9 @@ from memprobe.vocab.subject import ALL_COUNTED, What
 NATIVE = "<native code>"
 """The holder of what only C code refers to, as the heap calls it."""
 
-OWNERS = tuple(set(What) - {What.MEMORY})
+OWNERS = tuple(set(What) - {What.MEMORY, What.TIMERS, What.QUEUE})
+"""What may own memory. What waits to be called is told by its types, too."""
+
 OWNING = 0.3
 """Growth of anything else that is so sure may be what owns the memory: files have buffers, threads heaps."""
 
@@ -76,12 +80,24 @@ def _has_owner(evidence: Evidence, pid: int, site: tuple[Frame, ...]) -> bool:
         if one.pid == pid and one.growth.probability >= OWNING and one.subject.type not in counted
     ]
     is_placed = any(one.subject.what == What.HANDLES and one.subject.site for one in growing)
+    placed = [one for one in growing if own_frame(one.subject.site) is not None]
     for one in growing:
         if one.subject.what != What.HANDLES or one.subject.site or not is_placed:
             frame, other = own_frame(site), own_frame(one.subject.site)
+            if other is None and frame is not None and _comes_with(one, placed):
+                continue
             if frame is None or other is None or (frame.file, frame.function) == (other.file, other.function):
                 return True
     return False
+
+
+def _comes_with(one: Grown, placed: Sequence[Grown]) -> bool:
+    """Tell whether it is of Python's own library, and at one pace with what is made at a line that is known.
+
+    The writer of a file that leaks, the locks of a thread: they are made where that is.
+    """
+    is_own = one.subject.type.partition(".")[0] in sys.stdlib_module_names
+    return (is_own or one.subject.what == What.THREADS) and any(in_step(one, other) for other in placed)
 
 
 def _all_counted(evidence: Evidence, pid: int) -> set[str]:

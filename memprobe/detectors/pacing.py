@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from memprobe.detectors.evidence import Suspect
+from memprobe.detectors.evidence import Grown, Suspect
 from memprobe.detectors.makers import made_by
 from memprobe.vocab.finding import Kind
 from memprobe.vocab.stack import own_frame
@@ -32,10 +32,13 @@ _WEAK = ("weakref", "ReferenceType", "KeyedRef")
 
 def at_one_pace(one: Suspect, other: Suspect, many: int = MANY) -> bool:
     """Tell whether one grows by a whole number while the other grows by one."""
-    if not one.grown or not other.grown or one.grown[0].pid != other.grown[0].pid:
-        return False
-    slow, fast = sorted((one.grown[0].growth.per_s, other.grown[0].growth.per_s))
-    if slow <= 0:
+    return bool(one.grown and other.grown) and in_step(one.grown[0], other.grown[0], many)
+
+
+def in_step(one: Grown, other: Grown, many: int = MANY) -> bool:
+    """Tell the same of what they rest on."""
+    slow, fast = sorted((one.growth.per_s, other.growth.per_s))
+    if one.pid != other.pid or slow <= 0:
         return False
     times = fast / slow
     return round(times) <= many and abs(times - round(times)) <= TOLERANCE * times

@@ -115,6 +115,28 @@ def test_what_takes_no_memory_beside_its_own_does_not_explain_any() -> None:
     assert Kind.NATIVE not in {one.kind for one in story.findings()}
 
 
+def test_what_comes_with_files_whose_line_is_known_is_made_there() -> None:
+    """Their writers do not explain what another line takes; objects of an extension may."""
+
+    def beside(kind: str, each: int) -> set[Kind]:
+        story = Story()
+        story.attach()
+        grown = Subject(What.TYPE, kind)
+        for second in range(WATCHED_S):
+            anonymous = RESIDENT + steady(second)
+            story.open(FILE, 5)
+            story.numbers |= {"rss_bytes": anonymous + MIB, "rss_anonymous_bytes": anonymous}
+            story.heap = {OBJECTS: (RESIDENT // 2,) * 2, BLOCKS: (MIB,) * 2}
+            story.heap[grown] = (each * second,) * 2
+            story.grown_at = {OTHER_LINE: 300_000}
+            story.tell()
+        return {one.kind for one in story.findings()}
+
+    assert Kind.NATIVE in beside("_io.BufferedWriter", 5)
+    assert Kind.NATIVE not in beside("_io.BufferedWriter", 17)
+    assert Kind.NATIVE not in beside("app.Image", 5)
+
+
 def test_objects_that_only_native_code_holds() -> None:
     lost = Subject(What.UNHELD, "datetime.timedelta")
     (found,) = run(objects=steady, more=lambda s: {lost: (30 + 10_000 * s, 400_000 * s)}).sure()

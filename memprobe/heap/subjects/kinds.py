@@ -24,7 +24,8 @@ ALL_COUNTED = frozenset(
         *("collections.OrderedDict", "collections.defaultdict", "functools._lru_list_elem"),
         *("cell", "function", "method", "builtin_function_or_method", "functools.partial", "code", "frame"),
         *("generator", "coroutine", "async_generator", "traceback", "BaseException", "Exception"),
-        *("weakref", "weakref.ReferenceType", "_asyncio.Task", "_asyncio.Future"),
+        *("weakref", "weakref.ReferenceType", "_asyncio.Task", "_asyncio.Future", "_asyncio.FutureIter"),
+        *("_contextvars.Context", "_contextvars.ContextVar", "_io.FileIO"),
     }
 )
 """C types whose objects have no block of memory that the census does not count as theirs."""
