@@ -136,6 +136,7 @@ class Calibrator:
 
     def __init__(self, laboratory: Laboratory | None = None) -> None:
         self._laboratory = laboratory
+        self._clock = time.perf_counter_ns if laboratory is None else laboratory.clock
         self._before: tuple[float, float] | None = None
         self.calibration = Calibration()
         """The best that is known so far."""
@@ -152,6 +153,7 @@ class Calibrator:
         start = program()
         plain_ns, probed_ns = self._times(self._laboratory)
         run_ns = _mean_run_ns(start, program())
+        self._laboratory = None  # and its descriptor
         tax_ns, probed_ns = plain_ns - self._before[0], probed_ns - self._before[1]
         if _plausible("syscall", tax_ns):
             self.calibration = _improved(self.calibration, tax_ns, probed_ns, run_ns)
@@ -168,11 +170,10 @@ class Calibrator:
 
         At most 24 ms without attaching and detaching; only for runs that use uprobes.
         """
-        clock = self._laboratory.clock if self._laboratory else time.perf_counter_ns
-        free_ns = time_per_call_ns(call, clock, SHARE_NS)
+        free_ns = time_per_call_ns(call, self._clock, SHARE_NS)
         with attached as program:
             start = program()
-            hit_ns = time_per_call_ns(call, clock, SHARE_NS, calls) - free_ns
+            hit_ns = time_per_call_ns(call, self._clock, SHARE_NS, calls) - free_ns
             trap_ns = hit_ns - (_mean_run_ns(start, program()) or 0.0)
         if _plausible("uprobe", trap_ns):
             self.calibration = self.calibration.with_hook(hook, trap_ns, str(hook))
