@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def test_memleak_of_bcc_runs(bpf: None, targets: Path) -> None:
         for line in process.stdout:  # it compiles, and reports every five seconds
             said.append(line)
             if "outstanding allocations" in line:
-                process.send_signal(signal.SIGINT)
+                process.kill()  # an interrupt is lost where it comes between two calls of bcc's
                 break
         _, errors = process.communicate(timeout=PATIENCE_S)
     assert any("outstanding allocations" in line for line in said), (said, errors)
