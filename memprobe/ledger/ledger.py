@@ -58,6 +58,7 @@ class Ledger:
         self.derived = Derived()
         self.insertions = InsertionLedger()
         self.stacks: dict[int, Stack] = {}
+        self._most_stacks = MAX_STACKS
         self.losses: dict[str, int] = {}
         self.invisible: dict[str, tuple[str, ...]] = {}
         """By source: what it could not see when it was last asked."""
@@ -79,14 +80,15 @@ class Ledger:
         self.processes.fold(samples)
         self.collector.fold(batch.collections)
         self.regions.fold(batch.regions)
-        self.populations.fold(batch.populations, batch.subjects)
+        counted = self._of_living(batch.populations)
+        self.populations.fold(counted, batch.subjects)
         own, subjects = self.derived.fold(self.handles, self.stacks, samples, batch.processes)
         self.populations.fold(own, subjects)
         self.insertions.fold(batch.watches, batch.changes, batch.processes)
         self._forget_stacks()
         if batch.source == OPENING:
             self._begin()
-        populations = joined(POPULATION, batch.populations, own)
+        populations = joined(POPULATION, counted, own)
         return News(batch.begin_ns, batch.end_ns, finished, populations)
 
     @property
@@ -148,10 +150,11 @@ class Ledger:
         tables = (batch.births, batch.deaths, batch.processes, batch.collections)
         self.events += sum(map(len, tables)) + int(batch.growth["events"].sum())
 
-    def _of_living(self, samples: Rows) -> Rows:
-        """Leave out samples from behind the end of their process: taking that apart may take long."""
-        living = [not self.handles.has_ended(pid) for pid in samples["pid"].tolist()]
-        return samples if all(living) else samples[living]
+    def _of_living(self, rows: Rows) -> Rows:
+        """Leave out what is told behind the end of its process: it would bring it back to life."""
+        pids = rows["pid"].tolist()
+        ended = {pid for pid in set(pids) if self.handles.has_ended(pid)}
+        return rows[[pid not in ended for pid in pids]] if ended else rows
 
     def _forget(self, processes: Rows) -> None:
         """Forget who has ended, now or before, and what was known of programs that are others now."""
@@ -173,7 +176,9 @@ class Ledger:
         self.events = 0
 
     def _forget_stacks(self) -> None:
-        if len(self.stacks) > MAX_STACKS:
+        if len(self.stacks) > self._most_stacks:
             used = self.sites.stacks() | self.growth.stacks() | self.insertions.stacks()
             used |= set(map(int, self.handles.open().rows["stack_id"]))
             self.stacks = {number: stack for number, stack in self.stacks.items() if number in used}
+            # Where all are in use, to go over them takes 50 ms: not with every batch.
+            self._most_stacks = max(MAX_STACKS, len(self.stacks) + len(self.stacks) // 4)

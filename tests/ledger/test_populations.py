@@ -87,6 +87,16 @@ def test_the_end_of_a_program_is_the_end_of_its_subjects(how: ProcessHow) -> Non
     assert [one.pid for one in ledger.populations] == [7]
 
 
+def test_what_is_told_late_brings_no_process_back_to_life() -> None:
+    ledger = Ledger()
+    ledger.fold(Batch("fake", 0, SECOND, populations=counted((1, 1, 10, 0)), subjects={1: CACHE}))
+    end = np.zeros(1, rows.PROCESS)
+    end["pid"], end["how"], end["time_ns"] = 7, ProcessHow.EXIT, SECOND
+    ledger.fold(Batch("fake", SECOND, 2 * SECOND, processes=end))
+    news = ledger.fold(Batch("fake", 2 * SECOND, 3 * SECOND, populations=counted((1, 1, 11, 0))))
+    assert len(ledger.populations) == len(news.populations) == 0
+
+
 def test_the_newest_description_counts_and_rows_are_news() -> None:
     ledger = Ledger()
     first = counted((1, 1, 10, 0))
