@@ -82,6 +82,8 @@ class Mutations:
 
     def step(self, wanted: Sequence[Key], budget_pct: float, now_ns: int, told: Told) -> None:
         """Make a burst if it is time, and tell what it has shown."""
+        # Who was not wanted was not looked at: who comes back speaks for itself alone.
+        self._last = {key: last for key, last in self._last.items() if key in wanted}
         if not wanted or self.refused or now_ns < self._next_ns:
             return
         sizes = self._turn({key: size for key in wanted if (size := self._size(key)) is not None}, now_ns)

@@ -25,6 +25,9 @@ class Turn:
     how: Watching
     begin_ns: int
     entries_before: int
+    every_ns: int = 0
+    """Of a burst: so long it is from one to the next in the mean."""
+
     hits_before: int = 0
     """Of a watch that stays armed: those that were told."""
 
@@ -38,16 +41,19 @@ class Turn:
         begin_ns = hits.first_ns if self.how is BURST and hits.count else self.begin_ns
         return max(end_ns - begin_ns, 1)
 
-    def stands_for_ns(self, covered_ns: int, now_ns: int, last_end_ns: int, crowd: float) -> int:
+    def stands_for_ns(self, covered_ns: int, now_ns: int, told_ns: int, crowd: float) -> int:
         """Return the time that the watch speaks for, if so many (`crowd`) share a register.
 
         The first one is to find out how many hits there are, and speaks for itself alone. Those that stay
         armed go round in turns, which all are as long; one that hits have ended speaks for the time since
-        the one before, or slow times would count for less than fast ones.
+        the one before, or slow times would count for less than fast ones. Bursts come by chance alone: by the
+        time since the one before, some would speak for much more than others.
         """
-        if not last_end_ns:
+        if not told_ns:
             return covered_ns
-        return int(covered_ns * crowd) if self.how is STEADY else now_ns - last_end_ns
+        if self.how is BURST:
+            return self.every_ns
+        return int(covered_ns * crowd) if self.how is STEADY else now_ns - told_ns
 
 
 @dataclass(frozen=True, slots=True)

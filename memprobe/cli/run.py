@@ -19,7 +19,7 @@ from memprobe.cli.options import Invocation, as_json, verbose
 from memprobe.cli.relaying import Relay
 from memprobe.cli.watching import check_keys, check_new
 from memprobe.config import Config
-from memprobe.errors import MemprobeError, OutputNotWritable
+from memprobe.errors import MemprobeError, OutputNotWritable, UsageError
 from memprobe.target.launch import CannotRun, Launched
 
 
@@ -69,6 +69,8 @@ def run(
         check_keys(config, record)
     if report is not None:
         _check_folder(report)
+        if record is not None and os.path.realpath(report) == os.path.realpath(record):
+            raise UsageError(f"--record and --report are both {report}", remedy="choose another name for one")
     tell_first = step_aside()
     watched = Watched()
     invocation = context.ensure_object(Invocation)

@@ -120,7 +120,7 @@ class Populations:
     def _forget_unused(self) -> None:
         """Keep no description of what is not counted any more: a hostile target makes up names for ever.
 
-        Those of the ledger itself stay: bounded (derived.py), shared by all processes, and told once.
+        Those of the ledger itself stay: they are bounded (derived.py), and each is told only once.
         """
         used = {number for _, number in self._populations}
         self.subjects = {

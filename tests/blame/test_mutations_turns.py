@@ -59,6 +59,16 @@ def test_the_first_burst_speaks_for_itself_and_others_for_the_time_since() -> No
     assert told.changes == [(begin_ns, 3, STACK, PID, 5, 4, 1), (end_ns, 3, STACK, PID, 5, 4, 1)]
 
 
+def test_a_burst_does_not_speak_for_the_time_in_which_nobody_wanted_to_know() -> None:
+    faked, told = Faked(), Told()
+    bursts = made(faked, {KEY: Size(0x1010, 100, 0x20)})
+    bursts.step([KEY], 1.0, SECOND, told)
+    bursts.step([OTHER], 1.0, 60 * SECOND, told)
+    faked.now_ns = 3600 * SECOND
+    bursts.step([KEY], 1.0, 3600 * SECOND, told)
+    assert [row[6] for row in told.watches] == [SECOND // 4, SECOND // 4]
+
+
 def test_a_burst_waits_until_the_one_before_is_paid() -> None:
     faked, told = Faked(cost_ns=10_000_000), Told()
     bursts = made(faked, {KEY: Size(0x1010, 100, 0x20)})

@@ -9,7 +9,8 @@ import pytest
 
 from memprobe.blame.source import BlameSource
 from memprobe.heap.looker.lengths import Size
-from memprobe.sources.kernel.watchpoints import Change, Hits, Watch, Watchpoints
+from memprobe.sources.kernel.watchpoints import Hits, Watch, Watchpoints
+from memprobe.vocab.bursts import Change
 
 KEY = 7, 3
 MS, SECOND = 1_000_000, 1_000_000_000

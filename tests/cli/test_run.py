@@ -351,6 +351,7 @@ def test_what_cannot_be_watched_is_said_in_a_line(command: tuple[str, ...], code
     [
         (("--report", "/no/folder/f"), 8),
         (("--record", "/etc/passwd"), 8),
+        (("--record", "/tmp/no-such-run", "--report", "/tmp/./no-such-run"), 2),
         (("--max-overhead", "0"), 2),
         ((), 2),
     ],

@@ -12,6 +12,7 @@ from memprobe.sources.kernel import mutators as module
 from memprobe.sources.kernel.attempts import FIRST_PAUSE_S, MOST, Attempts
 from memprobe.sources.kernel.mutators import Mutators
 from memprobe.target.binary.elf import BadElf
+from memprobe.vocab.bursts import Looked
 
 DICT, LIST = 0x1000, 0x2000
 
@@ -38,7 +39,7 @@ class Searching:
         return []
 
     def look(self, *types: int) -> None:
-        looked = [module.Looked(one, one + 16) for one in types]
+        looked = [Looked(one, one + 16) for one in types]
         assert self.mutators.window(looked, 0.1, 100) is None
 
 

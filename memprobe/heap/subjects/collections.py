@@ -35,7 +35,7 @@ GROWN = 40
 """And so many of those that have grown most since the look before."""
 
 MOST = 240
-"""What was told before is told again, as long as there is room."""
+"""What was told before is told again, as long as there is room: what has most entries first."""
 
 TABLES = 16
 """The tables of Python's own modules are large and stay as they are: until they grow they count less."""
@@ -108,8 +108,7 @@ class Collections:
         keys = before.keys()
         found: dict[int, list[_Named]] = {}
         for index in self._chosen(before, keys):
-            named = self._named(self._places.place(index), keys)
-            if named is not None:
+            if (named := self._named(self._places.place(index), keys)) is not None:
                 found.setdefault(named.key, []).append(named)
                 self.told[self._identity(named.place)] = named.key
         again = set(keys.values())
@@ -141,7 +140,8 @@ class Collections:
         known = places.are_whole | places.are_single
         grown = np.where(known, self._growth(before), 0)
         by_growth = [index for index in _most(grown, GROWN) if grown[index] >= LEAST_GROWTH]
-        again = np.flatnonzero(known & np.isin(self._identities(), np.array(list(keys), np.uint64))).tolist()
+        told = known & np.isin(self._identities(), np.array(list(keys), np.uint64))
+        again = [index for index in _most(np.where(told, places.entries, -1), MOST) if told[index]]
         # Of many collections in one place only growth is worth a word: there may just be more of them.
         alone = known & (places.are_single | (places.members == 1))
         single = np.where(alone, places.entries, 0) // np.where(self._are_tables(), TABLES, 1)
@@ -226,8 +226,8 @@ class Collections:
         node = int(nodes[0])
         kind = int(self._graph.types[node])
         lru = self._lru_wrapper(named.path)
-        filling = self._fillings.of(map(int, nodes[:8]))
-        notes = tuple(self._notes(named.path, nodes, is_lru=lru is not None))
+        filling = self._fillings.of(nodes[:8].tolist())
+        notes = (*filling.notes, *self._notes(named.path, nodes, is_lru=lru is not None))
         return Subject(
             What.CONTAINER,
             type=filling.type,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from memprobe.heap.subjects.hubs import Hubs
 from memprobe.heap.subjects.kinds import Kinds
 from memprobe.heap.subjects.words import holder_text
 from memprobe.heap.tasks.executors import RawExecutor
-from memprobe.heap.tasks.look import InterpreterLook, Look, Looker, SeenTask
+from memprobe.heap.tasks.look import Look, Looker, SeenTask
+from memprobe.heap.tasks.loops import RawLoop
 from memprobe.heap.tasks.task_objects import PENDING
 from memprobe.target.cpython.python import PythonThread
 from memprobe.vocab.stack import Frame
@@ -28,6 +29,9 @@ MOST_READ = 4_000
 """Futures whose state is read; of more, these speak for all."""
 
 LEAST_ENDED = 16
+
+CANCELLED = ""
+"""Stands for the callback of timers that were cancelled."""
 
 _FUTURES = {"_asyncio.Future", "asyncio.futures.Future", "asyncio.futures._PyFuture"}
 _THREADING = ("threading.py", "<frozen threading>")
@@ -45,16 +49,15 @@ class Concurrency:
     def tell(self) -> Iterator[Counted]:
         """Yield tasks, timers, queues and threads."""
         look = self._looker.look()
-        for one in look.interpreters:
-            yield from self._tasks(one)
-            yield from self._timers(one)
-            yield from self._queues(one)
+        yield from self._tasks(seen for one in look.interpreters for seen in one.tasks.values())
+        yield from self._timers([loop for one in look.interpreters for loop in one.loops])
+        yield from self._queues(raw for one in look.interpreters for raw in one.executors)
         yield from _threads(look)
         yield from self._ended()
 
-    def _tasks(self, one: InterpreterLook) -> Iterator[Counted]:
+    def _tasks(self, tasks: Iterable[SeenTask]) -> Iterator[Counted]:
         """Yield the tasks that have not ended by what they were made from."""
-        pending = [seen for seen in one.tasks.values() if seen.future.state == PENDING]
+        pending = [seen for seen in tasks if seen.future.state == PENDING]
         names = self._looker.coroutines.names(seen.future.coroutine for seen in pending)
         groups: dict[str, list[SeenTask]] = {}
         for seen in pending:
@@ -63,32 +66,37 @@ class Concurrency:
             subject = Subject(What.TASKS, name, site=_most_common(group))
             yield Counted(subject, f"tasks:{name}", len(group), None)
 
-    def _timers(self, one: InterpreterLook) -> Iterator[Counted]:
-        """Yield the scheduled calls by callback; those of a loop beyond what is listed are left out.
+    def _timers(self, loops: Sequence[RawLoop]) -> Iterator[Counted]:
+        """Yield the scheduled calls by callback, of all loops together; each is told with its busiest loop.
 
         Where all are cancelled there are none, which is worth a word, too.
         """
-        for loop in one.loops:
-            counts = Counter(handle.callback for handle in loop.timers if not handle.cancelled)
-            cancelled = sum(handle.cancelled for handle in loop.timers)
-            holder = f"{self._path(loop.address)}._scheduled"
-            notes = (f"{cancelled} more are cancelled and wait to be dropped",) if cancelled else ()
-            for name, count in counts.most_common(MOST_GROUPS) or [("", 0)] * bool(cancelled):
-                subject = Subject(What.TIMERS, name or "?", holder, notes=notes)
-                yield Counted(subject, f"timers:{name}", count, None)
+        totals: Counter[str] = Counter()
+        busiest: dict[str, tuple[int, int]] = {}
+        for loop in loops:
+            for name, count in timers_of(loop).items():
+                totals[name] += count
+                busiest[name] = max(busiest.get(name, (0, 0)), (count, loop.address))
+        cancelled = totals.pop(CANCELLED, 0)
+        notes = (f"{cancelled} more are cancelled and wait to be dropped",) if cancelled else ()
+        are_all = all(len(loop.timers) == (loop.timers_total or 0) for loop in loops)
+        seen = Seen.EXACTLY if are_all else Seen.ESTIMATED
+        for name, count in totals.most_common(MOST_GROUPS) or [(CANCELLED, 0)] * bool(cancelled):
+            holder = f"{self._path(busiest[name][1])}._scheduled"
+            subject = Subject(What.TIMERS, name or "?", holder, notes=notes)
+            yield Counted(subject, f"timers:{name}", count, None, seen=seen)
 
     def _path(self, address: int) -> str:
         path = self._answers.holders.path(address)
         return "loop" if path is None else holder_text(path, self._kinds.class_of)
 
-    def _queues(self, one: InterpreterLook) -> Iterator[Counted]:
-        """Yield what waits in the queues of executors, by what is called most."""
+    def _queues(self, executors: Iterable[RawExecutor]) -> Iterator[Counted]:
+        """Yield what waits in the queues of executors, by what is called."""
         totals: Counter[str] = Counter()
-        for raw in one.executors:
-            totals[raw.work[0][0] if raw.work else ""] += raw.queued or 0
+        for raw in executors:
+            totals.update(calls_in(raw))
         for name, count in totals.most_common(MOST_GROUPS):
-            if name:
-                yield Counted(Subject(What.QUEUE, name), f"queue:{name}", count, None)
+            yield Counted(Subject(What.QUEUE, name), f"queue:{name}", count, None)
 
     def _ended(self) -> Iterator[Counted]:
         """Yield the futures and tasks that have ended and are kept, if the graph has them all.
@@ -98,10 +106,8 @@ class Concurrency:
         if self._answers.graph.is_part:
             return
         hubs, held = Hubs(self._answers, self._kinds), self._answers.holders.holding.before != NO_NODE
-        for kind in range(len(self._kinds.names)):
-            if _FUTURES.isdisjoint(self._kinds.ancestors(kind)):
-                continue
-            nodes = np.flatnonzero((self._answers.graph.types == kind) & held)
+        for name, kinds in self._kinds_of_futures().items():
+            nodes = np.flatnonzero(np.isin(self._answers.graph.types, kinds) & held)
             ended, count = self._that_have_ended(nodes)
             if count < LEAST_ENDED:
                 continue
@@ -109,10 +115,17 @@ class Concurrency:
             chosen[ended] = True
             hub = hubs.of(chosen)
             holder = "" if hub is None else hub.holder
-            name = self._kinds.names[kind]
             subject = Subject(What.ENDED_TASKS, name, holder, chain=() if hub is None else hub.chain)
             seen = Seen.EXACTLY if count == len(ended) else Seen.ESTIMATED
             yield Counted(subject, f"ended:{name}", count, None, seen=seen)
+
+    def _kinds_of_futures(self) -> dict[str, list[int]]:
+        """Return the types of futures and tasks by name: classes that are made again and again share one."""
+        found: dict[str, list[int]] = {}
+        for kind, name in enumerate(self._kinds.names):
+            if not _FUTURES.isdisjoint(self._kinds.ancestors(kind)):
+                found.setdefault(name, []).append(kind)
+        return found
 
     def _that_have_ended(self, nodes: Sequence[int] | np.typing.NDArray[np.intp]) -> tuple[list[int], int]:
         """Return which of some futures have ended, of those that were read, and about how many of all."""
@@ -121,6 +134,21 @@ class Concurrency:
         futures = self._looker.futures.read(by_address)
         ended = [by_address[address] for address, one in futures.items() if one.state not in (None, PENDING)]
         return ended, len(ended) * step
+
+
+def timers_of(loop: RawLoop) -> Counter[str]:
+    """Count the timers of a loop by callback; of very many only some were described, which speak for all."""
+    counts = Counter(CANCELLED if one.cancelled else one.callback or "?" for one in loop.timers)
+    described = len(loop.timers)
+    total = max(described, loop.timers_total or 0)
+    return Counter({name: count * total // described for name, count in counts.items()})
+
+
+def calls_in(raw: RawExecutor) -> Counter[str]:
+    """Count what waits in a queue by what is called; of very many only the first were described."""
+    described = sum(count for _, count in raw.work)
+    total = max(described, raw.queued or 0)
+    return Counter({name: count * total // described for name, count in raw.work if name})
 
 
 def _threads(look: Look) -> Iterator[Counted]:

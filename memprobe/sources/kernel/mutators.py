@@ -20,9 +20,11 @@ import numpy as np
 from memprobe import abi
 from memprobe.abi import MutatorHow
 from memprobe.errors import MemprobeError, NoKernelSupport, ReadFault, TargetExited, TargetGone
+from memprobe.sources.kernel.attempts import Attempts
 from memprobe.sources.kernel.family import Family
 from memprobe.sources.kernel.mutator_places import Place, find_mutators
-from memprobe.sources.kernel.programs import MUTATORS, Programs
+from memprobe.sources.kernel.programs import Programs
+from memprobe.sources.kernel.table import MUTATORS
 from memprobe.sources.kernel.traps import Trap, Traps, wait_while
 from memprobe.sources.kernel.uprobes import Spot
 from memprobe.sources.kernel.watchpoints import ROOM, UNKNOWN
@@ -70,6 +72,7 @@ class Mutators:
         self._traps = Traps(programs, process, MUTATORS, PROGRAM)
         self._held = ExitStack()
         self._traps_of: dict[int, tuple[Trap, ...]] = {}
+        self._attempts = Attempts()
         self._descriptors: dict[str, int] = {}
         self._is_loaded: bool | None = None
         self.reasons: dict[int, str] = {}
@@ -115,16 +118,18 @@ class Mutators:
     # Where ------------------------------------------------------------------------------------------
 
     def _traps_for(self, type_address: int) -> tuple[Trap, ...]:
-        """The places for a type; none, for a reason, if they are not known."""
-        if type_address not in self._traps_of:
+        """The places for a type; none, for a reason, if they are not known at present."""
+        now_s = time.monotonic()
+        if type_address not in self._traps_of and self._attempts.is_due(type_address, now_s):
             try:
                 self._traps_of[type_address] = tuple(self._found(type_address))
+                self.reasons.pop(type_address, None)
             except TargetGone:
                 raise
             except (BadElf, ReadFault, OSError, MemprobeError) as error:
                 self.reasons[type_address] = str(error)
-                self._traps_of[type_address] = ()
-        return self._traps_of[type_address]
+                self._attempts.failed(type_address, now_s)
+        return self._traps_of.get(type_address, ())
 
     def _found(self, type_address: int) -> Iterator[Trap]:
         files = loaded_files(self._process, read_mappings(self._process))
@@ -134,7 +139,7 @@ class Mutators:
             if path not in self._descriptors:
                 descriptor = open_file(self._process, files[number], self._python.objects.memory)
                 if descriptor is None:
-                    continue
+                    raise BadElf(f"{path} cannot be opened")
                 self._held.callback(os.close, descriptor)
                 self._descriptors[path] = descriptor
             yield Trap(self._descriptors[path], Spot(offset, cookie))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from memprobe.vocab import rows
 from memprobe.vocab.rows import Rows
 
 MOST = 1 << 16
@@ -46,16 +47,27 @@ class Numbers:
         if self.is_initial:
             return set()
         found = {
-            number for rows in tables for name in ("pid", "tid") for number in np.unique(rows[name]).tolist()
+            number
+            for table in tables
+            for name in ("pid", "tid")
+            for number in np.unique(table[name]).tolist()
         }
         return found - self._own.keys()
 
-    def translated(self, rows: Rows, *names: str) -> Rows:
+    def of_processes(self, sent: Rows) -> Rows:
+        """Process records as rows: the child's number is memprobe's own."""
+        level = sent.view(rows.PROCESS)
+        if not self.is_initial and len(level):
+            level = self.translated(level, "pid", "tid")
+            level["other"] = sent["other_local"]
+        return level
+
+    def translated(self, table: Rows, *names: str) -> Rows:
         """The same rows with memprobe's numbers in some columns."""
-        if self.is_initial or not len(rows):
-            return rows
-        changed = rows.copy()
+        if self.is_initial or not len(table):
+            return table
+        changed = table.copy()
         for name in names:
-            numbers, places = np.unique(rows[name], return_inverse=True)
+            numbers, places = np.unique(table[name], return_inverse=True)
             changed[name] = np.array([self.own(int(number)) for number in numbers], "<u4")[places]
         return changed

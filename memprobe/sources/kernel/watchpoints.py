@@ -17,9 +17,11 @@ import numpy as np
 from memprobe import abi
 from memprobe.errors import NoKernelSupport, TargetExited
 from memprobe.native.bpf import BpfError
+from memprobe.sources.kernel.attachments import Attachment
 from memprobe.sources.kernel.family import Family
-from memprobe.sources.kernel.programs import WATCH, Attachment, Programs
+from memprobe.sources.kernel.programs import Programs
 from memprobe.sources.kernel.switches import Switches
+from memprobe.sources.kernel.table import WATCH
 from memprobe.vocab.bursts import Change
 
 PROGRAM = "word_changed"
